@@ -1,0 +1,201 @@
+"""Every error velapulumi reports to a person, in one tree.
+
+    VelapulumiError               VP000  exit 1
+    ├── UsageProblem              VP100  exit 2   the command or the project is not as it must be
+    │   ├── InvalidApplication    VP101  exit 2   the Application file has problems
+    │   ├── InvalidKubeconfig     VP102  exit 2   a kubeconfig cannot be used
+    │   ├── InvalidFile           VP103  exit 2   a file of the project is damaged
+    │   ├── NoProject             VP104  exit 2   no Pulumi.yaml here or above
+    │   ├── UnknownCluster        VP105  exit 2   no cluster is joined under that name
+    │   ├── UnknownApplication    VP106  exit 2   the application has no stacks here
+    │   └── NotSupported          VP107  exit 2   valid for KubeVela, not done here
+    ├── ClusterProblem            VP200  exit 1   something is wrong with a cluster
+    │   ├── ClusterUnreachable    VP201  exit 1   no answer, or access refused
+    │   ├── WrongCluster          VP202  exit 1   not the cluster joined under that name
+    │   └── ClusterInUse          VP203  exit 1   a stack still has objects there
+    ├── DeliveryProblem           VP300  exit 1   the engine could not finish
+    │   ├── EngineFailed          VP301  exit 1
+    │   ├── StackLocked           VP302  exit 1   another run holds the stack
+    │   └── Unhealthy             VP303  exit 6   not healthy in time
+    ├── GateProblem               VP400  exit 4   promotion is held
+    │   ├── WaitingForApproval    VP401  exit 4
+    │   └── PromotionRefused      VP402  exit 5   approval refused or stale, or the stage before is not there
+    ├── ToolProblem               VP500  exit 1   a tool is missing or cannot be made
+    │   ├── ToolMissing           VP501  exit 1
+    │   └── PlaygroundProblem     VP502  exit 1   a local cluster does not start or stop
+    └── Interrupted               VP900  exit 130
+
+Each class has a stable ``code``, an ``exit_code`` and a ``next_step``: what to do now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class VelapulumiError(Exception):
+    """Base of every error a person is meant to read.
+
+    Args:
+        message: What happened, naming the subject.
+        next_step: What to do now; replaces the class's own when given.
+    """
+
+    code: ClassVar[str] = "VP000"
+    exit_code: ClassVar[int] = 1
+    next_step: str = ""
+
+    def __init__(self, message: str, *, next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        if next_step:
+            self.next_step = next_step
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageProblem(VelapulumiError):
+    code = "VP100"
+    exit_code = 2
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong in a file, with its place.
+
+    Attributes:
+        line: Line in the file, counted from 1.
+        path: Where in the document, such as ``spec.components[0].name``; empty for the whole.
+        message: What is wrong.
+    """
+
+    line: int
+    path: str
+    message: str
+
+
+class InvalidApplication(UsageProblem):
+    """The Application file has problems; all of them are listed, in file order."""
+
+    code = "VP101"
+    next_step = "Correct the file and run the command again; nothing was changed."
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        self.file = file
+        self.problems = tuple(sorted(problems))
+        count = len(self.problems)
+        lines = [f"{file}: {count} problem{'s' if count != 1 else ''}"]
+        for problem in self.problems:
+            where = f"{problem.path}: " if problem.path else ""
+            lines.append(f"  {file}:{problem.line}: {where}{problem.message}")
+        super().__init__("\n".join(lines))
+
+
+class InvalidKubeconfig(UsageProblem):
+    code = "VP102"
+    next_step = "Give a kubeconfig whose current context names a cluster and a user with credentials."
+
+
+class InvalidFile(UsageProblem):
+    code = "VP103"
+    next_step = "Restore the file from version control, or correct it by hand."
+
+
+class NoProject(UsageProblem):
+    code = "VP104"
+    next_step = "Change into a velapulumi project, or make one here with: velapulumi init"
+
+
+class UnknownCluster(UsageProblem):
+    code = "VP105"
+    next_step = "See the joined ones with: velapulumi cluster list"
+
+
+class UnknownApplication(UsageProblem):
+    code = "VP106"
+    next_step = "Deliver it first with: velapulumi up -f FILE"
+
+
+class NotSupported(UsageProblem):
+    code = "VP107"
+
+
+class ClusterProblem(VelapulumiError):
+    code = "VP200"
+
+
+class ClusterUnreachable(ClusterProblem):
+    code = "VP201"
+    next_step = "Bring the cluster back or renew its credentials, then run the command again."
+
+
+class WrongCluster(ClusterProblem):
+    code = "VP202"
+    next_step = (
+        "Check what the endpoint points to; if the cluster was rebuilt on purpose, "
+        "detach it and join it again."
+    )
+
+
+class ClusterInUse(ClusterProblem):
+    code = "VP203"
+    next_step = "Delete the application first with: velapulumi delete APP"
+
+
+class DeliveryProblem(VelapulumiError):
+    code = "VP300"
+
+
+class EngineFailed(DeliveryProblem):
+    code = "VP301"
+    next_step = "Remove the cause and run the same command again; it goes on from where it stands."
+
+
+class StackLocked(DeliveryProblem):
+    code = "VP302"
+    next_step = "Wait for the other run to end, then run the command again."
+
+
+class Unhealthy(DeliveryProblem):
+    code = "VP303"
+    exit_code = 6
+    next_step = (
+        "Correct the application or the cluster and run the same command again; "
+        "later stages were not touched."
+    )
+
+
+class GateProblem(VelapulumiError):
+    code = "VP400"
+    exit_code = 4
+
+
+class WaitingForApproval(GateProblem):
+    code = "VP401"
+
+
+class PromotionRefused(GateProblem):
+    code = "VP402"
+    exit_code = 5
+
+
+class ToolProblem(VelapulumiError):
+    code = "VP500"
+
+
+class ToolMissing(ToolProblem):
+    code = "VP501"
+    next_step = "See what is there with: velapulumi doctor, and get the rest with: velapulumi doctor --fix"
+
+
+class PlaygroundProblem(ToolProblem):
+    code = "VP502"
+
+
+class Interrupted(VelapulumiError):
+    code = "VP900"
+    exit_code = 130
+    next_step = "Run the same command again; it goes on from where it stands."
