@@ -1,0 +1,1 @@
+"""One stage of one application as a Pulumi program."""

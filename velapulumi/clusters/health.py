@@ -1,0 +1,143 @@
+"""Whether what was delivered runs well, read from the clusters at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from velapulumi.clusters.client import Cluster
+from velapulumi.clusters.identity import Reached
+from velapulumi.definitions import component_definition
+from velapulumi.errors import ClusterUnreachable, VelapulumiError
+
+_COMPONENT = "app.oam.dev/component"
+_ROLE = "app.oam.dev/resourceType"
+_TYPE = "workload.oam.dev/type"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One component in one placement, as it is.
+
+    Attributes:
+        name: The component.
+        type: Its component type.
+        cluster: Where it runs.
+        namespace: The namespace there.
+        api_version: Of its workload.
+        kind: Of its workload.
+        healthy: Whether it is healthy by its definition's rule.
+        message: The definition's own message, such as ``Ready:1/1``.
+        reason: Why it is not healthy, as far as the cluster tells; empty when it is.
+        present: Whether the workload is there at all.
+    """
+
+    name: str
+    type: str
+    cluster: str
+    namespace: str
+    api_version: str
+    kind: str
+    healthy: bool
+    message: str
+    reason: str = ""
+    present: bool = True
+
+
+def read_services(
+    objects: Iterable[tuple[str, Mapping[str, Any]]],
+    clusters: Mapping[str, Reached | VelapulumiError],
+) -> tuple[Service, ...]:
+    """Read the health of every workload among some objects.
+
+    Args:
+        objects: Cluster and manifest of each object.
+        clusters: The clusters by name, reached or not.
+
+    Returns:
+        One entry per workload, in the order of the objects. A cluster that does not answer makes
+        its services unhealthy, with the reason.
+    """
+    services = []
+    for cluster, manifest in objects:
+        labels = manifest["metadata"].get("labels") or {}
+        if labels.get(_ROLE) != "WORKLOAD":
+            continue
+        reached = clusters.get(cluster)
+        if isinstance(reached, Reached):
+            services.append(_read(reached.client, cluster, manifest))
+        else:
+            reason = reached.message if reached else f"cluster {cluster} is not joined"
+            services.append(_service(cluster, manifest, False, "", reason))
+    return tuple(services)
+
+
+def _read(client: Cluster, cluster: str, manifest: Mapping[str, Any]) -> Service:
+    metadata = manifest["metadata"]
+    try:
+        live = client.read(
+            manifest["apiVersion"], manifest["kind"], metadata.get("namespace"), metadata["name"]
+        )
+        if live is None:
+            name = f"{manifest['kind']} {metadata['name']}"
+            return _service(cluster, manifest, False, "", f"{name} is not there", present=False)
+        health = component_definition(metadata["labels"][_TYPE]).health(live)
+        reason = "" if health.healthy else _why(client, live)
+        return _service(cluster, manifest, health.healthy, health.message, reason)
+    except ClusterUnreachable as error:
+        return _service(cluster, manifest, False, "", error.message)
+
+
+def _service(
+    cluster: str,
+    manifest: Mapping[str, Any],
+    healthy: bool,
+    message: str,
+    reason: str,
+    *,
+    present: bool = True,
+) -> Service:
+    metadata = manifest["metadata"]
+    return Service(
+        name=metadata["labels"][_COMPONENT],
+        type=metadata["labels"].get(_TYPE, ""),
+        cluster=cluster,
+        namespace=metadata.get("namespace") or "",
+        api_version=manifest["apiVersion"],
+        kind=manifest["kind"],
+        healthy=healthy,
+        message=message,
+        reason=reason,
+        present=present,
+    )
+
+
+def _why(client: Cluster, workload: Mapping[str, Any]) -> str:
+    """The first cause a workload's pods give for not being ready."""
+    labels = workload.get("spec", {}).get("selector", {}).get("matchLabels")
+    namespace = workload["metadata"].get("namespace")
+    if not labels or not namespace:
+        return ""
+    pods = client.pods(namespace, labels)
+    for pod in pods:
+        cause = _pod_cause(pod)
+        if cause:
+            return f"pod {pod['metadata']['name']}: {cause}"
+    return "its pods are starting" if pods else "it has no pods yet"
+
+
+def _pod_cause(pod: Mapping[str, Any]) -> str:
+    status = pod.get("status", {})
+    for container in status.get("containerStatuses") or ():
+        waiting = (container.get("state") or {}).get("waiting")
+        if waiting:
+            return _joined(waiting.get("reason"), waiting.get("message"))
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return _joined(condition.get("reason"), condition.get("message"))
+    return ""
+
+
+def _joined(reason: str | None, message: str | None) -> str:
+    return ": ".join(part for part in (reason, message) if part)

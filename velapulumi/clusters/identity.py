@@ -1,0 +1,66 @@
+"""Making sure, before anything is changed, that each cluster answers and is the one it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from velapulumi.clusters.client import Cluster, Identity
+from velapulumi.clusters.registry import JoinedCluster, Registry
+from velapulumi.errors import VelapulumiError, WrongCluster
+from velapulumi.project import Project
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A cluster that answered and is the one joined under its name."""
+
+    joined: JoinedCluster
+    identity: Identity
+    client: Cluster
+
+
+def open_cluster(project: Project, name: str) -> tuple[JoinedCluster, Cluster]:
+    """A client for a joined cluster; the cluster itself is not contacted yet.
+
+    Raises:
+        UnknownCluster: It is not joined, or this machine has no credentials for it.
+        ClusterUnreachable: The credentials cannot be used.
+    """
+    registry = Registry(project)
+    joined = registry.get(name)
+    client = Cluster(name, registry.kubeconfig(name), scratch=project.credentials / "run")
+    return joined, client
+
+
+def reach(project: Project, names: Iterable[str]) -> dict[str, Reached | VelapulumiError]:
+    """Contact clusters side by side.
+
+    Args:
+        project: The project they are joined to.
+        names: Their names.
+
+    Returns:
+        For each name the reached cluster, or why it is not usable: ``UnknownCluster``,
+        ``ClusterUnreachable`` or ``WrongCluster``.
+    """
+    wanted = sorted(set(names))
+    if not wanted:
+        return {}
+    with ThreadPoolExecutor(max_workers=min(len(wanted), 16)) as pool:
+        return dict(zip(wanted, pool.map(lambda name: _reach(project, name), wanted), strict=True))
+
+
+def _reach(project: Project, name: str) -> Reached | VelapulumiError:
+    try:
+        joined, client = open_cluster(project, name)
+        identity = client.identity()
+    except VelapulumiError as error:
+        return error
+    if identity.uid != joined.uid:
+        return WrongCluster(
+            f"cluster {name} at {client.endpoint} is not the one joined under that name: "
+            f"its identity is {identity.uid}, joined was {joined.uid}"
+        )
+    return Reached(joined, identity, client)

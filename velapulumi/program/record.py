@@ -1,0 +1,105 @@
+"""What a stage's stack holds, read from its deployment document; needs no engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+_PROVIDER = "pulumi:providers:"
+_STACK = "pulumi:pulumi:Stack"
+_SECRET_KEY = "4dabf18193072939515e22adb298388d"
+
+
+@dataclass(frozen=True)
+class RecordedObject:
+    """One Kubernetes object of a stack.
+
+    Attributes:
+        cluster: The cluster it is on.
+        manifest: What was asked for.
+        ready: Whether the engine saw it come up.
+    """
+
+    cluster: str
+    manifest: Mapping[str, Any]
+    ready: bool
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What one stack holds.
+
+    Attributes:
+        outputs: What the program exported when it last finished.
+        objects: The objects it manages.
+        interrupted: Whether an operation was under way when the engine last stopped.
+    """
+
+    outputs: Mapping[str, Any]
+    objects: tuple[RecordedObject, ...]
+    interrupted: bool
+
+    @cached_property
+    def revision(self) -> str | None:
+        """The revision it holds completely, or None when the last delivery did not finish.
+
+        Outputs alone do not tell: the engine keeps the old ones when an update fails half way.
+        """
+        revision = self.outputs.get("revision")
+        if not isinstance(revision, str) or self.interrupted:
+            return None
+        name = revision.partition(":")[0]
+        for entry in self.objects:
+            labels = entry.manifest.get("metadata", {}).get("labels") or {}
+            if not entry.ready or labels.get("app.oam.dev/appRevision") != name:
+                return None
+        return revision
+
+
+def record_of(deployment: Mapping[str, Any]) -> StageRecord:
+    """Read a deployment, as a checkpoint's ``latest`` or ``pulumi stack export`` gives it.
+
+    Args:
+        deployment: The mapping with ``resources`` and ``pending_operations``.
+    """
+    outputs: Mapping[str, Any] = {}
+    objects = []
+    for resource in deployment.get("resources") or ():
+        kind = resource.get("type", "")
+        if kind == _STACK:
+            outputs = resource.get("outputs") or {}
+        elif kind.startswith("kubernetes:") and not resource.get("delete"):
+            objects.append(
+                RecordedObject(
+                    cluster=_provider_name(resource.get("provider", "")),
+                    manifest=_manifest(resource.get("inputs") or {}),
+                    ready=not resource.get("initErrors"),
+                )
+            )
+    return StageRecord(outputs, tuple(objects), bool(deployment.get("pending_operations")))
+
+
+def _provider_name(reference: str) -> str:
+    """Cluster of a provider reference ``urn:…::<cluster>::<id>``."""
+    return reference.split("::")[-2] if "::" in reference else ""
+
+
+def _manifest(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Inputs as the program gave them: numbers back to integers, secrets left sealed."""
+    value: Mapping[str, Any] = _plain(inputs)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        if _SECRET_KEY in value:
+            return {"secret": json.dumps(value, sort_keys=True)}
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

@@ -1,0 +1,236 @@
+"""The Pulumi program: one stage of one application, whoever runs it.
+
+``pulumi up`` runs it from ``__main__.py``; ``velapulumi up`` runs the same function in its own
+process. It refuses, before it registers anything, a stage whose turn has not come or whose clusters
+are not the ones that were joined.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes import Provider
+
+from velapulumi.clusters.identity import Reached
+from velapulumi.clusters.registry import Registry
+from velapulumi.definitions import component_definition
+from velapulumi.errors import UsageProblem, VelapulumiError
+from velapulumi.gate.file import update_gate
+from velapulumi.program.manifest import Manifest
+from velapulumi.program.prepare import Prepared, prepare, read_application
+from velapulumi.project import CONFIG_NAMESPACE, Project, StackName, find_project
+from velapulumi.render import RenderedObject
+
+DEFAULT_TIMEOUT = 300.0
+
+
+def main() -> None:
+    """Run the stage that the selected stack's configuration names.
+
+    Raises:
+        pulumi.RunError: The stage cannot be delivered; the text says why and what to do.
+    """
+    try:
+        deliver_stage(_from_config())
+    except VelapulumiError as error:
+        lines = [f"[{error.code}] {error.message}"]
+        if error.next_step:
+            lines.append(f"Next: {error.next_step}")
+        raise pulumi.RunError("\n".join(lines)) from error
+
+
+def deliver_stage(prepared: Prepared, timeout: float | None = None) -> None:
+    """Register everything one stage holds.
+
+    A preview shows the whole difference and warns of what an update would still be refused for.
+
+    Args:
+        prepared: The stage and what is known of it.
+        timeout: Seconds each object may take to get ready; the health policy's when not given.
+
+    Raises:
+        VelapulumiError: The stage may not be delivered, or not now.
+    """
+    try:
+        clusters = prepared.check_clusters()
+        if not pulumi.runtime.is_dry_run():
+            prepared.check_promotion()
+            _begin(prepared)
+    except VelapulumiError:
+        _keep_outputs(prepared)
+        raise
+    for reason in prepared.missing:
+        pulumi.log.warn(f"an update would be refused: {reason}")
+    for warning in prepared.application.loaded.warnings:
+        pulumi.log.warn(warning)
+    _register(prepared, clusters, timeout)
+
+
+def _from_config() -> Prepared:
+    config = pulumi.Config(CONFIG_NAMESPACE)
+    project = find_project()
+    file, stage = config.get("application"), config.get("stage")
+    stack = pulumi.get_stack()
+    if not file or not stage:
+        raise UsageProblem(
+            f"stack {stack} has no {CONFIG_NAMESPACE}:application and {CONFIG_NAMESPACE}:stage",
+            next_step=f"Set both with: pulumi config set --stack {stack} KEY VALUE",
+        )
+    application = read_application(project, _existing(project, file))
+    expected = StackName(application.name, stage)
+    if stack != str(expected):
+        raise UsageProblem(
+            f"stack {stack} is configured for stage {stage} of application {application.name}, "
+            f"whose stack is {expected}"
+        )
+    return prepare(application, stage)
+
+
+def _existing(project: Project, file: str) -> Path:
+    path = project.root / file
+    if not path.is_file():
+        raise UsageProblem(f"Application file {file} is not there")
+    return path
+
+
+def _begin(prepared: Prepared) -> None:
+    """Record that the revision has started, when this is the first stage."""
+    if prepared.first:
+        application = prepared.application
+        update_gate(
+            application.project.gate_file(application.name),
+            application.name,
+            lambda gate: gate.begin(application.revision, application.workflow.steps),
+        )
+
+
+def _keep_outputs(prepared: Prepared) -> None:
+    """A refused update must not lose what the stack's last one exported."""
+    record = prepared.application.records[prepared.stage.name]
+    for name, value in (record.outputs if record else {}).items():
+        pulumi.export(name, value)
+
+
+def _register(
+    prepared: Prepared, clusters: Mapping[str, Reached], timeout: float | None
+) -> None:
+    application = prepared.application
+    registry = Registry(application.project)
+    providers = {
+        name: _provider(name, reached, registry.kubeconfig(name))
+        for name, reached in clusters.items()
+    }
+    health = application.loaded.health
+    seconds = timeout or (health.timeout if health else DEFAULT_TIMEOUT)
+    patience = pulumi.CustomTimeouts(create=f"{seconds:g}s", update=f"{seconds:g}s")
+    objects = application.objects(prepared.stage.name)
+    services: list[pulumi.Output[dict[str, Any]]] = []
+    registered: list[tuple[RenderedObject, Manifest]] = []
+    for entry in objects:
+        resource = Manifest(
+            _resource_name(entry),
+            entry.manifest,
+            pulumi.ResourceOptions(
+                provider=providers[entry.cluster],
+                depends_on=_waits_for(prepared, entry, registered),
+                custom_timeouts=patience,
+            ),
+        )
+        registered.append((entry, resource))
+        if entry.role == "WORKLOAD":
+            services.append(_service(prepared, entry, resource))
+    pulumi.export("application", application.name)
+    pulumi.export("stage", prepared.stage.name)
+    pulumi.export("revision", str(application.revision))
+    pulumi.export("objects", [_reference(entry) for entry in objects])
+    pulumi.export("services", pulumi.Output.all(*services))
+    pulumi.export(
+        "clusters",
+        [
+            {"name": name, "endpoint": reached.joined.endpoint, "uid": reached.joined.uid}
+            for name, reached in clusters.items()
+        ],
+    )
+
+
+def _provider(name: str, reached: Reached, kubeconfig: Mapping[str, Any]) -> Provider:
+    return Provider(
+        name,
+        kubeconfig=pulumi.Output.secret(json.dumps(kubeconfig)),
+        context=kubeconfig["current-context"],
+        cluster_identifier=reached.joined.uid,
+        enable_server_side_apply=True,
+        skip_update_unreachable=False,
+    )
+
+
+def _waits_for(
+    prepared: Prepared, entry: RenderedObject, registered: list[tuple[RenderedObject, Manifest]]
+) -> list[pulumi.Resource]:
+    """What must be ready before an object is applied, in its own placement.
+
+    A ``deploy2env`` step goes component by component; with ``parallel`` only what ``dependsOn``
+    and the component's own workload ask for.
+    """
+    component = next(
+        item for item in prepared.stage.environment.components if item.name == entry.component
+    )
+    sequential = not prepared.stage.step.parallel
+    return [
+        resource
+        for earlier, resource in registered
+        if (earlier.cluster, earlier.namespace) == (entry.cluster, entry.namespace)
+        and (
+            earlier.component in component.depends_on
+            or (sequential and earlier.component != entry.component)
+        )
+    ]
+
+
+def _service(
+    prepared: Prepared, entry: RenderedObject, resource: Manifest
+) -> pulumi.Output[dict[str, Any]]:
+    component = next(
+        item for item in prepared.stage.environment.components if item.name == entry.component
+    )
+    definition = component_definition(entry.component_type)
+
+    def describe(live: dict[str, Any]) -> dict[str, Any]:
+        health = definition.health(live)
+        return {
+            "name": entry.component,
+            "type": entry.component_type,
+            "cluster": entry.cluster,
+            "namespace": entry.namespace,
+            "workload": {
+                "apiVersion": entry.manifest["apiVersion"],
+                "kind": entry.manifest["kind"],
+            },
+            "traits": [trait.type for trait in component.traits],
+            "healthy": health.healthy,
+            "message": health.message,
+        }
+
+    return resource.live.apply(describe)
+
+
+def _resource_name(entry: RenderedObject) -> str:
+    metadata = entry.manifest["metadata"]
+    namespace = metadata.get("namespace")
+    place = f"{namespace}/" if namespace else ""
+    return f"{entry.cluster}/{place}{metadata['name']}"
+
+
+def _reference(entry: RenderedObject) -> dict[str, str]:
+    metadata = entry.manifest["metadata"]
+    return {
+        "cluster": entry.cluster,
+        "apiVersion": entry.manifest["apiVersion"],
+        "kind": entry.manifest["kind"],
+        "namespace": metadata.get("namespace") or "",
+        "name": metadata["name"],
+    }

@@ -1,0 +1,98 @@
+"""Where a workflow stands and what comes next: pure functions of what stages and approvals say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from velapulumi.workflow.stages import SUSPEND, Workflow, WorkflowStep
+
+
+class Phase(StrEnum):
+    """Phases of an application, in KubeVela's words."""
+
+    RUNNING_WORKFLOW = "runningWorkflow"
+    SUSPENDING = "workflowSuspending"
+    FAILED = "workflowFailed"
+    RUNNING = "running"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True)
+class StageState:
+    """What is known of one stage.
+
+    Attributes:
+        revision: The revision its stack holds completely, such as ``app-v1:<hash>``; None when its
+            last delivery did not finish or there was none.
+        healthy: Whether every service of it is healthy now.
+        failed: Whether its last delivery of the current revision ended in an error.
+    """
+
+    revision: str | None = None
+    healthy: bool = False
+    failed: bool = False
+
+    def done(self, revision: str) -> bool:
+        """Whether the stage runs this revision and runs it well."""
+        return self.revision == revision and self.healthy
+
+
+@dataclass(frozen=True)
+class StepState:
+    """A step that has been reached, with its phase."""
+
+    step: WorkflowStep
+    phase: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a workflow stands.
+
+    Attributes:
+        steps: The steps reached so far, in order.
+        phase: The application's phase.
+        waiting: The suspend step it waits at, if it does.
+    """
+
+    steps: tuple[StepState, ...]
+    phase: Phase
+    waiting: WorkflowStep | None = None
+
+
+def progress(
+    workflow: Workflow,
+    revision: str,
+    stages: Mapping[str, StageState],
+    approved: Callable[[str], bool],
+) -> Progress:
+    """Tell where the workflow of a revision stands.
+
+    A suspend step that waits is ``succeeded`` while the workflow is suspended, as the KubeVela
+    releases of the env-binding era show it.
+
+    Args:
+        workflow: The steps.
+        revision: The revision being delivered.
+        stages: State by stage name; a missing stage counts as not delivered.
+        approved: Whether the suspend step of that name is approved for this revision.
+    """
+    reached: list[StepState] = []
+    for step in workflow.steps:
+        if step.type == SUSPEND:
+            reached.append(StepState(step, "succeeded"))
+            if not approved(step.name):
+                return Progress(tuple(reached), Phase.SUSPENDING, step)
+            continue
+        state = stages.get(step.stage or "", StageState())
+        if state.revision != revision:
+            phase = "failed" if state.failed else "running"
+            reached.append(StepState(step, phase))
+            return Progress(
+                tuple(reached), Phase.FAILED if state.failed else Phase.RUNNING_WORKFLOW
+            )
+        reached.append(StepState(step, "succeeded"))
+    well = all(state.healthy for state in stages.values())
+    return Progress(tuple(reached), Phase.RUNNING if well else Phase.UNHEALTHY)

@@ -1,0 +1,130 @@
+"""Application revisions: ``<application>-v<N>:<hash>``, as KubeVela 1.1 writes them.
+
+The hash covers the spec and what it renders to, so a changed definition is a changed revision and a
+changed comment or key order is none. Numbers count up; content that was there before gets its
+number back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from velapulumi.render import Loaded, RevisionNames, render_environment
+
+_FORM = re.compile(r"(?P<name>.+-v(?P<number>\d+)):(?P<hash>[0-9a-f]{16})")
+
+
+@dataclass(frozen=True)
+class ComponentRevision:
+    """A component's revision name and the hash of what it stands for."""
+
+    name: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision of an application.
+
+    Attributes:
+        name: ``<application>-v<N>``.
+        hash: 16 hexadecimal digits.
+        components: The revision of each component.
+    """
+
+    name: str
+    hash: str
+    components: Mapping[str, ComponentRevision] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.hash}"
+
+    @property
+    def names(self) -> RevisionNames:
+        """The names that rendered objects carry."""
+        return RevisionNames(
+            self.name, {name: component.name for name, component in self.components.items()}
+        )
+
+
+def revision_of(
+    loaded: Loaded, known: Sequence[Revision], recorded: Iterable[str] = ()
+) -> Revision:
+    """The revision an application is at.
+
+    Args:
+        loaded: The application.
+        known: The revisions of it so far, oldest first.
+        recorded: Revisions that stacks hold (``<name>:<hash>``), which count as known too.
+
+    Returns:
+        The known revision with the same content, or the next one.
+    """
+    name = loaded.application.name
+    content = _hash_application(loaded)
+    components = _component_revisions(loaded, known)
+    for revision in reversed(known):
+        if revision.hash == content:
+            return revision
+    numbers = [_number(str(revision)) for revision in known]
+    for text in recorded:
+        match = _FORM.fullmatch(text)
+        if match and match["hash"] == content:
+            return Revision(match["name"], content, components)
+        numbers.append(_number(text))
+    return Revision(f"{name}-v{max(numbers, default=0) + 1}", content, components)
+
+
+def step_id(revision: str, run: int, step: str) -> str:
+    """Ten characters that name a step of one run, the same whenever asked."""
+    digest = hashlib.sha256(f"{revision}/{run}/{step}".encode()).digest()
+    alphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
+    return "".join(alphabet[byte % len(alphabet)] for byte in digest[:10])
+
+
+def _number(text: str) -> int:
+    match = _FORM.fullmatch(text)
+    return int(match["number"]) if match else 0
+
+
+def _hash_application(loaded: Loaded) -> str:
+    names = RevisionNames("", {})
+    rendered = [
+        [entry.cluster, entry.namespace, entry.manifest]
+        for environment in loaded.environments.values()
+        for entry in render_environment(loaded.application, environment, names)
+    ]
+    return _hash([loaded.application.spec, rendered])
+
+
+def _component_revisions(loaded: Loaded, known: Sequence[Revision]) -> dict[str, ComponentRevision]:
+    """Number each component by how often what it is, over all environments, has changed."""
+    shapes: dict[str, list[Any]] = {}
+    for environment in loaded.environments.values():
+        for component in environment.components:
+            shapes.setdefault(component.name, []).append(
+                [
+                    environment.name,
+                    component.type,
+                    component.properties,
+                    [[trait.type, trait.properties] for trait in component.traits],
+                ]
+            )
+    result = {}
+    for name, shape in shapes.items():
+        content = _hash(shape)
+        past = [revision.components[name] for revision in known if name in revision.components]
+        same = next((component for component in reversed(past) if component.hash == content), None)
+        number = len({component.name for component in past}) + 1
+        result[name] = same or ComponentRevision(f"{name}-v{number}", content)
+    return result
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,97 @@
+"""The workflow as a list of steps and the stages its deploying steps make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from velapulumi.render import Environment, Loaded
+
+DEPLOY = "deploy2env"
+SUSPEND = "suspend"
+
+
+@dataclass(frozen=True)
+class WorkflowStep:
+    """One step.
+
+    Attributes:
+        name: Its name, unique in the workflow.
+        type: ``deploy2env`` or ``suspend``.
+        stage: The stage a deploying step delivers, else None.
+        message: What a suspend step says to whoever may go on.
+        parallel: Whether a deploying step applies its components without waiting for each other.
+    """
+
+    name: str
+    type: str
+    stage: str | None = None
+    message: str = ""
+    parallel: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of an application: the environment that one step delivers.
+
+    Attributes:
+        name: Name of the environment, and so of the stage.
+        step: The step that delivers it.
+        environment: Its placements and patched components.
+    """
+
+    name: str
+    step: WorkflowStep
+    environment: Environment
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Names of the clusters it is placed on, in order, each once."""
+        return tuple(dict.fromkeys(place.cluster for place in self.environment.placements))
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """An application's steps in order, and its stages by name in the same order."""
+
+    steps: tuple[WorkflowStep, ...]
+    stages: dict[str, Stage]
+
+    def before(self, stage: str) -> tuple[WorkflowStep, ...]:
+        """The steps that come before a stage's own."""
+        names = [step.stage for step in self.steps]
+        return self.steps[: names.index(stage)]
+
+
+def workflow_of(loaded: Loaded) -> Workflow:
+    """Read the workflow of an application.
+
+    Without one, each environment of each env-binding policy is delivered in the order written,
+    by steps named as KubeVela names its generated ones (``deploy-<policy>-<env>``).
+
+    Args:
+        loaded: The application, already checked.
+    """
+    written = loaded.application.workflow
+    if written is None or not written.steps:
+        steps = tuple(
+            WorkflowStep(f"deploy-{environment.policy}-{name}", DEPLOY, name)
+            for name, environment in loaded.environments.items()
+            if environment.policy
+        )
+    else:
+        steps = tuple(
+            WorkflowStep(
+                step.name,
+                step.type,
+                stage=step.properties["env"] if step.type == DEPLOY else None,
+                message=str(step.properties.get("message") or ""),
+                parallel=bool(step.properties.get("parallel", False)),
+            )
+            for step in written.steps
+        )
+    stages = {
+        step.stage: Stage(step.stage, step, loaded.environments[step.stage])
+        for step in steps
+        if step.stage is not None
+    }
+    return Workflow(steps, stages)
