@@ -96,7 +96,9 @@ class InvalidApplication(UsageProblem):
 
 class InvalidKubeconfig(UsageProblem):
     code = "VP102"
-    next_step = "Give a kubeconfig whose current context names a cluster and a user with credentials."
+    next_step = (
+        "Give a kubeconfig whose current context names a cluster and a user with credentials."
+    )
 
 
 class InvalidFile(UsageProblem):
@@ -188,7 +190,9 @@ class ToolProblem(VelapulumiError):
 
 class ToolMissing(ToolProblem):
     code = "VP501"
-    next_step = "See what is there with: velapulumi doctor, and get the rest with: velapulumi doctor --fix"
+    next_step = (
+        "See what is there with: velapulumi doctor, and get the rest with: velapulumi doctor --fix"
+    )
 
 
 class PlaygroundProblem(ToolProblem):

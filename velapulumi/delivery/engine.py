@@ -11,7 +11,8 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -19,9 +20,7 @@ from pulumi.automation import (
     CommandError,
     CommandResult,
     ConcurrentUpdateError,
-    EngineEvent,
     LocalWorkspace,
-    OpType,
     PulumiCommand,
     Stack,
     UpdateSummary,
@@ -30,11 +29,223 @@ from pulumi.automation._stack import StackInitMode
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
-from velapulumi.delivery.events import Diagnostics
-from velapulumi.errors import EngineFailed, Interrupted, StackLocked
+from velapulumi.delivery.events import Listener
+from velapulumi.delivery.locks import clear_stale_lock
+from velapulumi.errors import EngineFailed, Interrupted, StackLocked, VelapulumiError
 from velapulumi.playground import find_engine
 from velapulumi.playground.tools import PULUMI_VERSION
 from velapulumi.program.environment import engine_environment, prepare_backend
-from velapulumi.program.record import StageRecord
-from velapulumi.program.stacks import read_record
 from velapulumi.project import Project, StackName
+
+
+class Engine:
+    """Runs engine operations on the stacks of one project.
+
+    Args:
+        project: The project.
+        listener: Is told what happens.
+    """
+
+    def __init__(self, project: Project, listener: Listener) -> None:
+        self._project = project
+        self._listener = listener
+        self._environment = engine_environment(project)
+        prepare_backend(project, self._environment)
+        self._command = _Command(str(find_engine().root))
+        self._workspace = _Workspace(
+            work_dir=str(project.root),
+            pulumi_command=self._command,
+            env_vars=self._environment,
+        )
+
+    def up(
+        self,
+        stack: StackName,
+        program: Callable[[], None],
+        *,
+        create: bool,
+        refresh: bool = False,
+    ) -> None:
+        """Bring a stack to what the program registers.
+
+        Args:
+            stack: The stack.
+            program: Registers the resources; runs in this process.
+            create: Whether the stack has to be made first.
+            refresh: Whether to compare with what the clusters hold first.
+
+        Raises:
+            VelapulumiError: What the program raised, or why the engine failed.
+        """
+        failure: list[VelapulumiError] = []
+
+        def run() -> None:
+            try:
+                program()
+            except VelapulumiError as error:
+                failure.append(error)
+                raise
+
+        def operate(handle: _Stack) -> None:
+            handle.up(
+                program=run,
+                on_event=self._listener.on_event,
+                refresh=refresh or None,
+                suppress_outputs=True,
+                color="never",
+            )
+
+        self._operate(stack, operate, failure, create=create)
+
+    def destroy(self, stack: StackName) -> None:
+        """Delete everything a stack holds, then the stack and its configuration.
+
+        Raises:
+            VelapulumiError: Why the engine failed; what it could not delete stays in the stack.
+        """
+
+        def operate(handle: _Stack) -> None:
+            handle.destroy(on_event=self._listener.on_event, color="never", suppress_outputs=True)
+            self._workspace.remove_stack(handle.name)
+
+        self._operate(stack, operate, [], create=False)
+
+    def _operate(
+        self,
+        stack: StackName,
+        operate: Callable[[_Stack], None],
+        failure: list[VelapulumiError],
+        *,
+        create: bool,
+    ) -> None:
+        self._listener.clear()
+        with self._command.interruptible():
+            try:
+                mode = StackInitMode.CREATE if create else StackInitMode.SELECT
+                handle = _Stack(str(stack), self._workspace, mode)
+                try:
+                    operate(handle)
+                except ConcurrentUpdateError:
+                    clear_stale_lock(self._project, stack, self._environment)
+                    operate(handle)
+            except ConcurrentUpdateError as error:
+                raise StackLocked(f"stack {stack} is in use by another run") from error
+            except CommandError as error:
+                if self._command.interrupted:
+                    raise Interrupted(f"stopped while delivering {stack}") from error
+                if failure:
+                    raise failure[0] from None
+                raise EngineFailed(
+                    f"stack {stack}: {self._listener.errors or _last_words(error)}"
+                ) from error
+
+
+class _Stack(Stack):
+    """A stack whose operations are one process each."""
+
+    def outputs(self) -> dict[str, Any]:  # type: ignore[override]
+        return {}
+
+    def info(self, show_secrets: bool = True) -> UpdateSummary:
+        return UpdateSummary("update", datetime.now(UTC), "", {}, {}, "succeeded")
+
+
+class _Workspace(LocalWorkspace):
+    """A workspace that selects nothing, as every command names its stack."""
+
+    def select_stack(self, stack_name: str) -> None:
+        return None
+
+
+class _Command(PulumiCommand):
+    """The ``pulumi`` command, run in a session of its own and interrupted once."""
+
+    def __init__(self, root: str) -> None:
+        self.command = os.path.join(root, "bin", "pulumi")
+        self.version = VersionInfo.parse(PULUMI_VERSION)
+        self.interrupted = False
+        self._process: subprocess.Popen[str] | None = None
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let SIGINT and SIGTERM stop the running command: once in order, a second time now."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def stop(number: int, frame: object) -> None:
+            process = self._process
+            if process is not None and process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL if self.interrupted else signal.SIGINT)
+            self.interrupted = True
+
+        for number in before:
+            signal.signal(number, stop)
+        try:
+            yield
+            if self.interrupted:
+                raise Interrupted("interrupted")
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: Callable[[str], Any] | None = None,
+        on_error: Callable[[str], Any] | None = None,
+    ) -> CommandResult:
+        if self.interrupted:
+            raise Interrupted("interrupted")
+        if "--non-interactive" not in args:
+            args = ["--non-interactive", *args]
+        with subprocess.Popen(
+            [self.command, *args],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+            encoding="utf-8",
+            start_new_session=True,
+        ) as process:
+            self._process = process
+            assert process.stdout is not None
+            assert process.stderr is not None
+            stdout, stderr = _Reader(process.stdout, on_output), _Reader(process.stderr, on_error)
+            code = process.wait()
+            result = CommandResult(stdout.text(), stderr.text(), code)
+            self._process = None
+        if code != 0:
+            raise create_command_error(result)
+        return result
+
+
+class _Reader(threading.Thread):
+    """Collects the lines of a stream."""
+
+    def __init__(self, stream: IO[str], callback: Callable[[str], Any] | None) -> None:
+        super().__init__(daemon=True)
+        self._stream = stream
+        self._callback = callback
+        self._lines: list[str] = []
+        self.start()
+
+    def run(self) -> None:
+        for line in self._stream:
+            self._lines.append(line.rstrip())
+            if self._callback:
+                self._callback(line.rstrip())
+
+    def text(self) -> str:
+        self.join()
+        return "\n".join(self._lines)
+
+
+def _last_words(error: CommandError) -> str:
+    """What the engine wrote to stderr, without the frame the Automation API puts around it."""
+    text = str(error).partition("stderr:")[2].strip()
+    return text.removeprefix("error:").strip() or str(error).strip()

@@ -138,9 +138,7 @@ def read_gate(path: Path, application: str) -> Gate:
     reader = _Reader(path)
     gate = reader.gate(document)
     if gate.application != application:
-        raise InvalidFile(
-            f"{path}: application: is {gate.application}, expected {application}"
-        )
+        raise InvalidFile(f"{path}: application: is {gate.application}, expected {application}")
     return gate
 
 

@@ -190,9 +190,7 @@ def stage_services(record: StageRecord, clusters: Clusters) -> tuple[Service, ..
     return read_services(((entry.cluster, entry.manifest) for entry in record.objects), clusters)
 
 
-def _with_records(
-    project: Project, file: Path, loaded: Loaded, workflow: Workflow
-) -> Application:
+def _with_records(project: Project, file: Path, loaded: Loaded, workflow: Workflow) -> Application:
     name = loaded.application.name
     gate = read_gate(project.gate_file(name), name)
     records = {stage: read_record(project, StackName(name, stage)) for stage in workflow.stages}

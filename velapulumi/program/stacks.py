@@ -27,7 +27,7 @@ def read_record(project: Project, stack: StackName) -> StageRecord | None:
         ToolMissing: The backend needs ``pulumi`` and there is none.
     """
     environment = engine_environment(project)
-    folder = _file_backend(project, environment)
+    folder = file_backend(project, environment)
     if folder is not None:
         path = folder / ".pulumi" / "stacks" / project.name / f"{stack}.json"
         if path.exists():
@@ -37,7 +37,8 @@ def read_record(project: Project, stack: StackName) -> StageRecord | None:
     return _export(project, stack, environment)
 
 
-def _file_backend(project: Project, environment: Mapping[str, str]) -> Path | None:
+def file_backend(project: Project, environment: Mapping[str, str]) -> Path | None:
+    """The folder of the backend in use; None when it is not a folder of this machine."""
     url = environment.get("PULUMI_BACKEND_URL") or project.backend or ""
     if not url.startswith("file://"):
         return None

@@ -55,14 +55,10 @@ def deliver_stage(prepared: Prepared, timeout: float | None = None) -> None:
     Raises:
         VelapulumiError: The stage may not be delivered, or not now.
     """
-    try:
-        clusters = prepared.check_clusters()
-        if not pulumi.runtime.is_dry_run():
-            prepared.check_promotion()
-            _begin(prepared)
-    except VelapulumiError:
-        _keep_outputs(prepared)
-        raise
+    clusters = prepared.check_clusters()
+    if not pulumi.runtime.is_dry_run():
+        prepared.check_promotion()
+        _begin(prepared)
     for reason in prepared.missing:
         pulumi.log.warn(f"an update would be refused: {reason}")
     for warning in prepared.application.loaded.warnings:
@@ -108,16 +104,7 @@ def _begin(prepared: Prepared) -> None:
         )
 
 
-def _keep_outputs(prepared: Prepared) -> None:
-    """A refused update must not lose what the stack's last one exported."""
-    record = prepared.application.records[prepared.stage.name]
-    for name, value in (record.outputs if record else {}).items():
-        pulumi.export(name, value)
-
-
-def _register(
-    prepared: Prepared, clusters: Mapping[str, Reached], timeout: float | None
-) -> None:
+def _register(prepared: Prepared, clusters: Mapping[str, Reached], timeout: float | None) -> None:
     application = prepared.application
     registry = Registry(application.project)
     providers = {
@@ -144,7 +131,9 @@ def _register(
         if entry.role == "WORKLOAD":
             services.append(_service(prepared, entry, resource))
     pulumi.export("application", application.name)
+    pulumi.export("namespace", application.loaded.application.namespace)
     pulumi.export("stage", prepared.stage.name)
+    pulumi.export("health", health.name if health else "")
     pulumi.export("revision", str(application.revision))
     pulumi.export("objects", [_reference(entry) for entry in objects])
     pulumi.export("services", pulumi.Output.all(*services))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from velapulumi.workflow.stages import SUSPEND, Workflow, WorkflowStep
+from velapulumi.workflow.stages import SUSPEND, WorkflowStep
 
 
 class Phase(StrEnum):
@@ -63,7 +63,7 @@ class Progress:
 
 
 def progress(
-    workflow: Workflow,
+    steps: Iterable[WorkflowStep],
     revision: str,
     stages: Mapping[str, StageState],
     approved: Callable[[str], bool],
@@ -74,13 +74,13 @@ def progress(
     releases of the env-binding era show it.
 
     Args:
-        workflow: The steps.
+        steps: The workflow's steps, in order.
         revision: The revision being delivered.
         stages: State by stage name; a missing stage counts as not delivered.
         approved: Whether the suspend step of that name is approved for this revision.
     """
     reached: list[StepState] = []
-    for step in workflow.steps:
+    for step in steps:
         if step.type == SUSPEND:
             reached.append(StepState(step, "succeeded"))
             if not approved(step.name):

@@ -1,0 +1,22 @@
+"""``velapulumi delete``: take an application away from all its clusters."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("application", metavar="APP")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def delete(application: str, yes: bool) -> None:
+    """Delete an application: its objects and stacks, the last stage first, and its gate file."""
+    from velapulumi.delivery.remove import remove, stages_of
+    from velapulumi.project import find_project
+
+    project = find_project()
+    stages = stages_of(project, application)
+    if not yes:
+        names = ", ".join(stages)
+        click.confirm(f"Delete application {application} from {names}?", abort=True, err=True)
+    remove(project, application, stages, lambda text: click.echo(text, err=True))
+    click.echo(f"Application {application} deleted.")

@@ -1,0 +1,120 @@
+"""``velapulumi up``: deliver an application up to the next gate."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from velapulumi.errors import WaitingForApproval
+
+if TYPE_CHECKING:
+    from velapulumi.clusters.health import Service
+    from velapulumi.delivery.deliver import Outcome
+    from velapulumi.plan.changes import Change, Plan
+
+_SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
+_SHOWN_FIELDS = 5
+
+
+@click.command()
+@click.option(
+    "-f",
+    "--file",
+    "file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The Application file.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="How long a stage may take to get healthy, instead of the health policy's probeTimeout.",
+)
+def up(file: Path, timeout: float | None) -> int:
+    """Deliver an application, stage by stage, up to the next gate.
+
+    Run it again to go on: a stage that holds the revision and is healthy is left alone. It ends
+    with exit code 4 where a person has to approve, and with 6 when a stage does not get healthy.
+    """
+    from velapulumi.delivery.deliver import deliver
+    from velapulumi.project import find_project
+
+    outcome = deliver(find_project(), file, _Lines(), timeout)
+    return _conclude(outcome, file)
+
+
+def _conclude(outcome: Outcome, file: Path) -> int:
+    application = outcome.application
+    subject = f"Application {application.loaded.application.namespace}/{application.name}"
+    revision = application.revision
+    if outcome.waiting is None:
+        what = f"runs {revision} in all stages"
+        click.echo(f"{subject} {what}." if outcome.changed else f"{subject} {what}; no change.")
+        return 0
+    message = f" ({outcome.waiting.message})" if outcome.waiting.message else ""
+    click.echo(f"{subject} waits at {outcome.waiting.name}{message} to promote {revision}.")
+    click.echo(
+        f"Next: velapulumi workflow resume {application.name}\nthen: velapulumi up -f {file}",
+        err=True,
+    )
+    return WaitingForApproval.exit_code
+
+
+class _Lines:
+    """Tells a delivery in lines on stderr, each with the time since the start."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._last = ""
+
+    def warning(self, text: str) -> None:
+        click.secho(f"Warning: {text}", fg="yellow", err=True)
+
+    def planned(self, stage: str, plan: Plan) -> None:
+        count = len(plan.changes)
+        self._line(f"{stage}: {count} change{'s' if count != 1 else ''}", bold=True)
+        cluster = ""
+        for change in plan.changes:
+            if change.key.cluster != cluster:
+                cluster = change.key.cluster
+                click.echo(f"         {cluster}", err=True)
+            self._change(change)
+
+    def progress(self, text: str) -> None:
+        if text != self._last:
+            self._last = text
+            self._line(text, dim=True)
+
+    def unchanged(self, stage: str) -> None:
+        self._line(f"{stage}: no change", bold=True)
+
+    def delivered(self, stage: str, services: tuple[Service, ...]) -> None:
+        for service in services:
+            self._line(
+                f"{stage}: {service.name} on {service.cluster} {service.message}", fg="green"
+            )
+
+    def approved(self, step: str, by: str) -> None:
+        self._line(f"{step}: approved by {by}", bold=True)
+
+    def _change(self, change: Change) -> None:
+        sign, colour = _SIGNS[change.action]
+        note = " (revision labels only)" if change.only_relabels else ""
+        click.secho(f"           {sign} {change.key}{note}", fg=colour, err=True)
+        if change.only_relabels:
+            return
+        for field in change.fields[:_SHOWN_FIELDS]:
+            click.echo(f"               {field.path}: {field.before} → {field.after}", err=True)
+        more = len(change.fields) - _SHOWN_FIELDS
+        if more > 0:
+            click.echo(f"               … and {more} more", err=True)
+
+    def _line(
+        self, text: str, *, bold: bool = False, dim: bool = False, fg: str | None = None
+    ) -> None:
+        elapsed = time.monotonic() - self._start
+        click.secho(f"[{elapsed:5.1f}s] {text}", bold=bold, dim=dim, fg=fg, err=True)

@@ -1,0 +1,214 @@
+"""``up``: from the Application to running stages, as far as the gates let it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from velapulumi.clusters.health import Service, read_services
+from velapulumi.clusters.identity import Reached
+from velapulumi.clusters.registry import Registry
+from velapulumi.errors import EngineFailed, Unhealthy, VelapulumiError
+from velapulumi.gate.file import update_gate
+from velapulumi.plan.changes import Plan, plan_stage
+from velapulumi.program.prepare import Application, Prepared, prepare, read_application
+from velapulumi.program.record import StageRecord
+from velapulumi.program.stacks import read_record
+from velapulumi.project import Project
+from velapulumi.workflow.stages import SUSPEND, WorkflowStep
+
+if TYPE_CHECKING:
+    from velapulumi.delivery.engine import Engine
+
+DEFAULT_INTERVAL = 1.0
+DEFAULT_TIMEOUT = 300.0
+
+
+class Reporter(Protocol):
+    """Is told how a delivery goes on."""
+
+    def warning(self, text: str) -> None: ...
+
+    def planned(self, stage: str, plan: Plan) -> None: ...
+
+    def progress(self, text: str) -> None: ...
+
+    def unchanged(self, stage: str) -> None: ...
+
+    def delivered(self, stage: str, services: tuple[Service, ...]) -> None: ...
+
+    def approved(self, step: str, by: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How far a delivery came.
+
+    Attributes:
+        application: The application as it then was.
+        changed: Names of the stages that were changed.
+        waiting: The suspend step it stopped at; None when it went through.
+    """
+
+    application: Application
+    changed: tuple[str, ...]
+    waiting: WorkflowStep | None
+
+
+def deliver(
+    project: Project, file: Path, reporter: Reporter, timeout: float | None = None
+) -> Outcome:
+    """Deliver an application stage by stage, up to the first gate that is not open.
+
+    Run again it goes on from where it stands; a stage that holds the revision and is healthy is
+    left alone.
+
+    Args:
+        project: The project.
+        file: The Application file.
+        reporter: Is told how it goes on.
+        timeout: Seconds a stage may take to get healthy; the health policy's when not given.
+
+    Raises:
+        VelapulumiError: Why a stage could not be delivered; later stages were not touched.
+    """
+    application = read_application(project, file)
+    for warning in application.loaded.warnings:
+        reporter.warning(warning)
+    registry = Registry(project)
+    for stage in application.workflow.stages.values():
+        for cluster in stage.clusters:
+            registry.get(cluster)
+    delivery = _Delivery(application, reporter, timeout)
+    changed = []
+    for step in application.workflow.steps:
+        if step.type == SUSPEND:
+            gate = delivery.application.gate
+            approval = gate.approval(step.name, str(application.revision))
+            if approval is None:
+                return Outcome(delivery.application, tuple(changed), step)
+            reporter.approved(step.name, approval.by)
+        elif step.stage is not None and delivery.stage(step.stage):
+            changed.append(step.stage)
+    return Outcome(delivery.application, tuple(changed), None)
+
+
+class _Delivery:
+    """One run over the stages of one application."""
+
+    def __init__(self, application: Application, reporter: Reporter, timeout: float | None) -> None:
+        self.application = application
+        self._reporter = reporter
+        health = application.loaded.health
+        self._timeout = timeout or (float(health.timeout) if health else DEFAULT_TIMEOUT)
+        self._interval = float(health.interval) if health else DEFAULT_INTERVAL
+        self._clusters: Mapping[str, Reached | VelapulumiError] = {}
+        self._engine: Engine | None = None
+
+    def stage(self, name: str) -> bool:
+        """Deliver a stage; False when it already was as it shall be."""
+        prepared = prepare(self.application, name, self._clusters)
+        self._clusters = prepared.clusters
+        prepared.check_clusters()
+        prepared.check_promotion()
+        objects = [(entry.cluster, entry.manifest) for entry in self.application.objects(name)]
+        record = self.application.records[name]
+        held = [(entry.cluster, entry.manifest) for entry in record.objects] if record else []
+        plan = plan_stage(name, objects, held)
+        services = read_services(objects, self._clusters)
+        lost = record is not None and any(
+            not service.present
+            and (service.cluster, service.name) in {_place(entry) for entry in held}
+            for service in services
+        )
+        complete = record is not None and record.revision == str(self.application.revision)
+        if plan or lost or not complete:
+            self._reporter.planned(name, plan)
+            self._run_engine(prepared, record, refresh=lost)
+            services = read_services(objects, self._clusters)
+            changed = True
+        else:
+            self._begin(prepared)
+            changed = False
+        services = self._wait_healthy(name, objects, services)
+        self.application = self.application.reread()
+        if changed:
+            self._reporter.delivered(name, services)
+        else:
+            self._reporter.unchanged(name)
+        return changed
+
+    def _begin(self, prepared: Prepared) -> None:
+        """Record the revision where the gate file does not know it, though the stack holds it."""
+        if prepared.first:
+            application = self.application
+            update_gate(
+                application.project.gate_file(application.name),
+                application.name,
+                lambda gate: gate.begin(application.revision, application.workflow.steps),
+            )
+
+    def _run_engine(self, prepared: Prepared, record: StageRecord | None, *, refresh: bool) -> None:
+        from velapulumi.delivery.engine import Engine
+        from velapulumi.delivery.events import Listener
+        from velapulumi.program.stage import deliver_stage
+
+        project = self.application.project
+        project.configure(prepared.stack, self.application.file)
+        if self._engine is None:
+            self._engine = Engine(project, Listener(self._reporter.progress))
+        try:
+            self._engine.up(
+                prepared.stack,
+                lambda: deliver_stage(prepared.reread(), self._timeout),
+                create=record is None,
+                refresh=refresh,
+            )
+        except EngineFailed as error:
+            after = read_record(project, prepared.stack)
+            if after is not None and any(not entry.ready for entry in after.objects):
+                objects = [(entry.cluster, entry.manifest) for entry in after.objects]
+                raise self._unhealthy(
+                    prepared.stage.name, read_services(objects, self._clusters)
+                ) from error
+            raise
+
+    def _wait_healthy(
+        self,
+        stage: str,
+        objects: list[tuple[str, Mapping[str, object]]],
+        services: tuple[Service, ...],
+    ) -> tuple[Service, ...]:
+        deadline = time.monotonic() + self._timeout
+        while not all(service.healthy for service in services):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise self._unhealthy(stage, services)
+            self._reporter.progress(f"{stage}: {describe_unhealthy(services)}")
+            time.sleep(min(self._interval, left))
+            services = read_services(objects, self._clusters)
+        return services
+
+    def _unhealthy(self, stage: str, services: tuple[Service, ...]) -> Unhealthy:
+        reason = describe_unhealthy(services) or "the engine saw it fail to get ready"
+        return Unhealthy(f"stage {stage} is not healthy after {self._timeout:g}s: {reason}")
+
+
+def describe_unhealthy(services: tuple[Service, ...]) -> str:
+    """The services that are not healthy, with what they and their cluster say."""
+    return "; ".join(
+        f"{service.name} on {service.cluster} "
+        + " - ".join(part for part in (service.message, service.reason) if part)
+        for service in services
+        if not service.healthy
+    )
+
+
+def _place(entry: tuple[str, Mapping[str, object]]) -> tuple[str, str]:
+    cluster, manifest = entry
+    metadata = manifest["metadata"]
+    assert isinstance(metadata, Mapping)
+    return cluster, str((metadata.get("labels") or {}).get("app.oam.dev/component"))

@@ -1,0 +1,60 @@
+"""What the engine tells while it works, turned into a few plain facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+_QUIET = {"same", "read", "refresh"}
+
+
+class Listener:
+    """Collects errors and passes on progress; called from the engine's own threads.
+
+    Args:
+        progress: Is told of each step in one line.
+    """
+
+    def __init__(self, progress: Callable[[str], None]) -> None:
+        self._progress = progress
+        self._errors: list[str] = []
+
+    def clear(self) -> None:
+        """Forget the errors of an operation before."""
+        self._errors = []
+
+    @property
+    def errors(self) -> str:
+        """The errors so far, each once, a line each."""
+        return "\n".join(dict.fromkeys(self._errors))
+
+    def on_event(self, event: Any) -> None:
+        """Take one engine event."""
+        diagnostic = event.diagnostic_event
+        if diagnostic is not None:
+            text = diagnostic.message.strip()
+            if diagnostic.severity == "error" and text and not _is_echo(text):
+                self._errors.append(text)
+            elif diagnostic.ephemeral and diagnostic.urn and text:
+                self._progress(f"{_subject(diagnostic.urn)}: {text}")
+        for step, words in ((event.resource_pre_event, _DOING), (event.res_outputs_event, _DONE)):
+            if step is not None:
+                metadata = step.metadata
+                operation = str(getattr(metadata.op, "value", metadata.op))
+                if operation in words and metadata.type.startswith("kubernetes:"):
+                    self._progress(f"{_subject(metadata.urn)}: {words[operation]}")
+
+
+_DOING = {"create": "creating", "update": "updating", "delete": "deleting", "replace": "replacing"}
+_DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
+
+
+def _is_echo(text: str) -> bool:
+    """Whether an error only repeats that there was one."""
+    return text.startswith(("update failed", "an unhandled error occurred", "preview failed"))
+
+
+def _subject(urn: str) -> str:
+    """``<cluster>/<namespace>/<name>`` with its kind, from a resource's URN."""
+    parts = urn.split("::")
+    return f"{parts[-1]} ({parts[-2].rpartition(':')[2]})" if len(parts) > 1 else urn

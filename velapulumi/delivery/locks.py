@@ -1,0 +1,74 @@
+"""Locks that a killed run left in a file backend: cleared only when their owner is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from velapulumi.errors import StackLocked
+from velapulumi.program.stacks import file_backend
+from velapulumi.project import Project, StackName
+
+PATIENCE = 10.0
+
+
+def clear_stale_lock(project: Project, stack: StackName, environment: Mapping[str, str]) -> None:
+    """Wait for a stack's lock to be released, or remove it when the run that held it is dead.
+
+    An engine whose program was killed ends by itself within moments, so it is waited for.
+
+    Args:
+        project: The project.
+        stack: The locked stack.
+        environment: The engine's settings.
+
+    Raises:
+        StackLocked: The lock's owner lives, is on another host, or cannot be told.
+    """
+    folder = file_backend(project, environment)
+    if folder is None:
+        raise StackLocked(
+            f"stack {stack} is in use by another run",
+            next_step=f"When that run is dead, release it with: pulumi cancel --stack {stack}",
+        )
+    locks = folder / ".pulumi" / "locks" / "organization" / project.name / str(stack)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        held = [path for path in locks.glob("*.json") if not _released(path)]
+        if not held:
+            return
+        if time.monotonic() > deadline:
+            raise StackLocked(f"stack {stack} is in use by {_owner(held[0])}")
+        time.sleep(0.1)
+
+
+def _released(path: Path) -> bool:
+    """Whether a lock is gone, now or because its owner on this host is dead."""
+    try:
+        owner = json.loads(path.read_bytes())
+        if owner["hostname"] != socket.gethostname():
+            return False
+        os.kill(int(owner["pid"]), 0)
+    except FileNotFoundError:
+        return True
+    except ProcessLookupError:
+        path.unlink(missing_ok=True)
+        return True
+    except (ValueError, KeyError, TypeError, PermissionError):
+        return False
+    return False
+
+
+def _owner(path: Path) -> str:
+    try:
+        owner = json.loads(path.read_bytes())
+        return (
+            f"{owner['username']}@{owner['hostname']} (process {owner['pid']}) "
+            f"since {owner['timestamp']}"
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"the owner of {path.name}"

@@ -1,0 +1,58 @@
+"""Deleting an application, stage by stage, the last one first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from velapulumi.errors import UnknownApplication
+from velapulumi.gate.file import read_gate
+from velapulumi.program.stacks import read_record
+from velapulumi.project import Project, StackName
+
+
+def stages_of(project: Project, application: str) -> list[str]:
+    """The stages an application has stacks for, the last one first.
+
+    Raises:
+        UnknownApplication: It has none here.
+        InvalidFile: The gate file is damaged.
+    """
+    stages = [name.stage for name in project.stack_names(application)]
+    if not stages:
+        raise UnknownApplication(f"no application {application} has been delivered here")
+    gate = read_gate(project.gate_file(application), application)
+    recorded = gate.recorded(gate.current)
+    order = [step.stage for step in recorded.steps] if recorded else []
+    return sorted(
+        stages, key=lambda stage: order.index(stage) if stage in order else -1, reverse=True
+    )
+
+
+def remove(
+    project: Project, application: str, stages: Sequence[str], progress: Callable[[str], None]
+) -> None:
+    """Delete the objects of the stages, their stacks, and at last the gate file.
+
+    Args:
+        project: The project.
+        application: The application.
+        stages: Its stages in the order they are to go.
+        progress: Is told of each step.
+
+    Raises:
+        VelapulumiError: Why a stage could not be deleted; the ones before it in order are not
+            touched, and running it again goes on.
+    """
+    from velapulumi.delivery.engine import Engine
+    from velapulumi.delivery.events import Listener
+
+    engine = Engine(project, Listener(progress))
+    for stage in stages:
+        stack = StackName(application, stage)
+        if read_record(project, stack) is None:
+            project.config_file(stack).unlink(missing_ok=True)
+            continue
+        progress(f"{stage}: deleting")
+        engine.destroy(stack)
+        project.config_file(stack).unlink(missing_ok=True)
+    project.gate_file(application).unlink(missing_ok=True)
