@@ -19,7 +19,7 @@
     │   └── Unhealthy             VP303  exit 6   not healthy in time
     ├── GateProblem               VP400  exit 4   promotion is held
     │   ├── WaitingForApproval    VP401  exit 4
-    │   └── PromotionRefused      VP402  exit 5   approval refused or stale, or the stage before is not there
+    │   └── PromotionRefused      VP402  exit 5   a gate before it is not open
     ├── ToolProblem               VP500  exit 1   a tool is missing or cannot be made
     │   ├── ToolMissing           VP501  exit 1
     │   └── PlaygroundProblem     VP502  exit 1   a local cluster does not start or stop

@@ -38,14 +38,12 @@ def join(kubeconfig: Path, name: str | None) -> None:
 @output_option()
 def list_(output: str) -> None:
     """List the joined clusters."""
-    from dataclasses import asdict
-
     from velapulumi.clusters.registry import Registry
     from velapulumi.project import find_project
 
     clusters = Registry(find_project()).all()
     if output != "table":
-        print_document([asdict(entry) for entry in clusters], output)
+        print_document([entry.model_dump() for entry in clusters], output)
     elif clusters:
         rows = [(entry.name, entry.type, entry.endpoint) for entry in clusters]
         print_table(("CLUSTER", "TYPE", "ENDPOINT"), rows, gap=1, trailing=True)

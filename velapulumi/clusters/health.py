@@ -8,7 +8,7 @@ from typing import Any
 
 from velapulumi.clusters.client import Cluster
 from velapulumi.clusters.identity import Reached
-from velapulumi.definitions import component_definition
+from velapulumi.definitions import ComponentDefinition, Health, find
 from velapulumi.errors import ClusterUnreachable, VelapulumiError
 
 _COMPONENT = "app.oam.dev/component"
@@ -73,6 +73,17 @@ def read_services(
     return tuple(services)
 
 
+def judge(component_type: str, live: Mapping[str, Any]) -> Health:
+    """The health of a live workload by the rule of its component type.
+
+    Args:
+        component_type: The type; one that is not known here has no rule and counts as healthy.
+        live: The workload as the cluster has it.
+    """
+    definition = find(ComponentDefinition, component_type)
+    return definition.health(live) if definition else Health(True, "")
+
+
 def _read(client: Cluster, cluster: str, manifest: Mapping[str, Any]) -> Service:
     metadata = manifest["metadata"]
     try:
@@ -82,7 +93,7 @@ def _read(client: Cluster, cluster: str, manifest: Mapping[str, Any]) -> Service
         if live is None:
             name = f"{manifest['kind']} {metadata['name']}"
             return _service(cluster, manifest, False, "", f"{name} is not there", present=False)
-        health = component_definition(metadata["labels"][_TYPE]).health(live)
+        health = judge(metadata["labels"].get(_TYPE, ""), live)
         reason = "" if health.healthy else _why(client, live)
         return _service(cluster, manifest, health.healthy, health.message, reason)
     except ClusterUnreachable as error:

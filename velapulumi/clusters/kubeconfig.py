@@ -3,7 +3,7 @@
 | kubectl | here |
 |---|---|
 | current context of one file | the same; several files are not merged |
-| ``certificate-authority``, ``client-certificate``, ``client-key``, ``tokenFile`` | read, relative to the kubeconfig, and stored inline |
+| file references, ``tokenFile`` too | read, relative to the kubeconfig, and stored inline |
 | exec plugins | kept as they are, run when the cluster is called |
 | ``auth-provider`` | refused, as kubectl itself has dropped it |
 """

@@ -8,7 +8,7 @@ from velapulumi.clusters.client import Cluster
 from velapulumi.clusters.kubeconfig import read_kubeconfig
 from velapulumi.clusters.registry import JoinedCluster, Registry, check_name
 from velapulumi.errors import WrongCluster
-from velapulumi.gate.file import now
+from velapulumi.files import now
 from velapulumi.project import Project
 
 
@@ -43,7 +43,13 @@ def join_cluster(
                 f"cluster {name} is already joined and is another cluster, at {entry.endpoint}",
                 next_step=f"Choose another --name, or first: velapulumi cluster detach {name}",
             )
-    joined = JoinedCluster(name, kubeconfig.kind, kubeconfig.endpoint, identity.uid, now())
+    joined = JoinedCluster(
+        name=name,
+        type=kubeconfig.kind,
+        endpoint=kubeconfig.endpoint,
+        uid=identity.uid,
+        joined=now(),
+    )
     registry.add(joined, kubeconfig)
     twins = tuple(e.name for e in known if e.uid == identity.uid and e.name != name)
     return joined, twins

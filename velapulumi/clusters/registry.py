@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
+from pydantic import Field
 
 from velapulumi import files
 from velapulumi.clusters.kubeconfig import Kubeconfig, parse_kubeconfig
-from velapulumi.errors import InvalidFile, UnknownCluster, UsageProblem
+from velapulumi.documents import read_file
+from velapulumi.errors import UnknownCluster, UsageProblem
 from velapulumi.project import Project
+from velapulumi.spec.model import Many, StrictModel
 
 LOCAL = "local"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
-@dataclass(frozen=True)
-class JoinedCluster:
+class JoinedCluster(StrictModel):
     """A cluster as it was when it was joined.
 
     Attributes:
@@ -42,6 +43,12 @@ class JoinedCluster:
     joined: str
 
 
+class _ClusterList(StrictModel):
+    api_version: Literal["velapulumi.dev/v1"] = Field("velapulumi.dev/v1", alias="apiVersion")
+    kind: Literal["ClusterList"] = "ClusterList"
+    clusters: Many[JoinedCluster] = ()
+
+
 class Registry:
     """The clusters of one project."""
 
@@ -55,20 +62,8 @@ class Registry:
         Raises:
             InvalidFile: The registry is damaged.
         """
-        if not self._file.exists():
-            return []
-        try:
-            document = yaml.load(self._file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-            entries = [JoinedCluster(**entry) for entry in document["clusters"]]
-            for entry in entries:
-                if not all(isinstance(value, str) for value in asdict(entry).values()):
-                    raise TypeError(f"cluster {entry.name}: every field must be a string")
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise InvalidFile(f"{self._file}:{line}: {error.problem}") from error
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-            raise InvalidFile(f"{self._file}: not a cluster registry: {error}") from error
-        return sorted(entries, key=lambda entry: entry.name)
+        document = read_file(self._file, _ClusterList)
+        return sorted(document.clusters, key=lambda entry: entry.name) if document else []
 
     def get(self, name: str) -> JoinedCluster:
         """One cluster.
@@ -118,11 +113,8 @@ class Registry:
         return self._project.credentials / f"{name}.kubeconfig"
 
     def _store(self, clusters: list[JoinedCluster]) -> None:
-        document = {
-            "apiVersion": "velapulumi.dev/v1",
-            "kind": "ClusterList",
-            "clusters": [asdict(entry) for entry in sorted(clusters, key=lambda entry: entry.name)],
-        }
+        ordered = sorted(clusters, key=lambda entry: entry.name)
+        document = _ClusterList(clusters=tuple(ordered)).model_dump(mode="json", by_alias=True)
         files.write(self._file, yaml.safe_dump(document, sort_keys=False))
 
 

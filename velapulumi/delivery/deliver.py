@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from velapulumi.clusters.health import Service, read_services
 from velapulumi.clusters.identity import Reached
@@ -83,7 +83,7 @@ def deliver(
         for cluster in stage.clusters:
             registry.get(cluster)
     delivery = _Delivery(application, reporter, timeout)
-    changed = []
+    changed: list[str] = []
     for step in application.workflow.steps:
         if step.type == SUSPEND:
             gate = delivery.application.gate
@@ -103,8 +103,8 @@ class _Delivery:
         self.application = application
         self._reporter = reporter
         health = application.loaded.health
-        self._timeout = timeout or (float(health.timeout) if health else DEFAULT_TIMEOUT)
-        self._interval = float(health.interval) if health else DEFAULT_INTERVAL
+        self._timeout = timeout or (float(health.probe_timeout) if health else DEFAULT_TIMEOUT)
+        self._interval = float(health.probe_interval) if health else DEFAULT_INTERVAL
         self._clusters: Mapping[str, Reached | VelapulumiError] = {}
         self._engine: Engine | None = None
 
@@ -179,7 +179,7 @@ class _Delivery:
     def _wait_healthy(
         self,
         stage: str,
-        objects: list[tuple[str, Mapping[str, object]]],
+        objects: Sequence[tuple[str, Mapping[str, Any]]],
         services: tuple[Service, ...],
     ) -> tuple[Service, ...]:
         deadline = time.monotonic() + self._timeout
@@ -207,8 +207,7 @@ def describe_unhealthy(services: tuple[Service, ...]) -> str:
     )
 
 
-def _place(entry: tuple[str, Mapping[str, object]]) -> tuple[str, str]:
+def _place(entry: tuple[str, Mapping[str, Any]]) -> tuple[str, str]:
     cluster, manifest = entry
     metadata = manifest["metadata"]
-    assert isinstance(metadata, Mapping)
     return cluster, str((metadata.get("labels") or {}).get("app.oam.dev/component"))

@@ -143,7 +143,7 @@ class Engine:
 class _Stack(Stack):
     """A stack whose operations are one process each."""
 
-    def outputs(self) -> dict[str, Any]:  # type: ignore[override]
+    def outputs(self) -> dict[str, Any]:
         return {}
 
     def info(self, show_secrets: bool = True) -> UpdateSummary:

@@ -15,9 +15,9 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes import Provider
 
+from velapulumi.clusters.health import judge
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.registry import Registry
-from velapulumi.definitions import component_definition
 from velapulumi.errors import UsageProblem, VelapulumiError
 from velapulumi.gate.file import update_gate
 from velapulumi.program.manifest import Manifest
@@ -112,7 +112,7 @@ def _register(prepared: Prepared, clusters: Mapping[str, Reached], timeout: floa
         for name, reached in clusters.items()
     }
     health = application.loaded.health
-    seconds = timeout or (health.timeout if health else DEFAULT_TIMEOUT)
+    seconds = timeout or (health.probe_timeout if health else DEFAULT_TIMEOUT)
     patience = pulumi.CustomTimeouts(create=f"{seconds:g}s", update=f"{seconds:g}s")
     objects = application.objects(prepared.stage.name)
     services: list[pulumi.Output[dict[str, Any]]] = []
@@ -186,10 +186,9 @@ def _service(
     component = next(
         item for item in prepared.stage.environment.components if item.name == entry.component
     )
-    definition = component_definition(entry.component_type)
 
     def describe(live: dict[str, Any]) -> dict[str, Any]:
-        health = definition.health(live)
+        health = judge(entry.component_type, live)
         return {
             "name": entry.component,
             "type": entry.component_type,

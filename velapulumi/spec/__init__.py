@@ -1,0 +1,63 @@
+"""Reads the Application kind: YAML text in, typed values or a list of problems out."""
+
+from velapulumi.spec.application import (
+    Application,
+    Component,
+    Input,
+    Mode,
+    Output,
+    Policy,
+    Step,
+    SubStep,
+    Trait,
+    Workflow,
+)
+from velapulumi.spec.checks import (
+    COMPONENTS,
+    POLICIES,
+    STEPS,
+    Finding,
+    name_problem,
+    not_supported,
+)
+from velapulumi.spec.document import Path, format_path
+from velapulumi.spec.model import MISSING, Many, Properties, StrictModel, did_you_mean, explain
+from velapulumi.spec.reading import (
+    inspect_application,
+    load_application,
+    parse_application,
+    read_text,
+)
+from velapulumi.spec.salvage import validate_what_can_be
+
+__all__ = [
+    "COMPONENTS",
+    "MISSING",
+    "POLICIES",
+    "STEPS",
+    "Application",
+    "Component",
+    "Finding",
+    "Input",
+    "Many",
+    "Mode",
+    "Output",
+    "Path",
+    "Policy",
+    "Properties",
+    "Step",
+    "StrictModel",
+    "SubStep",
+    "Trait",
+    "Workflow",
+    "did_you_mean",
+    "explain",
+    "format_path",
+    "inspect_application",
+    "load_application",
+    "name_problem",
+    "not_supported",
+    "parse_application",
+    "read_text",
+    "validate_what_can_be",
+]

@@ -103,7 +103,8 @@ def _compose(text: str) -> Iterator[Node]:
         loader = yaml.CSafeLoader(text)
         try:
             while loader.check_node():
-                yield loader.get_node()
+                if (node := loader.get_node()) is not None:
+                    yield node
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:

@@ -14,6 +14,9 @@ from velapulumi.spec.document import Path
 
 T = TypeVar("T")
 
+MISSING = "is missing"
+"""The message about a required field which is not there."""
+
 
 class StrictModel(BaseModel):
     """A model which takes exactly its own fields, with exactly their types."""
@@ -55,7 +58,7 @@ def explain(model: type[BaseModel], error: ValidationError) -> list[tuple[Path, 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown word: the nearest known ones, or all of them."""
-    known = sorted(known)
+    known = sorted(set(known) - {""})
     if close := difflib.get_close_matches(word, known, n=1, cutoff=0.6):
         return f', did you mean "{close[0]}"?'
     return f"; known: {', '.join(known)}" if known else ""
@@ -89,7 +92,7 @@ def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
     if expected := _EXPECTED.get(kind):
         return f"must be {expected}, is {describe(value)}{_hint(kind, value)}"
     if kind == "missing":
-        return "is missing"
+        return MISSING
     if kind == "extra_forbidden":
         return "is an unknown field" + did_you_mean(
             str(detail["loc"][-1]), _fields(model, tuple(detail["loc"][:-1]))

@@ -10,25 +10,23 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from velapulumi.render import Loaded, RevisionNames, render_environment
+from velapulumi.spec.model import StrictModel
 
 _FORM = re.compile(r"(?P<name>.+-v(?P<number>\d+)):(?P<hash>[0-9a-f]{16})")
 
 
-@dataclass(frozen=True)
-class ComponentRevision:
+class ComponentRevision(StrictModel):
     """A component's revision name and the hash of what it stands for."""
 
     name: str
     hash: str
 
 
-@dataclass(frozen=True)
-class Revision:
+class Revision(StrictModel):
     """One revision of an application.
 
     Attributes:
@@ -39,7 +37,7 @@ class Revision:
 
     name: str
     hash: str
-    components: Mapping[str, ComponentRevision] = field(default_factory=dict)
+    components: dict[str, ComponentRevision] = {}  # noqa: RUF012
 
     def __str__(self) -> str:
         return f"{self.name}:{self.hash}"
@@ -75,9 +73,10 @@ def revision_of(
     for text in recorded:
         match = _FORM.fullmatch(text)
         if match and match["hash"] == content:
-            return Revision(match["name"], content, components)
+            return Revision(name=match["name"], hash=content, components=components)
         numbers.append(_number(text))
-    return Revision(f"{name}-v{max(numbers, default=0) + 1}", content, components)
+    number = max(numbers, default=0) + 1
+    return Revision(name=f"{name}-v{number}", hash=content, components=components)
 
 
 def step_id(revision: str, run: int, step: str) -> str:
@@ -121,7 +120,7 @@ def _component_revisions(loaded: Loaded, known: Sequence[Revision]) -> dict[str,
         past = [revision.components[name] for revision in known if name in revision.components]
         same = next((component for component in reversed(past) if component.hash == content), None)
         number = len({component.name for component in past}) + 1
-        result[name] = same or ComponentRevision(f"{name}-v{number}", content)
+        result[name] = same or ComponentRevision(name=f"{name}-v{number}", hash=content)
     return result
 
 

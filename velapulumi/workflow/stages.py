@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from velapulumi.render import Environment, Loaded
+from velapulumi.spec.model import StrictModel
 
 DEPLOY = "deploy2env"
 SUSPEND = "suspend"
 
 
-@dataclass(frozen=True)
-class WorkflowStep:
+class WorkflowStep(StrictModel):
     """One step.
 
     Attributes:
@@ -74,20 +74,20 @@ def workflow_of(loaded: Loaded) -> Workflow:
     written = loaded.application.workflow
     if written is None or not written.steps:
         steps = tuple(
-            WorkflowStep(f"deploy-{environment.policy}-{name}", DEPLOY, name)
+            WorkflowStep(name=f"deploy-{environment.policy}-{name}", type=DEPLOY, stage=name)
             for name, environment in loaded.environments.items()
             if environment.policy
         )
     else:
         steps = tuple(
             WorkflowStep(
-                step.name,
-                step.type,
+                name=step.name or f"step-{index}",
+                type=step.type,
                 stage=step.properties["env"] if step.type == DEPLOY else None,
                 message=str(step.properties.get("message") or ""),
                 parallel=bool(step.properties.get("parallel", False)),
             )
-            for step in written.steps
+            for index, step in enumerate(written.steps)
         )
     stages = {
         step.stage: Stage(step.stage, step, loaded.environments[step.stage])

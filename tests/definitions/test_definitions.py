@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from velapulumi.definitions import (
+    ComponentDefinition,
+    Definition,
+    PatchConflict,
+    PolicyDefinition,
+    RetainKeys,
+    StepDefinition,
+    TraitDefinition,
+    find,
+    types_of,
+    unify,
+)
+
+KINDS = [ComponentDefinition, TraitDefinition, PolicyDefinition, StepDefinition]
+ALL = [pytest.param(kind, name, id=name) for kind in KINDS for name in types_of(kind)]
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_definition_has_the_name_of_its_module_and_described_parameters(
+    kind: type[Definition[Any]], name: str
+) -> None:
+    definition = find(kind, name)
+    assert definition is not None
+    assert definition.type == name
+    fields = definition.parameters.model_fields.values()
+    assert all(field.description for field in fields)
+
+
+@pytest.mark.parametrize("name", ["", "no-such", "env_binding", "../base", "__init__"])
+def test_unknown_type_is_none(name: str) -> None:
+    assert find(PolicyDefinition, name) is None
+
+
+def live(**status: int) -> dict[str, Any]:
+    return {
+        "metadata": {"generation": 2},
+        "spec": {"replicas": 3},
+        "status": {
+            "replicas": 3,
+            "readyReplicas": 3,
+            "updatedReplicas": 3,
+            "observedGeneration": 2,
+            **status,
+        },
+    }
+
+
+@pytest.mark.parametrize("name", ["webservice", "worker"])
+@pytest.mark.parametrize(
+    ("status", "healthy", "message"),
+    [
+        pytest.param({}, True, "Ready:3/3", id="all-there"),
+        pytest.param({"readyReplicas": 2}, False, "Ready:2/3", id="not-ready"),
+        pytest.param({"updatedReplicas": 1}, False, "Ready:3/3", id="old-template"),
+        pytest.param({"replicas": 4}, False, "Ready:3/3", id="one-too-many"),
+        pytest.param({"observedGeneration": 1}, False, "Ready:3/3", id="not-observed"),
+    ],
+)
+def test_health(name: str, status: dict[str, int], healthy: bool, message: str) -> None:
+    definition = find(ComponentDefinition, name)
+    assert definition is not None
+    state = definition.health(live(**status))
+    assert (state.healthy, state.message) == (healthy, message)
+
+
+@pytest.mark.parametrize("name", ["webservice", "worker"])
+def test_health_without_status(name: str) -> None:
+    definition = find(ComponentDefinition, name)
+    assert definition is not None
+    state = definition.health({"metadata": {"generation": 1}, "spec": {"replicas": 3}})
+    assert (state.healthy, state.message) == (False, "Ready:0/3")
+
+
+@pytest.mark.parametrize(("name", "healthy"), [("webservice", True), ("worker", False)])
+def test_health_check_can_be_switched_off_for_webservice(name: str, healthy: bool) -> None:
+    definition = find(ComponentDefinition, name)
+    assert definition is not None
+    deployment = live(readyReplicas=0)
+    deployment["metadata"]["annotations"] = {"app.oam.dev/disable-health-check": "true"}
+    state = definition.health(deployment)
+    assert (state.healthy, state.message) == (healthy, "Ready:0/3")
+
+
+@pytest.mark.parametrize(
+    ("base", "patch", "expected"),
+    [
+        pytest.param({"a": 1}, {"b": 2}, {"a": 1, "b": 2}, id="new-key"),
+        pytest.param({"a": {"x": 1}}, {"a": {"x": 1, "y": 2}}, {"a": {"x": 1, "y": 2}}, id="same"),
+        pytest.param({"l": [{"a": 1}]}, {"l": [{"b": 2}]}, {"l": [{"a": 1, "b": 2}]}, id="index"),
+        pytest.param({"l": [1]}, {"l": [1, 2]}, {"l": [1, 2]}, id="longer-list"),
+        pytest.param({"l": [1, 2]}, {"l": [1]}, {"l": [1, 2]}, id="shorter-list"),
+        pytest.param({"a": 1}, {"a": RetainKeys(2)}, {"a": 2}, id="retain-keys"),
+        pytest.param({}, {"a": {"b": RetainKeys(2)}}, {"a": {"b": 2}}, id="retain-keys-new"),
+    ],
+)
+def test_unify(base: Any, patch: Any, expected: Any) -> None:
+    assert unify(base, patch) == expected
+
+
+@pytest.mark.parametrize(
+    ("base", "patch"),
+    [({"a": 1}, {"a": 2}), ({"a": 1}, {"a": True}), ({"a": {}}, {"a": []}), ({"a": []}, {"a": 1})],
+)
+def test_different_values_conflict(base: Any, patch: Any) -> None:
+    with pytest.raises(PatchConflict, match=r"^a: conflicting values"):
+        unify(base, patch)

@@ -1,0 +1,92 @@
+"""The cases made with KubeVela itself, beside the checkout; skipped when they are not there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from velapulumi.definitions import (
+    ComponentDefinition,
+    PolicyDefinition,
+    StepDefinition,
+    TraitDefinition,
+    types_of,
+)
+from velapulumi.errors import InvalidApplication
+from velapulumi.render import RevisionNames, base_environment, load, render_environment
+
+ROOT = Path(__file__).parents[2]
+CASES = ROOT / os.environ.get("VELAPULUMI_GOLDENS", "../shared/goldens") / "cases"
+
+KINDS = {
+    "components": ComponentDefinition,
+    "traits": TraitDefinition,
+    "policies": PolicyDefinition,
+    "workflowSteps": StepDefinition,
+}
+REFUSED_ON_PURPOSE = {
+    "e2e-app-app8": "two components of one name",
+    "own-err-dependson-missing": "dependsOn a component which is not there",
+    "own-err-duplicate-component": "two components of one name",
+    "own-err-ports-missing-port": "a port without its number",
+}
+DIFFERENT_ON_PURPOSE = {"own-mc-env-name-substring": "names match as a whole"}
+BOOKKEEPING = ("app.oam.dev/appRevision", "app.oam.dev/revision")
+
+
+def supported(meta: dict[str, Any]) -> bool:
+    definitions = meta["definitions"]
+    known = all(set(definitions[key]) <= set(types_of(kind)) for key, kind in KINDS.items())
+    return known and not meta.get("extra_files") and meta["class"] != "unsupported"
+
+
+def cases() -> list[Path]:
+    found = sorted(CASES.glob("*/meta.json"))
+    return [path.parent for path in found if supported(json.loads(path.read_text("utf-8")))]
+
+
+def normal(manifest: Any) -> Any:
+    """A manifest without what only the oracle has (see the README of the goldens)."""
+    if isinstance(manifest, dict):
+        values = {key: normal(value) for key, value in manifest.items() if key not in BOOKKEEPING}
+        if values.get("app.oam.dev/cluster") == "local":
+            del values["app.oam.dev/cluster"]
+        return {key: value for key, value in values.items() if value not in (None, [], {})}
+    return [normal(item) for item in manifest] if isinstance(manifest, list) else manifest
+
+
+def in_order(documents: list[Any]) -> list[str]:
+    return sorted(json.dumps(normal(document), sort_keys=True) for document in documents)
+
+
+def rendered(path: Path) -> list[Any]:
+    loaded = load(path)
+    application = loaded.application
+    return [
+        item.manifest
+        for environment in loaded.environments.values() or [base_environment(application)]
+        for item in render_environment(application, environment, RevisionNames("r"))
+    ]
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the golden cases are not beside this checkout")
+def test_there_are_cases_to_compare() -> None:
+    assert len(cases()) > 10
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda path: path.name)
+def test_objects_equal_those_of_kubevela(case: Path) -> None:
+    meta = json.loads((case / "meta.json").read_text("utf-8"))
+    if meta.get("expect") == "error" or case.name in REFUSED_ON_PURPOSE:
+        with pytest.raises(InvalidApplication) as refused:
+            load(case / "app.yaml")
+        assert all(word in str(refused.value) for word in meta.get("mention") or ())
+        return
+    expected = list(yaml.safe_load_all((case / "expected.yaml").read_text("utf-8")))
+    same = in_order(rendered(case / "app.yaml")) == in_order(expected)
+    assert same == (case.name not in DIFFERENT_ON_PURPOSE)

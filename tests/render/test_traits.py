@@ -1,0 +1,112 @@
+"""Traits which meet the workload, other traits or each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from velapulumi.definitions import (
+    ComponentDefinition,
+    Context,
+    Manifest,
+    Parameters,
+    TraitDefinition,
+    TraitResult,
+    find,
+)
+from velapulumi.render import Placement, ResolvedComponent, ResolvedTrait, RevisionNames
+from velapulumi.render.components import trait_warnings
+from velapulumi.render.labels import Inherited
+from velapulumi.render.objects import ComponentError, RenderedObject, render_component
+from velapulumi.spec import parse_application
+
+APPLICATION = parse_application(
+    """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: app}
+spec: {components: [{name: c, type: worker, properties: {image: i}}]}
+""",
+    "app.yaml",
+)
+ROLE = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
+
+
+class NoParameters(Parameters):
+    """None."""
+
+
+def trait(
+    name: str,
+    patch: Mapping[str, Any] | None = None,
+    outputs: Mapping[str, Manifest] | None = None,
+    **more: Any,
+) -> ResolvedTrait:
+    def apply(parameters: NoParameters, context: Context, workload: Manifest) -> TraitResult:
+        return TraitResult(patch or {}, outputs or {})
+
+    definition = TraitDefinition(type=name, parameters=NoParameters, apply=apply, **more)
+    return ResolvedTrait(definition, NoParameters())
+
+
+def resolved(*traits: ResolvedTrait) -> ResolvedComponent:
+    worker = find(ComponentDefinition, "worker")
+    assert worker is not None
+    component = APPLICATION.components[0]
+    parameters, problems = worker.read(component.properties)
+    assert problems == []
+    return ResolvedComponent(component, worker, parameters, traits)
+
+
+def rendered(*traits: ResolvedTrait) -> list[RenderedObject]:
+    place, revision = Placement("c1", "ns"), RevisionNames("app-v1")
+    return list(
+        render_component(APPLICATION, resolved(*traits), place, revision, Inherited({}, {}))
+    )
+
+
+def test_patches_are_unified_one_after_the_other() -> None:
+    first = trait("first", {"spec": {"strategy": {"type": "Recreate"}}})
+    second = trait("second", {"spec": {"strategy": {"type": "Recreate"}, "paused": True}})
+    (item,) = rendered(first, second)
+    spec = item.manifest["spec"]
+    assert (spec["strategy"], spec["paused"]) == ({"type": "Recreate"}, True)
+
+
+def test_conflicting_patch_is_an_error_at_the_trait() -> None:
+    with pytest.raises(ComponentError, match="conflicting values 'apps/v1' and 'v2'") as caught:
+        rendered(trait("bad", {"apiVersion": "v2"}))
+    assert caught.value.path == ("traits", 0)
+    assert caught.value.message.startswith("invalid patch trait bad into workload: apiVersion:")
+
+
+def test_outputs_are_labelled_and_cluster_scoped_kinds_lose_the_namespace() -> None:
+    _, role = rendered(trait("rbac", outputs={"role": ROLE}))
+    metadata = role.manifest["metadata"]
+    assert metadata["name"] == "c"
+    assert "namespace" not in metadata
+    assert (role.namespace, role.role, role.trait, role.key) == ("", "TRAIT", "rbac", "role")
+    labels = metadata["labels"]
+    assert labels["app.oam.dev/resourceType"] == "TRAIT"
+    assert labels["trait.oam.dev/type"] == "rbac"
+    assert labels["trait.oam.dev/resource"] == "role"
+    assert "workload.oam.dev/type" not in labels
+
+
+def test_two_outputs_of_one_key_are_an_error() -> None:
+    with pytest.raises(ComponentError, match="must be unique") as caught:
+        rendered(trait("a", outputs={"x": ROLE}), trait("b", outputs={"x": ROLE}))
+    assert caught.value.path == ("traits", 1)
+
+
+def test_traits_out_of_place_are_warned_about() -> None:
+    component = resolved(
+        trait("a", applies_to=("DaemonSet",), conflicts_with=("b",)),
+        trait("b", applies_to=("Deployment",)),
+    )
+    assert list(trait_warnings(component)) == [
+        "component c: trait a is not meant for a Deployment",
+        "component c: traits a and b conflict",
+    ]

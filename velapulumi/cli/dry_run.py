@@ -1,0 +1,118 @@
+"""``velapulumi dry-run``: print the Kubernetes objects of each environment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from velapulumi.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from velapulumi.render import Environment, Loaded, Placement, RenderedObject
+
+
+@click.command()
+@click.option(
+    "-f",
+    "--file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File with the Application.",
+)
+@click.option("--env", help="Only this environment.")
+@click.option("--cluster", help="Only this cluster.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    show_default=True,
+    help="Format.",
+)
+def dry_run(file: Path, env: str | None, cluster: str | None, output: str) -> None:
+    """Print the Kubernetes objects of each environment, without any cluster.
+
+    Revisions are written as the first ones (v1). An application without env-binding is printed
+    once, as for the cluster "local".
+    """
+    from velapulumi.render import load
+
+    loaded = load(file)
+    for warning in loaded.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    groups = _rendered(loaded, env, cluster)
+    click.echo(_as_json(loaded, groups) if output == "json" else _as_yaml(groups), nl=False)
+
+
+Group = tuple["Environment", "Placement", "tuple[RenderedObject, ...]"]
+
+
+def _rendered(loaded: Loaded, env: str | None, cluster: str | None) -> list[Group]:
+    """Objects of each environment and place, of those asked for."""
+    from velapulumi.render import RevisionNames, base_environment, render_environment
+
+    application = loaded.application
+    revision = RevisionNames(f"{application.name}-v1")
+    environments = list(loaded.environments.values()) or [base_environment(application)]
+    if env is not None:
+        _known("environment", env, list(loaded.environments))
+        environments = [loaded.environments[env]]
+    if cluster is not None:
+        places = (place for environment in environments for place in environment.placements)
+        _known("cluster", cluster, [place.cluster for place in places])
+    groups: list[Group] = []
+    for environment in environments:
+        for place in environment.placements:
+            if cluster in (None, place.cluster):
+                here = replace(environment, placements=(place,))
+                groups.append((environment, place, render_environment(application, here, revision)))
+    return groups
+
+
+def _known(kind: str, name: str, names: list[str]) -> None:
+    if name not in names:
+        known = ", ".join(dict.fromkeys(names)) or "none"
+        raise UsageProblem(
+            f"there is no {kind} {name} here; known: {known}", next_step=f"Name a known {kind}."
+        )
+
+
+def _as_yaml(groups: list[Group]) -> str:
+    import yaml
+
+    class Dumper(yaml.CSafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    parts = []
+    for environment, place, objects in groups:
+        for item in objects:
+            subject = f"cluster: {place.cluster}, component: {item.component}"
+            if environment.name:
+                subject = f"env: {environment.name}, {subject}"
+            text = yaml.dump(item.manifest, Dumper=Dumper, sort_keys=True, allow_unicode=True)
+            parts.append(f"---\n# {subject}\n{text}")
+    return "".join(parts)
+
+
+def _as_json(loaded: Loaded, groups: list[Group]) -> str:
+    import json
+
+    document = {
+        "apiVersion": "velapulumi.dev/v1",
+        "kind": "DryRun",
+        "application": loaded.application.name,
+        "environments": [
+            {
+                "name": environment.name,
+                "cluster": place.cluster,
+                "namespace": place.namespace,
+                "objects": [item.manifest for item in objects],
+            }
+            for environment, place, objects in groups
+        ],
+    }
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

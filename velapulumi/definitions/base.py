@@ -1,0 +1,207 @@
+"""What a definition is: the contract of every component, trait, policy and step type.
+
+A type is one module in ``components/``, ``traits/``, ``policies/`` or ``steps/``, named as the
+type with ``_`` for ``-``, which holds the definition under the name ``DEFINITION``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from pydantic import ValidationError
+
+from velapulumi.spec import Path, StrictModel, explain, validate_what_can_be
+
+Manifest: TypeAlias = dict[str, Any]
+"""A Kubernetes object as plain values."""
+
+
+class Parameters(StrictModel):
+    """Base of the parameters of a definition, spelled as in the file."""
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+class RenderError(Exception):
+    """Parameters which are valid one by one and cannot be rendered together.
+
+    Args:
+        path: Place below ``properties``.
+        message: What is wrong.
+    """
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+        self.message = message
+
+
+@dataclass(frozen=True)
+class ClusterVersion:
+    """Kubernetes version of a target cluster; decides between API versions of a kind."""
+
+    major: int = 1
+    minor: int = 30
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a definition knows beside its parameters (KubeVela's ``context``).
+
+    Attributes:
+        app_name: Name of the Application.
+        app_namespace: Namespace of the Application.
+        app_revision: Name of the Application's revision, such as ``example-app-v1``.
+        app_labels: Labels of the Application.
+        app_annotations: Annotations of the Application.
+        name: Name of the component.
+        revision: Name of the component's revision, such as ``hello-world-server-v1``.
+        cluster: Target cluster, ``local`` for the one of the Application.
+        namespace: Target namespace.
+        cluster_version: Kubernetes version of the target cluster.
+    """
+
+    app_name: str
+    app_namespace: str
+    app_revision: str
+    name: str
+    revision: str
+    cluster: str
+    namespace: str
+    app_labels: Mapping[str, str] = field(default_factory=dict)
+    app_annotations: Mapping[str, str] = field(default_factory=dict)
+    cluster_version: ClusterVersion = ClusterVersion()
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Objects of one component: the workload, and further objects by key."""
+
+    workload: Manifest
+    outputs: Mapping[str, Manifest] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether a live object is healthy, and the message shown beside it."""
+
+    healthy: bool
+    message: str
+
+
+@dataclass(frozen=True)
+class TraitResult:
+    """What a trait does to its component.
+
+    Attributes:
+        patch: Values unified into the workload; see ``velapulumi.definitions.patch``.
+        outputs: Further objects by key.
+    """
+
+    patch: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Manifest] = field(default_factory=dict)
+
+
+ModelOf: TypeAlias = type[P]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition(Generic[P]):
+    """What all definitions have.
+
+    Attributes:
+        type: Name used in the file.
+        parameters: Model of ``properties``.
+        takes_null: Whether null may stand in ``properties``; else it is a wrong type everywhere.
+    """
+
+    type: str
+    parameters: ModelOf[P]
+    takes_null: bool = False
+
+    def read(self, properties: Mapping[str, Any]) -> tuple[P | None, list[tuple[Path, str]]]:
+        """Validate ``properties``.
+
+        Returns:
+            The parameters (None when invalid), and the problems as path below ``properties``
+            and message.
+        """
+        problems = [] if self.takes_null else list(_nulls(properties, ()))
+        try:
+            parameters = self.parameters.model_validate(properties)
+        except ValidationError as error:
+            known = {path for path, _ in problems}
+            found = explain(self.parameters, error)
+            return None, [*problems, *(item for item in found if item[0] not in known)]
+        return (None if problems else parameters), problems
+
+
+def _nulls(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if value is None:
+        yield path, "must not be null: give a value or leave it out"
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _nulls(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _nulls(item, (*path, index))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentDefinition(Definition[P]):
+    """A component type.
+
+    Attributes:
+        workload: API version and kind of the workload.
+        render: Makes the objects; may raise RenderError.
+        health: Judges the live workload.
+    """
+
+    workload: tuple[str, str]
+    render: Callable[[P, Context], Rendered]
+    health: Callable[[Mapping[str, Any]], Health]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraitDefinition(Definition[P]):
+    """A trait type.
+
+    Attributes:
+        apply: Makes the change from the parameters, the context and the workload as the traits
+            before left it (not to be changed); may raise RenderError.
+        applies_to: Kinds of workload the trait is meant for; empty for all.
+        conflicts_with: Trait types not meant to stand beside it on one component.
+    """
+
+    apply: Callable[[P, Context, Manifest], TraitResult]
+    applies_to: tuple[str, ...] = ()
+    conflicts_with: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyDefinition(Definition[P]):
+    """A policy type; what it does is done where the policy is used."""
+
+    takes_null: bool = True
+
+    def read(self, properties: Mapping[str, Any]) -> tuple[P | None, list[tuple[Path, str]]]:
+        """Validate ``properties``; on problems the parameters hold what is right."""
+        return validate_what_can_be(self.parameters, properties)
+
+
+def _nothing(_: Any) -> Iterable[tuple[Path, str]]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepDefinition(Definition[P]):
+    """A workflow step type; the workflow runs it.
+
+    Attributes:
+        check: Problems of valid parameters, as path below ``properties`` and message.
+    """
+
+    check: Callable[[P], Iterable[tuple[Path, str]]] = _nothing

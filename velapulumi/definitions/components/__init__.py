@@ -1,0 +1,1 @@
+"""Component types, one module each."""

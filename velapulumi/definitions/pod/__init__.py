@@ -1,0 +1,1 @@
+"""Pieces of pods which several component types share."""

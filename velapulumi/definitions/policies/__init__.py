@@ -1,0 +1,1 @@
+"""Policy types, one module each."""

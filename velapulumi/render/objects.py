@@ -1,0 +1,234 @@
+"""Renders environments to Kubernetes objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from velapulumi.definitions import Context, Manifest, PatchConflict, RenderError, unify
+from velapulumi.render.components import ResolvedComponent
+from velapulumi.render.environments import LOCAL, Environment, Placement
+from velapulumi.render.labels import (
+    AUXILIARY,
+    Inherited,
+    common_labels,
+    inherited,
+    output_labels,
+    workload_labels,
+)
+from velapulumi.spec import Application, Component, Path
+
+CLUSTER_SCOPED = frozenset(
+    {
+        ("", "Namespace"),
+        ("", "Node"),
+        ("", "PersistentVolume"),
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+        ("apiregistration.k8s.io", "APIService"),
+        ("certificates.k8s.io", "CertificateSigningRequest"),
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
+        ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
+        ("networking.k8s.io", "IngressClass"),
+        ("node.k8s.io", "RuntimeClass"),
+        ("rbac.authorization.k8s.io", "ClusterRole"),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+        ("scheduling.k8s.io", "PriorityClass"),
+        ("storage.k8s.io", "CSIDriver"),
+        ("storage.k8s.io", "CSINode"),
+        ("storage.k8s.io", "StorageClass"),
+        ("storage.k8s.io", "VolumeAttachment"),
+    }
+)
+"""API group and kind of Kubernetes' own objects which have no namespace."""
+
+
+@dataclass(frozen=True)
+class RevisionNames:
+    """Names of the revisions written on the objects.
+
+    Attributes:
+        application: Such as ``example-app-v1``.
+        components: Component name to revision name; ``<component>-v1`` for one not named here.
+    """
+
+    application: str
+    components: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, component: Component) -> str:
+        """Revision name of a component; its own externalRevision goes first."""
+        if component.external_revision:
+            return component.external_revision
+        return self.components.get(component.name) or f"{component.name}-v1"
+
+
+@dataclass(frozen=True)
+class RenderedObject:
+    """One Kubernetes object and where it belongs.
+
+    Attributes:
+        cluster: Name of its cluster.
+        namespace: Its namespace; empty for a cluster-scoped kind.
+        component: Name of its component.
+        component_type: Type of its component.
+        manifest: The object as plain values.
+        role: WORKLOAD for the component's main object, TRAIT for all others.
+        trait: For role TRAIT the trait type, ``AuxiliaryWorkload`` for the component's own.
+        key: For role TRAIT the key of the output; empty for the workload.
+    """
+
+    cluster: str
+    namespace: str
+    component: str
+    component_type: str
+    manifest: Manifest
+    role: Literal["WORKLOAD", "TRAIT"]
+    trait: str | None
+    key: str
+
+
+class ComponentError(Exception):
+    """A component whose valid parameters do not go together.
+
+    Args:
+        path: Place below the component.
+        message: What is wrong.
+    """
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+        self.message = message
+
+
+def render_environment(
+    application: Application, environment: Environment, revision: RevisionNames
+) -> tuple[RenderedObject, ...]:
+    """Render all objects of an environment.
+
+    The same input gives the same objects, whatever the order of keys in the file. Follows the
+    objects and labels of KubeVela v1.10 (without the hash and last-applied bookkeeping).
+
+    Args:
+        application: The application of the environment.
+        environment: An environment made by ``load`` or ``parse``.
+        revision: Names written on the objects.
+
+    Returns:
+        The objects in component order, for one placement after the other; of a component the
+        workload first, then its own further objects, then those of its traits.
+    """
+    copied = inherited(application)
+    return tuple(
+        rendered
+        for placement in environment.placements
+        for component in environment.resolved
+        for rendered in render_component(application, component, placement, revision, copied)
+    )
+
+
+def render_component(
+    application: Application,
+    resolved: ResolvedComponent,
+    placement: Placement,
+    revision: RevisionNames,
+    copied: Inherited,
+) -> Iterator[RenderedObject]:
+    """Render one component in one place.
+
+    Raises:
+        ComponentError: The parameters contradict each other, a trait contradicts the workload,
+            or two outputs have one key.
+    """
+    component = resolved.component
+    context = Context(
+        app_name=application.name,
+        app_namespace=application.namespace,
+        app_revision=revision.application,
+        app_labels=application.labels,
+        app_annotations=application.annotations,
+        name=component.name,
+        revision=revision.of(component),
+        cluster=placement.cluster,
+        namespace=placement.namespace,
+    )
+    workload, outputs = _objects(resolved, context)
+    common = {**copied.labels, **common_labels(context, LOCAL)}
+    labels = {**common, **workload_labels(component.type)}
+    manifest = _finished(workload, context, labels, copied.annotations)
+    yield _rendered(context, component, manifest, "WORKLOAD", None, "")
+    for key, (trait, output) in outputs.items():
+        labels = {**common, **output_labels(trait, key)}
+        manifest = _finished(output, context, labels, copied.annotations)
+        yield _rendered(context, component, manifest, "TRAIT", trait, key)
+
+
+def _objects(
+    resolved: ResolvedComponent, context: Context
+) -> tuple[Manifest, dict[str, tuple[str, Manifest]]]:
+    """The workload after all traits, and by key the other objects with the trait they are from."""
+    try:
+        base = resolved.definition.render(resolved.parameters, context)
+    except RenderError as error:
+        raise ComponentError(("properties", *error.path), error.message) from None
+    workload = base.workload
+    outputs = {key: (AUXILIARY, output) for key, output in base.outputs.items()}
+    for index, trait in enumerate(resolved.traits):
+        kind = trait.definition.type
+        try:
+            result = trait.definition.apply(trait.parameters, context, workload)
+            workload = unify(workload, result.patch)
+        except RenderError as error:
+            path: Path = ("traits", index, "properties", *error.path)
+            raise ComponentError(path, error.message) from None
+        except PatchConflict as conflict:
+            message = f"invalid patch trait {kind} into workload: {conflict}"
+            raise ComponentError(("traits", index), message) from None
+        for key, output in result.outputs.items():
+            if key in outputs:
+                message = f'outputs item name must be unique: "{key}" already exists'
+                raise ComponentError(("traits", index), message)
+            outputs[key] = (kind, output)
+    return workload, outputs
+
+
+def _finished(
+    manifest: Manifest, context: Context, labels: Mapping[str, str], annotations: Mapping[str, str]
+) -> Manifest:
+    """The object with name, namespace, labels and annotations."""
+    metadata = {
+        "name": context.name,
+        "namespace": context.namespace,
+        **manifest.get("metadata", {}),
+    }
+    metadata["labels"] = {**metadata.get("labels", {}), **labels}
+    if annotations:
+        metadata["annotations"] = {**metadata.get("annotations", {}), **annotations}
+    group = manifest["apiVersion"].rpartition("/")[0]
+    if (group, manifest["kind"]) in CLUSTER_SCOPED:
+        del metadata["namespace"]
+    return {**manifest, "metadata": metadata}
+
+
+def _rendered(
+    context: Context,
+    component: Component,
+    manifest: Manifest,
+    role: Literal["WORKLOAD", "TRAIT"],
+    trait: str | None,
+    key: str,
+) -> RenderedObject:
+    return RenderedObject(
+        cluster=context.cluster,
+        namespace=manifest["metadata"].get("namespace", ""),
+        component=component.name,
+        component_type=component.type,
+        manifest=manifest,
+        role=role,
+        trait=trait,
+        key=key,
+    )

@@ -1,0 +1,173 @@
+"""Rules of an Application which go beyond the shape of its fields.
+
+Whatever an Application may ask for and velapulumi cannot do yet is a problem here: nothing is
+passed over in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from velapulumi.spec.application import Application, Component, Step, SubStep, Workflow
+from velapulumi.spec.document import Path
+from velapulumi.spec.model import did_you_mean
+
+Finding = tuple[Path, str]
+
+MAX_NAME = 63
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_DOTTED_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_TIMEOUT = re.compile(r"[0-9]+[smhd]")
+
+COMPONENTS: Path = ("spec", "components")
+POLICIES: Path = ("spec", "policies")
+WORKFLOW: Path = ("spec", "workflow")
+STEPS: Path = (*WORKFLOW, "steps")
+
+
+def name_problem(name: str, *, dotted: bool = False) -> str:
+    """Say why a name cannot be a name in Kubernetes; empty when it can.
+
+    Args:
+        name: The name.
+        dotted: Whether dots may part it, as in DNS subdomains (RFC 1123).
+    """
+    if not name:
+        return "must not be empty"
+    if len(name) > MAX_NAME:
+        return f"must have at most {MAX_NAME} characters, has {len(name)}"
+    if not (_DOTTED_NAME if dotted else _NAME).fullmatch(name):
+        allowed = (
+            "lower-case letters, digits, dashes and dots"
+            if dotted
+            else ("lower-case letters, digits and dashes")
+        )
+        return f'"{name}" is not a valid name: use {allowed}, a letter or digit at both ends'
+    return ""
+
+
+def not_supported(subject: str, advice: str = "") -> str:
+    """The message about something KubeVela knows and velapulumi does not do yet."""
+    return f"{subject} is not supported yet" + (f": {advice}" if advice else "")
+
+
+def check_application(application: Application) -> Iterator[Finding]:
+    """All findings about names, references and what is not supported, as path and message."""
+    if message := name_problem(application.name, dotted=True):
+        yield ("metadata", "name"), message
+    if message := name_problem(application.namespace):
+        yield ("metadata", "namespace"), message
+    yield from _check_components(application.components)
+    names = [policy.name for policy in application.policies]
+    yield from _duplicates(POLICIES, names, "policy")
+    if application.workflow is not None:
+        yield from _check_workflow(application.workflow)
+
+
+def _duplicates(path: Path, names: Sequence[str], kind: str) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        if name and first.setdefault(name, index) != index:
+            message = f'"{name}" is the name of an earlier {kind}, each needs its own'
+            yield (*path, index, "name"), message
+
+
+def _check_components(components: Sequence[Component]) -> Iterator[Finding]:
+    names = [component.name for component in components]
+    yield from _duplicates(COMPONENTS, names, "component")
+    for index, component in enumerate(components):
+        path = (*COMPONENTS, index)
+        if message := name_problem(component.name):
+            yield (*path, "name"), message
+        for position, name in enumerate(component.depends_on):
+            if name and name not in names:
+                message = f'there is no component "{name}"{did_you_mean(name, names)}'
+                yield (*path, "dependsOn", position), message
+        if component.inputs:
+            yield (*path, "inputs"), not_supported("a component with inputs")
+        if component.outputs:
+            yield (*path, "outputs"), not_supported("a component with outputs")
+    yield from _cycles(components)
+
+
+def _cycles(components: Sequence[Component]) -> Iterator[Finding]:
+    """Components which wait for each other: what is left when the others are taken away."""
+    names = {component.name for component in components}
+    waiting = {component.name: names & set(component.depends_on) for component in components}
+    while waiting:
+        wanted = set().union(*waiting.values())
+        free = {name for name, needed in waiting.items() if not needed or name not in wanted}
+        if not free:
+            break
+        waiting = {name: needed - free for name, needed in waiting.items() if name not in free}
+    if waiting:
+        index = next(i for i, component in enumerate(components) if component.name in waiting)
+        message = f"these components wait for each other: {', '.join(waiting)}"
+        yield (*COMPONENTS, index, "dependsOn"), message
+
+
+def _check_workflow(workflow: Workflow) -> Iterator[Finding]:
+    if workflow.ref and workflow.steps:
+        yield (*WORKFLOW, "ref"), "cannot set steps and ref in workflow at the same time"
+    elif workflow.ref:
+        advice = "write the steps in the Application"
+        yield (
+            (*WORKFLOW, "ref"),
+            not_supported("a workflow standing beside the Application", advice),
+        )
+    if workflow.mode and workflow.mode.steps == "DAG":
+        message = not_supported("the mode DAG", "the steps run one after the other")
+        yield (*WORKFLOW, "mode", "steps"), message
+    yield from _duplicate_steps(workflow.steps)
+    names = [step.name for step in workflow.steps]
+    for index, step in enumerate(workflow.steps):
+        path = (*STEPS, index)
+        yield from _check_step(step, path)
+        yield from _check_order(step, path, names, index)
+        if step.mode:
+            yield (*path, "mode"), not_supported("a step with its own mode")
+        if step.sub_steps:
+            yield (*path, "subSteps"), not_supported("a step with subSteps")
+
+
+def _all_steps(steps: Sequence[Step]) -> Iterator[tuple[Path, SubStep]]:
+    for index, step in enumerate(steps):
+        yield (*STEPS, index), step
+        for inner, sub_step in enumerate(step.sub_steps):
+            yield (*STEPS, index, "subSteps", inner), sub_step
+
+
+def _duplicate_steps(steps: Sequence[Step]) -> Iterable[Finding]:
+    seen: set[str] = set()
+    for path, step in _all_steps(steps):
+        if step.name in seen:
+            message = f'"{step.name}" is the name of an earlier step, each needs its own'
+            yield (*path, "name"), message
+        seen.add(step.name)
+
+
+def _check_step(step: Step, path: Path) -> Iterator[Finding]:
+    if step.timeout and not _TIMEOUT.fullmatch(step.timeout):
+        message = "invalid timeout, please use the format of timeout like 1s, 1m, 1h or 1d"
+        yield (*path, "timeout"), message
+    elif step.timeout:
+        yield (*path, "timeout"), not_supported("a step with a timeout")
+    if step.if_:
+        yield (*path, "if"), not_supported("a step with a condition (if)")
+    if step.inputs:
+        yield (*path, "inputs"), not_supported("a step with inputs")
+    if step.outputs:
+        yield (*path, "outputs"), not_supported("a step with outputs")
+
+
+def _check_order(step: Step, path: Path, names: Sequence[str], index: int) -> Iterator[Finding]:
+    for position, name in enumerate(step.depends_on):
+        place = (*path, "dependsOn", position)
+        if name and name not in names:
+            yield place, f'there is no step "{name}"{did_you_mean(name, names)}'
+        elif name and names.index(name) >= index:
+            message = not_supported(
+                "waiting for a step which does not come earlier", "put the steps in their order"
+            )
+            yield place, message
