@@ -26,7 +26,9 @@ def write(path: Path, text: str, *, mode: int = 0o644) -> None:
     """
     private = mode & 0o077 == 0
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o755)
+        if private:
+            make_private_folder(path.parent)
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -46,10 +48,17 @@ def write(path: Path, text: str, *, mode: int = 0o644) -> None:
         ) from error
 
 
+def make_private_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner only."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.exists():
+            folder.mkdir(exist_ok=True, mode=0o700)
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock beside a file while it is read, changed and written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from velapulumi.cli.output import output_option, print_document, print_table
+from velapulumi.cli.output import output_option, print_document, print_tabbed
 
 
 @click.group()
@@ -46,7 +46,7 @@ def list_(output: str) -> None:
         print_document([entry.model_dump() for entry in clusters], output)
     elif clusters:
         rows = [(entry.name, entry.type, entry.endpoint) for entry in clusters]
-        print_table(("CLUSTER", "TYPE", "ENDPOINT"), rows, gap=1, trailing=True)
+        print_tabbed(("CLUSTER", "TYPE", "ENDPOINT"), rows)
     else:
         click.echo("No cluster found.", err=True)
 

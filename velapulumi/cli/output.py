@@ -24,21 +24,25 @@ def output_option(*, default: str = "table") -> Callable[[Any], Any]:
     )
 
 
-def print_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], *, gap: int = 3, trailing: bool = False
-) -> None:
-    """Print rows under their columns, each column as wide as its widest cell.
-
-    Args:
-        columns: The headers.
-        rows: The cells.
-        gap: Blanks between columns.
-        trailing: Whether the last column is padded too.
-    """
-    widths = [max(len(row[index]) for row in (columns, *rows)) for index in range(len(columns))]
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under their columns as ``kubectl`` does, three blanks between columns."""
+    widths = _widths(columns, rows)
     for row in (columns, *rows):
-        line = (" " * gap).join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo(line if trailing else line.rstrip())
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("   ".join(cells).rstrip())
+
+
+def print_tabbed(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under their columns as ``vela`` does, each column up to the next tab stop."""
+    *widths, last = _widths(columns, rows)
+    stops = [(width // 8 + 1) * 8 for width in widths]
+    for row in (columns, *rows):
+        cells = (cell.ljust(stop) for cell, stop in zip(row, (*stops, last), strict=True))
+        click.echo("".join(cells))
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(row[index]) for row in (columns, *rows)) for index in range(len(columns))]
 
 
 def print_document(document: Any, output: str) -> None:

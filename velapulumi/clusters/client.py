@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from velapulumi.errors import ClusterUnreachable
+from velapulumi.files import make_private_folder
 
 TIMEOUT = 5.0
 
@@ -55,7 +56,7 @@ class Cluster:
         settings = Configuration()
         settings.retries = False
         if scratch is not None:
-            scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(scratch)
         try:
             self._client = new_client_from_config_dict(
                 dict(kubeconfig),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field
@@ -147,12 +147,10 @@ def update_gate(path: Path, application: str, change: Callable[[Gate], Gate]) ->
         before = read_gate(path, application)
         after = change(before)
         if after != before:
-            files.write(
-                path,
-                yaml.safe_dump(
-                    after.model_dump(mode="json", by_alias=True, exclude_defaults=False),
-                    sort_keys=False,
-                    width=120,
-                ),
-            )
+            files.write(path, yaml.safe_dump(_document(after), sort_keys=False, width=120))
     return after
+
+
+def _document(gate: Gate) -> dict[str, Any]:
+    head = {"apiVersion": gate.api_version, "kind": gate.kind}
+    return head | gate.model_dump(mode="json", by_alias=True, exclude_defaults=True)

@@ -59,7 +59,7 @@ def prepare_backend(project: Project, environment: Mapping[str, str]) -> None:
     """
     backend = project.state / "backend"
     if environment.get("PULUMI_BACKEND_URL") == f"file://{backend}":
-        backend.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files.make_private_folder(backend)
     passphrase = project.state / "passphrase"
     if environment.get("PULUMI_CONFIG_PASSPHRASE_FILE") == str(passphrase):
         with files.locked(project.state / "passphrase.lock"):
