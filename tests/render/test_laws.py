@@ -27,7 +27,7 @@ values = st.recursive(
 )
 maps = st.dictionaries(keys, values, max_size=4)
 
-calm = settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+calm = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def shuffled(value: Any, source: random.Random) -> Any:
