@@ -12,7 +12,8 @@
     ├── ClusterProblem            VP200  exit 1   something is wrong with a cluster
     │   ├── ClusterUnreachable    VP201  exit 1   no answer, or access refused
     │   ├── WrongCluster          VP202  exit 1   not the cluster joined under that name
-    │   └── ClusterInUse          VP203  exit 1   a stack still has objects there
+    │   ├── ClusterInUse          VP203  exit 1   a stack still has objects there
+    │   └── ObjectNotOurs         VP204  exit 1   an object exists that is not the application's
     ├── DeliveryProblem           VP300  exit 1   the engine could not finish
     │   ├── EngineFailed          VP301  exit 1
     │   ├── StackLocked           VP302  exit 1   another run holds the stack
@@ -145,6 +146,11 @@ class WrongCluster(ClusterProblem):
 class ClusterInUse(ClusterProblem):
     code = "VP203"
     next_step = "Delete the application first with: velapulumi delete APP"
+
+
+class ObjectNotOurs(ClusterProblem):
+    code = "VP204"
+    next_step = "Delete or rename the object, or deliver into another namespace."
 
 
 class DeliveryProblem(VelapulumiError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from socket import create_connection, socket
+from socket import SHUT_RDWR, create_connection, socket
 from typing import Any
 
 import pytest
@@ -173,6 +174,8 @@ class Forwarder:
 
     def cut(self) -> None:
         for connection in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(SHUT_RDWR)
             connection.close()
 
     def _accept(self) -> None:

@@ -36,7 +36,7 @@ def test_staging_that_never_gets_ready_leaves_prod_untouched(
     file = str(project.write(broken))
     failed = project.run("up", "-f", file)
     assert failed.returncode == 6, failed.stderr
-    assert "[VP303] stage staging is not healthy after 4s" in failed.stderr
+    assert "[VP303]: stage staging is not healthy after 4s" in failed.stderr
     assert "Ready:0/1" in failed.stderr
     assert "ImagePullBackOff" in failed.stderr
     assert project.clusters[PROD].deployments(namespace) == {}
@@ -71,7 +71,7 @@ def test_unreachable_prod_is_named_and_nothing_is_changed(
     before = project.files()
     failed = project.run("up", "-f", file)
     assert failed.returncode == 1
-    assert f"[VP201] cluster {PROD} at https://127.0.0.1:{forwarder.port} cannot be reached" in (
+    assert f"[VP201]: cluster {PROD} at https://127.0.0.1:{forwarder.port} cannot be reached" in (
         failed.stderr
     )
     assert "Traceback" not in failed.stderr
@@ -120,7 +120,7 @@ def test_a_killed_engine_leaves_a_lock_that_is_cleared(project: Project, applica
     edited = str(project.write(application.replace("port: 8000", "port: 8001")))
     held = project.run("up", "-f", edited)
     assert held.returncode == 1
-    assert f"[VP302] stack example-app.staging is in use by ghost@{os.uname().nodename}" in (
+    assert f"[VP302]: stack example-app.staging is in use by ghost@{os.uname().nodename}" in (
         held.stderr
     )
     lock.write_text(json.dumps(living | {"pid": 2**22 + 1}))
@@ -185,3 +185,24 @@ def test_bad_input_changes_nothing(project: Project, application: str) -> None:
     assert "[VP101]" in refused.stderr
     assert f"{path}:" in refused.stderr
     assert project.files() == before
+
+
+def test_an_object_that_is_not_ours_is_never_taken_over(
+    project: Project, application: str, namespace: str
+) -> None:
+    staging = project.clusters[STAGING]
+    staging.kubectl("create", "deployment", "hello-world-server", "--image=other", "-n", namespace)
+    refused = project.run("up", "-f", str(project.write(application)))
+    assert refused.returncode == 1
+    assert (
+        f"[VP204]: Deployment {namespace}/hello-world-server exists on {STAGING} "
+        "but not managed by any application now" in refused.stderr
+    )
+    containers = staging.deployments(namespace)["hello-world-server"]["spec"]["template"]["spec"]
+    assert containers["containers"][0]["image"] == "other"
+    staging.kubectl(
+        "label", "deployment", "hello-world-server", "-n", namespace,
+        "app.oam.dev/name=shop", "app.oam.dev/namespace=other",
+    )  # fmt: skip
+    refused = project.run("up", "-f", str(project.write(application)))
+    assert "is managed by other application other/shop" in refused.stderr

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from velapulumi.errors import ClusterUnreachable
 from velapulumi.files import make_private_folder
 
+Manifest = Mapping[str, Any]
 TIMEOUT = 5.0
 
 
@@ -73,27 +74,41 @@ class Cluster:
         Raises:
             ClusterUnreachable: No answer, or the credentials are not accepted.
         """
-        namespace = self._get("/api/v1/namespaces/kube-system")
-        version = self._get("/version")
+        namespace = self._call("GET", "/api/v1/namespaces/kube-system")
+        version = self._call("GET", "/version")
         if namespace is None or version is None:
             raise self._unreachable("it has no kube-system namespace")
         return Identity(namespace["metadata"]["uid"], version["gitVersion"])
 
-    def read(
-        self, api_version: str, kind: str, namespace: str | None, name: str
-    ) -> dict[str, Any] | None:
-        """Read one object; None when it, or its kind, is not there.
+    def read(self, manifest: Manifest) -> dict[str, Any] | None:
+        """Read the object a manifest names; None when it, or its kind, is not there.
 
         Raises:
             ClusterUnreachable: No answer, or access refused.
         """
-        group = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
-        resource = self._kinds(group).get(kind)
-        if resource is None:
-            return None
-        plural, namespaced = resource
-        folder = f"/namespaces/{quote(namespace)}" if namespaced and namespace else ""
-        return self._get(f"{group}{folder}/{plural}/{quote(name)}")
+        path = self._path(manifest)
+        return self._call("GET", path) if path else None
+
+    def merge(self, manifest: Manifest, patch: Manifest) -> None:
+        """Merge a patch into the object a manifest names (RFC 7396).
+
+        Raises:
+            ClusterUnreachable: No answer, or access refused.
+        """
+        path = self._path(manifest)
+        if path:
+            self._call("PATCH", path, patch, "application/merge-patch+json")
+
+    def apply(self, manifest: Manifest, manager: str) -> None:
+        """Apply a manifest on the server in the name of a field manager, by force.
+
+        Raises:
+            ClusterUnreachable: No answer, or access refused.
+        """
+        path = self._path(manifest)
+        if path:
+            query = urlencode({"fieldManager": manager, "force": "true"})
+            self._call("PATCH", f"{path}?{query}", manifest, "application/apply-patch+yaml")
 
     def pods(self, namespace: str, labels: Mapping[str, str]) -> list[dict[str, Any]]:
         """List the pods that carry the labels.
@@ -103,12 +118,24 @@ class Cluster:
         """
         selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
         query = urlencode({"labelSelector": selector, "limit": 50})
-        answer = self._get(f"/api/v1/namespaces/{quote(namespace)}/pods?{query}")
+        answer = self._call("GET", f"/api/v1/namespaces/{quote(namespace)}/pods?{query}")
         return list(answer["items"]) if answer else []
+
+    def _path(self, manifest: Manifest) -> str | None:
+        """Path of the object a manifest names; None when the cluster does not have its kind."""
+        version, metadata = manifest["apiVersion"], manifest["metadata"]
+        group = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        resource = self._kinds(group).get(manifest["kind"])
+        if resource is None:
+            return None
+        plural, namespaced = resource
+        namespace = metadata.get("namespace")
+        folder = f"/namespaces/{quote(namespace)}" if namespaced and namespace else ""
+        return f"{group}{folder}/{plural}/{quote(metadata['name'])}"
 
     def _kinds(self, group: str) -> dict[str, tuple[str, bool]]:
         if group not in self._resources:
-            answer = self._get(group) or {"resources": []}
+            answer = self._call("GET", group) or {"resources": []}
             self._resources[group] = {
                 entry["kind"]: (entry["name"], entry["namespaced"])
                 for entry in answer["resources"]
@@ -116,27 +143,31 @@ class Cluster:
             }
         return self._resources[group]
 
-    def _get(self, path: str) -> dict[str, Any] | None:
+    def _call(
+        self, method: str, path: str, body: Manifest | None = None, content_type: str = ""
+    ) -> dict[str, Any] | None:
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 
         request = self._client.param_serialize(
-            "GET",
+            method,
             path,
-            header_params={"Accept": "application/json"},
+            header_params={"Accept": "application/json"}
+            | ({"Content-Type": content_type} if content_type else {}),
+            body=body,
             auth_settings=["BearerToken"],
         )
         try:
             answer = self._client.call_api(*request, _request_timeout=self._timeout)
-            body = answer.read()
+            content = answer.read()
         except (ApiException, HTTPError, OSError, ValueError) as error:
             raise self._unreachable(_reason(error)) from error
         if answer.status == 404:
             return None
         if answer.status != 200:
-            raise self._unreachable(_refusal(answer.status, body))
+            raise self._unreachable(_refusal(answer.status, content))
         try:
-            document = json.loads(body)
+            document = json.loads(content)
         except ValueError as error:
             raise self._unreachable("it does not answer as a Kubernetes API server") from error
         if not isinstance(document, dict):

@@ -87,9 +87,7 @@ def judge(component_type: str, live: Mapping[str, Any]) -> Health:
 def _read(client: Cluster, cluster: str, manifest: Mapping[str, Any]) -> Service:
     metadata = manifest["metadata"]
     try:
-        live = client.read(
-            manifest["apiVersion"], manifest["kind"], metadata.get("namespace"), metadata["name"]
-        )
+        live = client.read(manifest)
         if live is None:
             name = f"{manifest['kind']} {metadata['name']}"
             return _service(cluster, manifest, False, "", f"{name} is not there", present=False)

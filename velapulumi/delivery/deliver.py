@@ -165,6 +165,7 @@ class _Delivery:
                 prepared.stack,
                 lambda: deliver_stage(prepared.reread(), self._timeout),
                 create=record is None,
+                interrupted=record is not None and record.interrupted,
                 refresh=refresh,
             )
         except EngineFailed as error:

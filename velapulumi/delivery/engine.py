@@ -20,6 +20,7 @@ from pulumi.automation import (
     CommandError,
     CommandResult,
     ConcurrentUpdateError,
+    Deployment,
     LocalWorkspace,
     PulumiCommand,
     Stack,
@@ -64,6 +65,7 @@ class Engine:
         program: Callable[[], None],
         *,
         create: bool,
+        interrupted: bool = False,
         refresh: bool = False,
     ) -> None:
         """Bring a stack to what the program registers.
@@ -72,6 +74,7 @@ class Engine:
             stack: The stack.
             program: Registers the resources; runs in this process.
             create: Whether the stack has to be made first.
+            interrupted: Whether a run was killed in the middle of an operation on it.
             refresh: Whether to compare with what the clusters hold first.
 
         Raises:
@@ -87,6 +90,8 @@ class Engine:
                 raise
 
         def operate(handle: _Stack) -> None:
+            if interrupted:
+                _forget_pending(handle)
             handle.up(
                 program=run,
                 on_event=self._listener.on_event,
@@ -243,6 +248,14 @@ class _Reader(threading.Thread):
     def text(self) -> str:
         self.join()
         return "\n".join(self._lines)
+
+
+def _forget_pending(handle: _Stack) -> None:
+    """Drop the operations a killed run left open; what they made is found and taken over."""
+    state = handle.export_stack()
+    deployment = dict(state.deployment or {})
+    if deployment.pop("pending_operations", None):
+        handle.import_stack(Deployment(version=state.version, deployment=deployment))
 
 
 def _last_words(error: CommandError) -> str:

@@ -16,13 +16,14 @@ from velapulumi.clusters.identity import Reached, reach
 from velapulumi.errors import PromotionRefused, UsageProblem, VelapulumiError
 from velapulumi.gate.file import Gate, read_gate
 from velapulumi.gate.promotion import missing
+from velapulumi.plan.changes import ObjectKey
 from velapulumi.program.record import StageRecord
 from velapulumi.program.stacks import read_record
 from velapulumi.project import Project, StackName
 from velapulumi.render import Loaded, RenderedObject, load, render_environment
 from velapulumi.workflow.progress import StageState
 from velapulumi.workflow.revision import Revision, revision_of
-from velapulumi.workflow.stages import Stage, Workflow, workflow_of
+from velapulumi.workflow.stages import Stage, Workflow, in_delivery_order, workflow_of
 
 Clusters = Mapping[str, Reached | VelapulumiError]
 
@@ -58,10 +59,11 @@ class Application:
         return StackName(self.name, stage)
 
     def objects(self, stage: str) -> tuple[RenderedObject, ...]:
-        """The objects a stage shall hold, in order."""
-        return render_environment(
-            self.loaded.application, self.workflow.stages[stage].environment, self.revision.names
-        )
+        """The objects a stage shall hold, in the order they are applied."""
+        environment = self.workflow.stages[stage].environment
+        order = [component.name for component in in_delivery_order(environment.components)]
+        rendered = render_environment(self.loaded.application, environment, self.revision.names)
+        return tuple(sorted(rendered, key=lambda entry: order.index(entry.component)))
 
     def reread(self) -> Application:
         """The same application with the gate file and the stacks as they are now."""
@@ -107,6 +109,16 @@ class Prepared:
             },
             application.gate.approver(revision),
         )
+
+    def new_objects(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Cluster and manifest of each object the stage shall hold and its stack does not."""
+        record = self.application.records[self.stage.name]
+        held = {ObjectKey.of(e.cluster, e.manifest) for e in record.objects} if record else set()
+        return [
+            (entry.cluster, entry.manifest)
+            for entry in self.application.objects(self.stage.name)
+            if ObjectKey.of(entry.cluster, entry.manifest) not in held
+        ]
 
     def check_clusters(self) -> dict[str, Reached]:
         """The clusters of the stage itself.

@@ -17,6 +17,7 @@ from pulumi_kubernetes import Provider
 
 from velapulumi.clusters.health import judge
 from velapulumi.clusters.identity import Reached
+from velapulumi.clusters.ownership import find_leftovers, take_over
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import UsageProblem, VelapulumiError
 from velapulumi.gate.file import update_gate
@@ -58,7 +59,10 @@ def deliver_stage(prepared: Prepared, timeout: float | None = None) -> None:
     clusters = prepared.check_clusters()
     if not pulumi.runtime.is_dry_run():
         prepared.check_promotion()
+    leftovers = find_leftovers(prepared.new_objects(), clusters)
+    if not pulumi.runtime.is_dry_run():
         _begin(prepared)
+        take_over(leftovers)
     for reason in prepared.missing:
         pulumi.log.warn(f"an update would be refused: {reason}")
     for warning in prepared.application.loaded.warnings:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from velapulumi.errors import InvalidApplication
 from velapulumi.render import Environment, Loaded
-from velapulumi.spec.model import StrictModel
+from velapulumi.spec import Component, StrictModel
 
 DEPLOY = "deploy2env"
 SUSPEND = "suspend"
@@ -89,9 +91,48 @@ def workflow_of(loaded: Loaded) -> Workflow:
             )
             for index, step in enumerate(written.steps)
         )
+    _refuse_twins(loaded, steps)
     stages = {
         step.stage: Stage(step.stage, step, loaded.environments[step.stage])
         for step in steps
         if step.stage is not None
     }
     return Workflow(steps, stages)
+
+
+def in_delivery_order(components: Sequence[Component]) -> tuple[Component, ...]:
+    """Components in the order they are applied: as written, each after those it depends on.
+
+    Args:
+        components: The components of one environment, without a circle in ``dependsOn``.
+    """
+    by_name = {component.name: component for component in components}
+    ordered: dict[str, Component] = {}
+
+    def add(component: Component) -> None:
+        if component.name not in ordered:
+            for name in component.depends_on:
+                if name in by_name:
+                    add(by_name[name])
+            ordered[component.name] = component
+
+    for component in components:
+        add(component)
+    return tuple(ordered.values())
+
+
+def _refuse_twins(loaded: Loaded, steps: Sequence[WorkflowStep]) -> None:
+    """One stage is one step: two steps for one environment would be one stack twice."""
+    seen: set[str] = set()
+    for index, step in enumerate(steps):
+        if step.stage is not None and step.stage in seen:
+            raise InvalidApplication(
+                loaded.application.file,
+                [
+                    loaded.application.problem(
+                        ("spec", "workflow", "steps", index, "properties", "env"),
+                        f"env {step.stage} is delivered by an earlier step already",
+                    )
+                ],
+            )
+        seen.add(step.stage or "")
