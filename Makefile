@@ -10,8 +10,9 @@ setup: ## get everything that is needed (long the first time, where tools have t
 demo: setup ## deliver an example application to two local clusters
 	@scripts/demo
 
-stop: setup ## stop and delete the local clusters
+stop: setup ## stop and delete the local clusters and the demo's project
 	@.venv/bin/velapulumi playground down
+	@rm -rf demo
 
 lint: setup ## check style, types and the layering of the packages
 	.venv/bin/ruff check

@@ -14,7 +14,7 @@ from velapulumi.playground.clusters import Playground
 from velapulumi.playground.kwok import SIM_LABEL, ports, stage_manifests
 from velapulumi.playground.resolve import ClusterTools
 
-SLOT = 70
+SLOT = 60
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import yaml
 
 from velapulumi.playground.clusters import Playground
 from velapulumi.playground.kwok import SIM_LABEL
+from velapulumi.playground.places import cache_dir
 from velapulumi.playground.processes import STOP_ORDER, cluster_processes
 from velapulumi.playground.resolve import find_cluster_tools
 
@@ -79,10 +80,8 @@ def test_a_cluster_from_start_to_end(
     folder = tmp_path / "playground" / "clusters" / "one"
     lines: list[str] = []
     with monkeypatch.context() as patch:
+        patch.setenv("VELAPULUMI_CACHE", str(cache_dir()))
         patch.setenv("HOME", str(home))
-        patch.setenv(
-            "XDG_CACHE_HOME", os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
-        )
         patch.setenv("KUBECONFIG", str(mine))
         patch.setenv("KWOK_KUBE_APISERVER_PORT", "1")
         (status,) = playground.up(["one"], report=lines.append)
@@ -131,7 +130,7 @@ def test_an_interrupted_start_cleans_up(playground: Playground, tmp_path: Path) 
     end = time.monotonic() + 60
     while not cluster_processes(directory / "clusters" / "one"):
         assert time.monotonic() < end
-        assert process.poll() is None
+        assert process.poll() is None, process.communicate()[1]
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
