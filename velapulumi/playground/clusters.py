@@ -412,12 +412,12 @@ def _check_ports(name: str, slot: int) -> None:
 def _check_components(folder: Path) -> None:
     """See that every program that was started is still there: nothing restarts them."""
     # The files first: a program that starts between the two looks is then not taken for dead.
-    started = {file: file.read_text() for file in (folder / "pids").glob("*.pid")}
+    started = {file.stem: file.read_text() for file in (folder / "pids").glob("*.pid")}
     alive = {process.pid for process in cluster_processes(folder)}
-    for file, pid in started.items():
+    for component, pid in started.items():
         if pid.isdecimal() and int(pid) not in alive:
-            log = folder / "logs" / f"{file.stem}.log"
-            raise PlaygroundProblem(f"{file.stem} of {folder.name} has ended:\n{_tail(log)}")
+            log = _tail(folder / "logs" / f"{component}.log")
+            raise PlaygroundProblem(f"{component} of {folder.name} has ended:\n{log}")
 
 
 def _tail(log: Path) -> str:
