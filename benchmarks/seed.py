@@ -26,7 +26,7 @@ SEED = Path(__file__).parents[1] / "examples" / "01-seed" / "app.yaml"
 VELAPULUMI = Path(sys.executable).with_name("velapulumi")
 STAGES = {"staging": "cluster-staging", "prod": "cluster-prod"}
 
-PROGRAM = '''
+PROGRAM = """
 import pulumi
 from pulumi_kubernetes import Provider
 from pulumi_kubernetes.apps.v1 import Deployment
@@ -67,7 +67,7 @@ if stage == "prod":
         {"name": "data-worker", "image": "busybox", "command": command},
         after=[server],
     )
-'''
+"""
 
 
 class Measured:

@@ -14,7 +14,8 @@ from velapulumi.playground.clusters import Playground
 from velapulumi.playground.kwok import SIM_LABEL, ports, stage_manifests
 from velapulumi.playground.resolve import ClusterTools
 
-SLOT = 60
+# Tests run side by side: the one that takes a port has a slot that no other uses.
+SLOT, TAKEN_SLOT = 60, 65
 
 
 @pytest.fixture
@@ -59,9 +60,9 @@ def test_names_must_be_dns_labels(playground: Playground, name: str) -> None:
         playground.kubeconfig(name)
 
 
-@pytest.mark.xdist_group("clusters")
-def test_a_taken_port_is_named_with_its_holder(playground: Playground) -> None:
-    port = ports(SLOT)["etcdPeerPort"]
+def test_a_taken_port_is_named_with_its_holder(playground: Playground, tmp_path: Path) -> None:
+    record(playground, tmp_path, "one", TAKEN_SLOT)
+    port = ports(TAKEN_SLOT)["etcdPeerPort"]
     with (
         socket.create_server(("127.0.0.1", port)),
         pytest.raises(PlaygroundProblem) as caught,
@@ -72,7 +73,6 @@ def test_a_taken_port_is_named_with_its_holder(playground: Playground) -> None:
     assert playground.status() == []
 
 
-@pytest.mark.xdist_group("clusters")
 def test_a_failed_start_tells_why_and_leaves_nothing(playground: Playground) -> None:
     with pytest.raises(PlaygroundProblem, match="no cluster today"):
         playground.up(["one", "two"], report=lambda _: None)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from velapulumi.clusters.health import Service, read_services
 from velapulumi.clusters.identity import Reached
-from velapulumi.clusters.registry import Registry
-from velapulumi.errors import EngineFailed, Unhealthy, VelapulumiError
+from velapulumi.clusters.registry import LOCAL, Registry
+from velapulumi.errors import EngineFailed, Unhealthy, UsageProblem, VelapulumiError
 from velapulumi.gate.file import update_gate
 from velapulumi.plan.changes import Plan, plan_stage
 from velapulumi.program.prepare import Application, Prepared, prepare, read_application
@@ -78,10 +78,7 @@ def deliver(
     application = read_application(project, file)
     for warning in application.loaded.warnings:
         reporter.warning(warning)
-    registry = Registry(project)
-    for stage in application.workflow.stages.values():
-        for cluster in stage.clusters:
-            registry.get(cluster)
+    _check_placements(application)
     delivery = _Delivery(application, reporter, timeout)
     changed: list[str] = []
     for step in application.workflow.steps:
@@ -89,6 +86,7 @@ def deliver(
             gate = delivery.application.gate
             approval = gate.approval(step.name, str(application.revision))
             if approval is None:
+                delivery.begin()
                 return Outcome(delivery.application, tuple(changed), step)
             reporter.approved(step.name, approval.by)
         elif step.stage is not None and delivery.stage(step.stage):
@@ -119,11 +117,8 @@ class _Delivery:
         held = [(entry.cluster, entry.manifest) for entry in record.objects] if record else []
         plan = plan_stage(name, objects, held)
         services = read_services(objects, self._clusters)
-        lost = record is not None and any(
-            not service.present
-            and (service.cluster, service.name) in {_place(entry) for entry in held}
-            for service in services
-        )
+        known = {_place(entry) for entry in held}
+        lost = any(not s.present and (s.cluster, s.name) in known for s in services)
         complete = record is not None and record.revision == str(self.application.revision)
         if plan or lost or not complete:
             self._reporter.planned(name, plan)
@@ -131,8 +126,9 @@ class _Delivery:
             services = read_services(objects, self._clusters)
             changed = True
         else:
-            self._begin(prepared)
             changed = False
+            if prepared.first:
+                self.begin()
         services = self._wait_healthy(name, objects, services)
         self.application = self.application.reread()
         if changed:
@@ -141,15 +137,14 @@ class _Delivery:
             self._reporter.unchanged(name)
         return changed
 
-    def _begin(self, prepared: Prepared) -> None:
-        """Record the revision where the gate file does not know it, though the stack holds it."""
-        if prepared.first:
-            application = self.application
-            update_gate(
-                application.project.gate_file(application.name),
-                application.name,
-                lambda gate: gate.begin(application.revision, application.workflow.steps),
-            )
+    def begin(self) -> None:
+        """Record the revision as the current one, where no stage's program has done so."""
+        application = self.application
+        update_gate(
+            application.project.gate_file(application.name),
+            application.name,
+            lambda gate: gate.begin(application.revision, application.workflow.steps),
+        )
 
     def _run_engine(self, prepared: Prepared, record: StageRecord | None, *, refresh: bool) -> None:
         from velapulumi.delivery.engine import Engine
@@ -196,6 +191,30 @@ class _Delivery:
     def _unhealthy(self, stage: str, services: tuple[Service, ...]) -> Unhealthy:
         reason = describe_unhealthy(services) or "the engine saw it fail to get ready"
         return Unhealthy(f"stage {stage} is not healthy after {self._timeout:g}s: {reason}")
+
+
+def _check_placements(application: Application) -> None:
+    """Refuse, before anything is touched, what is placed nowhere or on a cluster not joined.
+
+    Raises:
+        UsageProblem: No environment is delivered, or one has no cluster of its own.
+        UnknownCluster: One is placed on a cluster that is not joined.
+    """
+    if not application.workflow.stages:
+        raise UsageProblem(
+            f"{application.file}: no step delivers an environment, so there is nothing to do",
+            next_step="Add an env-binding policy and a deploy2env step for each of its envs.",
+        )
+    registry = Registry(application.project)
+    for stage in application.workflow.stages.values():
+        for cluster in stage.clusters:
+            if cluster == LOCAL:
+                raise UsageProblem(
+                    f"{application.file}: env {stage.name} is placed on the control plane's own "
+                    "cluster, and there is no control plane here",
+                    next_step="Name a joined cluster in its placement.clusterSelector.name.",
+                )
+            registry.get(cluster)
 
 
 def describe_unhealthy(services: tuple[Service, ...]) -> str:

@@ -55,6 +55,6 @@ def _is_echo(text: str) -> bool:
 
 
 def _subject(urn: str) -> str:
-    """``<cluster>/<namespace>/<name>`` with its kind, from a resource's URN."""
-    parts = urn.split("::")
-    return f"{parts[-1]} ({parts[-2].rpartition(':')[2]})" if len(parts) > 1 else urn
+    """``<name> on <cluster>`` from the URN of an object, whose name is ``<cluster>/…/<name>``."""
+    cluster, _, name = urn.rpartition("::")[2].partition("/")
+    return f"{name.rpartition('/')[2]} on {cluster}" if name else cluster
