@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 _SHOWN_FIELDS = 5
+_SHOWN_LETTERS = 60
 
 
 @click.command()
@@ -103,18 +105,27 @@ class _Lines:
 
     def _change(self, change: Change) -> None:
         sign, colour = _SIGNS[change.action]
-        note = " (revision labels only)" if change.only_relabels else ""
+        fields = change.beyond_revision
+        note = " (revision labels only)" if change.fields and not fields else ""
         click.secho(f"           {sign} {change.key}{note}", fg=colour, err=True)
-        if change.only_relabels:
-            return
-        for field in change.fields[:_SHOWN_FIELDS]:
-            click.echo(f"               {field.path}: {field.before} → {field.after}", err=True)
-        more = len(change.fields) - _SHOWN_FIELDS
-        if more > 0:
-            click.echo(f"               … and {more} more", err=True)
+        for field in fields[:_SHOWN_FIELDS]:
+            click.echo(
+                f"               {field.path}: {_value(field.before)} → {_value(field.after)}",
+                err=True,
+            )
+        if len(fields) > _SHOWN_FIELDS:
+            click.echo(f"               … and {len(fields) - _SHOWN_FIELDS} more", err=True)
 
     def _line(
         self, text: str, *, bold: bool = False, dim: bool = False, fg: str | None = None
     ) -> None:
         elapsed = time.monotonic() - self._start
         click.secho(f"[{elapsed:5.1f}s] {text}", bold=bold, dim=dim, fg=fg, err=True)
+
+
+def _value(value: object) -> str:
+    """A field's value in a few words."""
+    if value is None:
+        return "(none)"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}…"

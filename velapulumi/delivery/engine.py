@@ -52,7 +52,7 @@ class Engine:
         self._listener = listener
         self._environment = engine_environment(project)
         prepare_backend(project, self._environment)
-        self._command = _Command(str(find_engine().root))
+        self._command = _Command(str(find_engine().root), listener)
         self._workspace = _Workspace(
             work_dir=str(project.root),
             pulumi_command=self._command,
@@ -165,10 +165,11 @@ class _Workspace(LocalWorkspace):
 class _Command(PulumiCommand):
     """The ``pulumi`` command, run in a session of its own and interrupted once."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, listener: Listener) -> None:
         self.command = os.path.join(root, "bin", "pulumi")
         self.version = VersionInfo.parse(PULUMI_VERSION)
         self.interrupted = False
+        self._listener = listener
         self._process: subprocess.Popen[str] | None = None
 
     @contextmanager
@@ -183,7 +184,9 @@ class _Command(PulumiCommand):
             process = self._process
             if process is not None and process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL if self.interrupted else signal.SIGINT)
-            self.interrupted = True
+            if not self.interrupted:
+                self.interrupted = True
+                self._listener.stopping()
 
         for number in before:
             signal.signal(number, stop)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-_QUIET = {"same", "read", "refresh"}
+# What Kubernetes says on the way of every rollout, and what nobody needs to read.
+_NOISE = ("ScalingReplicaSet:", "[MinimumReplicasUnavailable]")
 
 
 class Listener:
@@ -23,6 +24,10 @@ class Listener:
         """Forget the errors of an operation before."""
         self._errors = []
 
+    def stopping(self) -> None:
+        """Say that an interrupt has been heard."""
+        self._progress("stopping when what is in flight is finished; once more to stop now")
+
     @property
     def errors(self) -> str:
         """The errors so far, each once, a line each."""
@@ -35,7 +40,7 @@ class Listener:
             text = diagnostic.message.strip()
             if diagnostic.severity == "error" and text and not _is_echo(text):
                 self._errors.append(text)
-            elif diagnostic.ephemeral and diagnostic.urn and text:
+            elif diagnostic.ephemeral and diagnostic.urn and text and not text.startswith(_NOISE):
                 self._progress(f"{_subject(diagnostic.urn)}: {text}")
         for step, words in ((event.resource_pre_event, _DOING), (event.res_outputs_event, _DONE)):
             if step is not None:

@@ -63,10 +63,12 @@ class Change:
     fields: tuple[FieldChange, ...] = ()
 
     @property
-    def only_relabels(self) -> bool:
-        """Whether nothing but the revision labels differs."""
-        return self.action is Action.UPDATE and all(
-            field.path.rpartition("labels.")[2] in REVISION_LABELS for field in self.fields
+    def beyond_revision(self) -> tuple[FieldChange, ...]:
+        """The differing fields, without the labels that change with every revision."""
+        return tuple(
+            field
+            for field in self.fields
+            if field.path.rpartition("labels.")[2] not in REVISION_LABELS
         )
 
 
