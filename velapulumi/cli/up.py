@@ -77,6 +77,9 @@ class _Lines:
         click.secho(f"Warning: {text}", fg="yellow", err=True)
 
     def planned(self, stage: str, plan: Plan) -> None:
+        if not plan:
+            self._line(f"{stage}: goes on with what did not finish", bold=True)
+            return
         count = len(plan.changes)
         self._line(f"{stage}: {count} change{'s' if count != 1 else ''}", bold=True)
         cluster = ""
