@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from velapulumi.clusters.health import Service, read_services
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.registry import LOCAL, Registry
+from velapulumi.delivery.creation import StackCreation
 from velapulumi.errors import EngineFailed, Unhealthy, UsageProblem, VelapulumiError
 from velapulumi.gate.file import update_gate
 from velapulumi.plan.changes import Plan, plan_stage
@@ -147,19 +148,21 @@ class _Delivery:
         )
 
     def _run_engine(self, prepared: Prepared, record: StageRecord | None, *, refresh: bool) -> None:
+        project = self.application.project
+        project.configure(prepared.stack, self.application.file)
+        creation = StackCreation(project, prepared.stack) if record is None else None
         from velapulumi.delivery.engine import Engine
         from velapulumi.delivery.events import Listener
         from velapulumi.program.stage import deliver_stage
 
-        project = self.application.project
-        project.configure(prepared.stack, self.application.file)
+        if creation:
+            creation.finish()
         if self._engine is None:
             self._engine = Engine(project, Listener(self._reporter.progress))
         try:
             self._engine.up(
                 prepared.stack,
                 lambda: deliver_stage(prepared.reread(), self._timeout),
-                create=record is None,
                 interrupted=record is not None and record.interrupted,
                 refresh=refresh,
             )

@@ -64,7 +64,6 @@ class Engine:
         stack: StackName,
         program: Callable[[], None],
         *,
-        create: bool,
         interrupted: bool = False,
         refresh: bool = False,
     ) -> None:
@@ -73,7 +72,6 @@ class Engine:
         Args:
             stack: The stack.
             program: Registers the resources; runs in this process.
-            create: Whether the stack has to be made first.
             interrupted: Whether a run was killed in the middle of an operation on it.
             refresh: Whether to compare with what the clusters hold first.
 
@@ -100,7 +98,7 @@ class Engine:
                 color="never",
             )
 
-        self._operate(stack, operate, failure, create=create)
+        self._operate(stack, operate, failure)
 
     def destroy(self, stack: StackName) -> None:
         """Delete everything a stack holds, then the stack and its configuration.
@@ -113,21 +111,18 @@ class Engine:
             handle.destroy(on_event=self._listener.on_event, color="never", suppress_outputs=True)
             self._workspace.remove_stack(handle.name)
 
-        self._operate(stack, operate, [], create=False)
+        self._operate(stack, operate, [])
 
     def _operate(
         self,
         stack: StackName,
         operate: Callable[[_Stack], None],
         failure: list[VelapulumiError],
-        *,
-        create: bool,
     ) -> None:
         self._listener.clear()
         with self._command.interruptible():
             try:
-                mode = StackInitMode.CREATE if create else StackInitMode.SELECT
-                handle = _Stack(str(stack), self._workspace, mode)
+                handle = _Stack(str(stack), self._workspace, StackInitMode.SELECT)
                 try:
                     operate(handle)
                 except ConcurrentUpdateError:

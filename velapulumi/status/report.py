@@ -81,7 +81,7 @@ def read_status(project: Project, application: str, *, contact: bool = True) -> 
         stage: StageState(
             revision=record.revision,
             healthy=all(entry.service.healthy for entry in services if entry.stage == stage),
-            failed=record.revision is None and bool(record.objects),
+            failed=record.revision is None and bool(record.objects) and not record.interrupted,
         )
         for stage, record in records.items()
     }
