@@ -95,21 +95,24 @@ def test_a_cluster_from_start_to_end(
     assert kubectl(kubeconfig, "get", "nodes", "--no-headers").count(" Ready ") == 2
     for name, labels in (("good", {}), ("bad", {SIM_LABEL: "pending"})):
         kubectl(kubeconfig, "apply", "-f", "-", stdin=deployment(name, labels))
-    kubectl(kubeconfig, "rollout", "status", "deployment/good", "--timeout=20s")
+    kubectl(kubeconfig, "wait", "--for=condition=Available", "deployment/good", "--timeout=30s")
     condition = "jsonpath={.status.conditions[?(@.type=='Progressing')].reason}"
     wait = f"--for={condition}=ProgressDeadlineExceeded"
-    kubectl(kubeconfig, "wait", wait, "deployment/bad", "--timeout=20s")
+    kubectl(kubeconfig, "wait", wait, "deployment/bad", "--timeout=30s")
     pods = kubectl(kubeconfig, "get", "pods", "-l", "app=bad", "--no-headers").splitlines()
     assert [pod.split()[2] for pod in pods] == ["ImagePullBackOff"] * 2
     kubectl(kubeconfig, "label", "pods", "-l", "app=bad", f"{SIM_LABEL}-")
-    kubectl(kubeconfig, "rollout", "status", "deployment/bad", "--timeout=20s")
+    kubectl(kubeconfig, "wait", "--for=condition=Available", "deployment/bad", "--timeout=30s")
 
     lines.clear()
     playground.up(["one"], report=lines.append)
     assert lines == ["one: already running at https://127.0.0.1:22510"]
 
     os.kill(cluster_processes(folder)[-1].pid, signal.SIGKILL)  # etcd
-    assert [status.state for status in playground.status()] == ["broken"]
+    end = time.monotonic() + 30
+    while [status.state for status in playground.status()] != ["broken"]:
+        assert time.monotonic() < end
+        time.sleep(0.05)
     (status,) = playground.up(["one"], report=lines.append)
     assert status.state == "running"
     assert "deployment.apps/good" in kubectl(kubeconfig, "get", "deployments", "-o", "name")

@@ -1,0 +1,183 @@
+"""Laws of the gate: what opens it, and that nothing else does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from velapulumi.errors import InvalidFile
+from velapulumi.gate.file import Approval, Gate, read_gate, update_gate
+from velapulumi.gate.promotion import missing
+from velapulumi.workflow.progress import Phase, StageState, progress
+from velapulumi.workflow.revision import Revision
+from velapulumi.workflow.stages import DEPLOY, SUSPEND, Workflow, WorkflowStep
+
+NOW, OTHER = "shop-v2:0123456789abcdef", "shop-v1:fedcba9876543210"
+
+
+@st.composite
+def workflows(draw: st.DrawFn) -> Workflow:
+    kinds = draw(st.lists(st.sampled_from([DEPLOY, SUSPEND]), max_size=6))
+    steps = [
+        WorkflowStep(name=f"s{index}", type=kind, stage=f"e{index}" if kind == DEPLOY else None)
+        for index, kind in enumerate([*kinds, DEPLOY])
+    ]
+    return Workflow(tuple(steps), {})
+
+
+states = st.builds(StageState, revision=st.sampled_from([NOW, OTHER, None]), healthy=st.booleans())
+
+
+@given(workflows(), st.data())
+def test_a_stage_may_go_exactly_when_all_before_it_is_done(
+    workflow: Workflow, data: st.DataObject
+) -> None:
+    last = workflow.steps[-1].stage
+    assert last is not None
+    before = workflow.before(last)
+    stages = {step.stage: data.draw(states) for step in before if step.stage is not None}
+    approved = {step.name for step in before if step.type == SUSPEND and data.draw(st.booleans())}
+    reasons = missing(workflow, last, NOW, stages, approved.__contains__)
+    unmet = [
+        step
+        for step in before
+        if (step.type == SUSPEND and step.name not in approved)
+        or (step.stage is not None and not stages[step.stage].done(NOW))
+    ]
+    assert len(reasons) == len(unmet)
+    for step, reason in zip(unmet, reasons, strict=True):
+        assert (step.stage or step.name) in reason
+
+
+@given(workflows(), st.data())
+def test_progress_stops_at_the_first_step_that_is_not_done(
+    workflow: Workflow, data: st.DataObject
+) -> None:
+    stages = {step.stage: data.draw(states) for step in workflow.steps if step.stage is not None}
+    approved = {
+        step.name for step in workflow.steps if step.type == SUSPEND and data.draw(st.booleans())
+    }
+    found = progress(workflow.steps, NOW, stages, approved.__contains__)
+    reached = [state.step for state in found.steps]
+    assert reached == list(workflow.steps[: len(reached)])
+    for step in reached[:-1]:
+        assert step.name in approved or stages[step.stage or ""].revision == NOW
+    assert (found.waiting is not None) == (found.phase is Phase.SUSPENDING)
+    if len(reached) < len(workflow.steps):
+        assert found.phase not in (Phase.RUNNING, Phase.UNHEALTHY)
+    if found.phase is Phase.RUNNING:
+        assert all(state.done(NOW) for state in stages.values())
+
+
+revisions = st.builds(
+    Revision,
+    name=st.from_regex(r"[a-z]{1,8}-v[1-9]", fullmatch=True),
+    hash=st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
+)
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@given(st.lists(revisions, max_size=4), st.lists(st.tuples(words, words), max_size=4))
+def test_a_gate_file_reads_back_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory,
+    history: list[Revision],
+    decisions: list[tuple[str, str]],
+) -> None:
+    path = tmp_path_factory.mktemp("gate") / "shop.gate.yaml"
+    steps = (WorkflowStep(name="wait", type=SUSPEND, message="a: b"),)
+    gate = Gate(application="shop")
+    for revision in history:
+        gate = gate.begin(revision, steps)
+    for by, comment in decisions:
+        gate = gate.approve("wait", by=by, comment=comment)
+    update_gate(path, "shop", lambda _: gate)
+    assert read_gate(path, "shop") == gate
+
+
+@given(st.lists(revisions, min_size=2, max_size=2, unique_by=str))
+def test_an_approval_never_counts_outside_its_run(pair: list[Revision]) -> None:
+    first, second = pair
+    gate = Gate(application="shop").begin(first, ())
+    gate = gate.approve("wait", by="alice", comment="")
+    assert gate.approver(str(first))("wait")
+    assert not gate.approver(str(second))("wait")
+    assert not gate.approver(str(first))("another")
+    assert gate.begin(first, ()) == gate
+    edited = gate.begin(second, ())
+    assert not edited.approver(str(first))("wait")
+    assert not edited.approver(str(second))("wait")
+    back = edited.begin(first, ())
+    assert not back.approver(str(first))("wait")
+    assert len(back.revisions) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", ":1: is empty"),
+        ("[1]\n", ":1: must be a map"),
+        ("kind: Gate\napplication: other\n", ": application: is other, expected shop"),
+        ("kind: Gate\napplication: shop\nrun: soon\n", ":3: run: must be an integer, is the str"),
+        ("kind: Gate\napplication: shop\nrun: 1\nrun: 2\n", ":4: run: is given twice"),
+        ("kind: Gate\napplication: shop\napprovals:\n- step: a\n", ":4: approvals[0].revision: is"),
+        ("kind: Gate\napplication: [\n", "is not valid YAML"),
+    ],
+)
+def test_a_damaged_gate_file_is_named_with_its_place(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = tmp_path / "shop.gate.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidFile) as caught:
+        read_gate(path, "shop")
+    assert f"{path}{message}" in str(caught.value) or message in str(caught.value)
+    assert path.read_text() == text
+
+
+def test_concurrent_changes_lose_nothing(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    path = tmp_path / "shop.gate.yaml"
+    revision = Revision(name="shop-v1", hash="0" * 16)
+    update_gate(path, "shop", lambda gate: gate.begin(revision, ()))
+
+    def approve(number: int) -> Gate:
+        return update_gate(
+            path, "shop", lambda gate: gate.approve(f"step-{number}", by="a", comment="")
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(approve, range(24)))
+    approvals: tuple[Approval, ...] = read_gate(path, "shop").approvals
+    assert {approval.step for approval in approvals} == {f"step-{number}" for number in range(24)}
+
+
+def test_a_full_disk_leaves_the_old_gate(tmp_path: Path) -> None:
+    """The kernel refuses the write; the old file stays whole and nothing lies beside it."""
+    import subprocess
+    import sys
+
+    path = tmp_path / "shop.gate.yaml"
+    revision = Revision(name="shop-v1", hash="0" * 16)
+    update_gate(path, "shop", lambda gate: gate.begin(revision, ()))
+    before = path.read_bytes()
+    script = f"""
+import resource, signal
+from pathlib import Path
+from velapulumi.errors import VelapulumiError
+from velapulumi.gate.file import update_gate
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+try:
+    update_gate(Path({str(path)!r}), "shop", lambda g: g.approve("s", by="b", comment="x" * 999))
+except VelapulumiError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert f"cannot write {path}: File too large" in done.stdout, done.stderr
+    assert path.read_bytes() == before
+    names = {entry.name for entry in tmp_path.iterdir()}
+    assert names == {"shop.gate.yaml", ".shop.gate.yaml.lock"}
