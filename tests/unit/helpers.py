@@ -1,0 +1,152 @@
+"""Small makers of the values that the unit tests turn over and over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from velapulumi.clusters.client import Identity
+from velapulumi.clusters.identity import Reached
+from velapulumi.clusters.kubeconfig import Kubeconfig, parse_kubeconfig
+from velapulumi.clusters.registry import JoinedCluster
+from velapulumi.project import Project, StackName
+from velapulumi.render import Loaded, parse
+from velapulumi.workflow.revision import Revision
+from velapulumi.workflow.stages import DEPLOY, SUSPEND, WorkflowStep
+
+SEED = (Path(__file__).parents[2] / "examples" / "01-seed" / "app.yaml").read_text("utf-8")
+SECRET = "very-secret"
+V1, V2 = "shop-v1:0123456789abcdef", "shop-v2:fedcba9876543210"
+
+
+def seed(change: Callable[[dict[str, Any]], None] = lambda document: None) -> Loaded:
+    """The seed's application, changed as told."""
+    document = yaml.safe_load(SEED)
+    change(document)
+    return parse(yaml.safe_dump(document, sort_keys=False), "app.yaml")
+
+
+def revision(text: str) -> Revision:
+    name, _, digest = text.partition(":")
+    return Revision(name=name, hash=digest)
+
+
+def deploy(stage: str, **fields: Any) -> WorkflowStep:
+    return WorkflowStep(name=f"deploy-{stage}", type=DEPLOY, stage=stage, **fields)
+
+
+def suspend(name: str = "ask", message: str = "") -> WorkflowStep:
+    return WorkflowStep(name=name, type=SUSPEND, message=message)
+
+
+def manifest(name: str = "web", **changes: Any) -> dict[str, Any]:
+    """A Deployment as the renderer labels it."""
+    labels = {
+        "app.oam.dev/name": "shop",
+        "app.oam.dev/namespace": "default",
+        "app.oam.dev/component": name,
+        "app.oam.dev/appRevision": "shop-v1",
+        "app.oam.dev/resourceType": "WORKLOAD",
+        "workload.oam.dev/type": "webservice",
+    }
+    metadata = {"name": name, "namespace": "default", "labels": labels}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata,
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}},
+        **changes,
+    }
+
+
+def resource(cluster: str, inputs: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """A Kubernetes object as a checkpoint writes it."""
+    return {
+        "urn": f"urn:pulumi:shop.s::p::kubernetes:apps/v1:Deployment::{cluster}/default/x",
+        "type": "kubernetes:apps/v1:Deployment",
+        "provider": f"urn:pulumi:shop.s::p::pulumi:providers:kubernetes::{cluster}::0a1b",
+        "inputs": dict(inputs),
+        **more,
+    }
+
+
+def deployment(*resources: Mapping[str, Any], **outputs: Any) -> dict[str, Any]:
+    """A deployment document with a stack that exported the outputs."""
+    stack = {"type": "pulumi:pulumi:Stack", "outputs": {"revision": V1, **outputs}}
+    return {"resources": [stack, *resources]}
+
+
+def store(project: Project, stack: StackName, document: Mapping[str, Any] | str) -> Path:
+    """Put a deployment into the project's own backend, as the engine would."""
+    folder = project.state / "backend" / ".pulumi" / "stacks" / project.name
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{stack}.json"
+    if not isinstance(document, str):
+        document = json.dumps({"version": 3, "checkpoint": {"latest": document}})
+    path.write_text(document)
+    project.stacks.mkdir(exist_ok=True)
+    project.config_file(stack).touch()
+    return path
+
+
+def kubeconfig(server: str = "https://127.0.0.1:1", **user: Any) -> dict[str, Any]:
+    """A kubeconfig document with one context."""
+    return {
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": {"cluster": "one", "user": "me"}}],
+        "clusters": [{"name": "one", "cluster": {"server": server}}],
+        "users": [{"name": "me", "user": user or {"token": SECRET}}],
+    }
+
+
+def parsed(document: Mapping[str, Any], folder: Path) -> Kubeconfig:
+    return parse_kubeconfig(yaml.safe_dump(dict(document)), "kubeconfig", folder)
+
+
+def joined(name: str, uid: str = "") -> JoinedCluster:
+    return JoinedCluster(
+        name=name,
+        type="token",
+        endpoint="https://127.0.0.1:1",
+        uid=uid or f"uid-{name}",
+        joined="2026-01-02T03:04:05Z",
+    )
+
+
+class FakeCluster:
+    """A cluster that holds some objects and takes down what is asked of it."""
+
+    def __init__(
+        self, *live: Mapping[str, Any], pods: tuple[Any, ...] = (), error: Exception | None = None
+    ) -> None:
+        self._live = {self._key(entry): entry for entry in live}
+        self._pods, self._error = pods, error
+        self.calls: list[tuple[Any, ...]] = []
+
+    @staticmethod
+    def _key(entry: Mapping[str, Any]) -> tuple[str, str]:
+        return entry["kind"], entry["metadata"]["name"]
+
+    def read(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        if self._error:
+            raise self._error
+        return self._live.get(self._key(wanted))
+
+    def pods(self, namespace: str, labels: Mapping[str, str]) -> list[Any]:
+        self.calls.append(("pods", namespace, dict(labels)))
+        return list(self._pods)
+
+    def apply(self, wanted: Mapping[str, Any], manager: str) -> None:
+        self.calls.append(("apply", wanted["metadata"]["name"], manager))
+
+    def merge(self, wanted: Mapping[str, Any], patch: Mapping[str, Any]) -> None:
+        self.calls.append(("merge", wanted["metadata"]["name"], patch))
+
+
+def reached(name: str, client: Any) -> Reached:
+    entry = joined(name)
+    return Reached(entry, Identity(entry.uid, "v1.36.3"), client)
