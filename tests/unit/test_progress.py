@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.unit.helpers import V1, V2, deploy, suspend
 from velapulumi.workflow.progress import Phase, StageState, progress
+from velapulumi.workflow.stages import WorkflowStep
 
 STEPS = (deploy("staging"), suspend("ask"), deploy("prod"))
 DONE, SICK = StageState(V1, True), StageState(V1, False)
@@ -55,12 +56,12 @@ states = st.sampled_from([None, DONE, SICK, OLD, HALF, BROKEN])
 
 @given(plans, st.data())
 def test_no_step_is_reached_past_one_that_waits_or_is_not_finished(
-    steps: list[object], data: st.DataObject
+    steps: list[WorkflowStep], data: st.DataObject
 ) -> None:
     drawn = {f"s{index}": data.draw(states) for index in range(len(steps))}
     stages = {name: state for name, state in drawn.items() if state is not None}
     approved = data.draw(st.sets(st.sampled_from([f"s{i}" for i in range(6)])))
-    found = progress(steps, V1, stages, approved.__contains__)  # type: ignore[arg-type]
+    found = progress(steps, V1, stages, approved.__contains__)
     phases = [state.phase for state in found.steps]
     assert set(phases[:-1]) <= {"succeeded"}
     assert found.waiting is None or found.waiting is found.steps[-1].step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.helpers import SEED, seed
 from velapulumi.errors import InvalidApplication
-from velapulumi.render import parse
+from velapulumi.render import Placement, parse
 from velapulumi.spec import Component
 from velapulumi.workflow.stages import in_delivery_order, workflow_of
 
@@ -82,12 +83,10 @@ def test_before_gives_the_steps_ahead_of_a_stage() -> None:
 
 
 def test_a_cluster_placed_twice_is_one_cluster() -> None:
-    def change(document: dict[str, Any]) -> None:
-        envs = document["spec"]["policies"][0]["properties"]["envs"]
-        envs[0]["placement"]["clusterSelector"]["name"] = "cluster-prod"
-
-    stages = workflow_of(seed(change)).stages
-    assert stages["staging"].clusters == stages["prod"].clusters == ("cluster-prod",)
+    stage = workflow_of(seed()).stages["prod"]
+    places = [("east", "a"), ("west", "a"), ("east", "b")]
+    environment = replace(stage.environment, placements=tuple(Placement(*p) for p in places))
+    assert replace(stage, environment=environment).clusters == ("east", "west")
 
 
 @st.composite

@@ -1,0 +1,122 @@
+"""What is told of the engine's events."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from velapulumi.delivery.events import Listener
+
+URN = "urn:pulumi:shop.prod::p::kubernetes:apps/v1:Deployment::east/default/web"
+
+
+def event(**parts: Any) -> Any:
+    empty = {"diagnostic_event": None, "resource_pre_event": None, "res_outputs_event": None}
+    return SimpleNamespace(**{**empty, **parts})
+
+
+def diagnostic(
+    text: str, severity: str = "error", *, urn: str = URN, ephemeral: bool = False
+) -> Any:
+    found = SimpleNamespace(message=text, severity=severity, urn=urn, ephemeral=ephemeral)
+    return event(diagnostic_event=found)
+
+
+def step(operation: Any, kind: str = "kubernetes:apps/v1:Deployment", urn: str = URN) -> Any:
+    return SimpleNamespace(metadata=SimpleNamespace(op=operation, type=kind, urn=urn))
+
+
+def told(*events: Any) -> tuple[list[str], str]:
+    lines: list[str] = []
+    listener = Listener(lines.append)
+    for entry in events:
+        listener.on_event(entry)
+    return lines, listener.errors
+
+
+def test_errors_are_kept_once_in_order() -> None:
+    lines, errors = told(
+        diagnostic("second of two\n"), diagnostic("first"), diagnostic("  second of two")
+    )
+    assert lines == []
+    assert errors == "second of two\nfirst"
+
+
+@pytest.mark.parametrize(
+    "text", ["update failed", "preview failed", "an unhandled error occurred: x", "", " \n"]
+)
+def test_an_echo_of_an_error_is_none(text: str) -> None:
+    assert told(diagnostic(text)) == ([], "")
+
+
+@pytest.mark.parametrize("severity", ["info", "warning", "debug", "info#err"])
+def test_other_severities_are_no_errors(severity: str) -> None:
+    assert told(diagnostic("words", severity)) == ([], "")
+
+
+def test_errors_of_an_operation_before_are_forgotten() -> None:
+    listener = Listener(lambda text: None)
+    listener.on_event(diagnostic("old"))
+    listener.clear()
+    assert listener.errors == ""
+    listener.on_event(diagnostic("new"))
+    assert listener.errors == "new"
+
+
+def test_what_an_object_waits_for_is_told_and_noise_is_not() -> None:
+    lines, errors = told(
+        diagnostic("waiting for app to be available (0/1)", "info", ephemeral=True),
+        diagnostic("ScalingReplicaSet: Scaled up", "info", ephemeral=True),
+        diagnostic("[MinimumReplicasUnavailable] no", "info", ephemeral=True),
+        diagnostic("of the whole stack", "info", urn="", ephemeral=True),
+    )
+    assert lines == ["web on east: waiting for app to be available (0/1)"]
+    assert errors == ""
+
+
+@pytest.mark.parametrize(
+    ("operation", "doing", "done"),
+    [
+        ("create", "creating", "created"),
+        ("update", "updating", "updated"),
+        ("delete", "deleting", "deleted"),
+        ("replace", "replacing", "replaced"),
+        (SimpleNamespace(value="create"), "creating", "created"),
+    ],
+)
+def test_each_step_of_an_object_is_a_line(operation: Any, doing: str, done: str) -> None:
+    lines, _ = told(
+        event(resource_pre_event=step(operation)), event(res_outputs_event=step(operation))
+    )
+    assert lines == [f"web on east: {doing}", f"web on east: {done}"]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        step("same"),
+        step("read"),
+        step("create", "pulumi:pulumi:Stack"),
+        step("create", "pulumi:providers:kubernetes"),
+    ],
+)
+def test_other_steps_are_no_line(found: Any) -> None:
+    assert told(event(resource_pre_event=found), event(res_outputs_event=found)) == ([], "")
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [("east/default/web", "web on east"), ("east/shop", "shop on east"), ("east", "east")],
+)
+def test_an_object_is_named_with_its_cluster(name: str, subject: str) -> None:
+    urn = f"urn:pulumi:shop.prod::p::kubernetes:core/v1:Namespace::{name}"
+    lines, _ = told(event(resource_pre_event=step("create", urn=urn)))
+    assert lines == [f"{subject}: creating"]
+
+
+def test_an_interrupt_that_was_heard_is_told() -> None:
+    lines: list[str] = []
+    Listener(lines.append).stopping()
+    assert lines == ["stopping when what is in flight is finished; once more to stop now"]

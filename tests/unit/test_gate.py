@@ -1,0 +1,233 @@
+"""The gate file in daily use; its laws are in tests/laws."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.helpers import V1, V2, deploy, revision, suspend
+from velapulumi.errors import InvalidFile, VelapulumiError
+from velapulumi.gate.approver import who
+from velapulumi.gate.file import Approval, Gate, read_gate, update_gate
+from velapulumi.gate.promotion import missing
+from velapulumi.workflow.progress import StageState
+from velapulumi.workflow.stages import SUSPEND, Workflow
+
+STEPS = (deploy("staging"), suspend("ask", "look"), deploy("prod"))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "shop.gate.yaml"
+
+
+def begun(*revisions: str) -> Gate:
+    gate = Gate(application="shop")
+    for text in revisions:
+        gate = gate.begin(revision(text), STEPS)
+    return gate
+
+
+def test_without_a_file_the_gate_is_empty(path: Path) -> None:
+    assert read_gate(path, "shop") == Gate(application="shop")
+    assert not path.exists()
+
+
+def test_the_file_says_what_it_is_and_leaves_out_what_is_not_set(path: Path) -> None:
+    update_gate(path, "shop", lambda gate: begun(V1).approve("ask", by="alice", comment="yes: ok"))
+    text = path.read_text()
+    assert text.startswith("apiVersion: velapulumi.dev/v1\nkind: Gate\napplication: shop\n")
+    assert f"current: {V1}\nrun: 1\n" in text
+    assert "comment: 'yes: ok'\n" in text
+    assert "parallel" not in text
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_change_that_changes_nothing_writes_nothing(path: Path) -> None:
+    update_gate(path, "shop", lambda gate: begun(V1))
+    before = path.stat()
+    assert update_gate(path, "shop", lambda gate: gate.begin(revision(V1), STEPS)) == begun(V1)
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_going_back_starts_a_run_and_keeps_the_history() -> None:
+    gate = begun(V1, V2, V1)
+    assert (gate.current, gate.run) == (V1, 3)
+    assert [str(entry) for entry in gate.known] == [V1, V2]
+    recorded = gate.recorded(V1)
+    assert recorded is not None
+    assert recorded.steps == STEPS
+    assert gate.recorded("shop-v9:0000000000000000") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "counts"),
+    [
+        ({}, True),
+        ({"step": "another"}, False),
+        ({"revision": V2}, False),
+        ({"run": 2}, False),
+        ({"run": 0}, False),
+    ],
+)
+def test_an_approval_counts_for_its_step_revision_and_run(
+    change: dict[str, Any], counts: bool
+) -> None:
+    given = Approval(step="ask", revision=V1, run=1, by="alice", at="2026-01-02T03:04:05Z")
+    gate = begun(V1).model_copy(update={"approvals": (given.model_copy(update=change),)})
+    assert gate.approver(V1)("ask") is counts
+
+
+def test_an_approval_of_what_is_not_current_does_not_count() -> None:
+    """Not even one that a hand-edited file gives the run of another revision."""
+    forged = Approval(step="ask", revision=V1, run=2, by="eve", at="2026-01-02T03:04:05Z")
+    gate = begun(V1, V2).model_copy(update={"approvals": (forged,)})
+    assert not gate.approver(V1)("ask")
+    assert not gate.approver(V2)("ask")
+
+
+def test_the_newest_of_two_approvals_tells_who() -> None:
+    gate = begun(V1).approve("ask", by="alice", comment="").approve("ask", by="bob", comment="")
+    approval = gate.approval("ask", V1)
+    assert approval is not None
+    assert approval.by == "bob"
+
+
+GOOD, SICK = StageState(V1, True), StageState(V1, False)
+
+
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=6),
+    st.data(),
+)
+def test_spoiling_any_one_fact_closes_an_open_gate(gates: list[bool], data: st.DataObject) -> None:
+    ahead = [suspend(f"s{i}") if gate else deploy(f"s{i}") for i, gate in enumerate(gates)]
+    workflow = Workflow((*ahead, deploy("last"), suspend("later"), deploy("latest")), {})
+    stages = {step.stage: GOOD for step in ahead if step.stage is not None}
+    approved = {step.name for step in ahead if step.type == SUSPEND}
+    assert missing(workflow, "last", V1, stages, approved.__contains__) == ()
+    spoiled = data.draw(st.sampled_from(ahead))
+    if spoiled.stage is None:
+        approved.discard(spoiled.name)
+    else:
+        bad = data.draw(st.sampled_from([None, SICK, StageState(V2, True), StageState(None, True)]))
+        del stages[spoiled.stage]
+        if bad is not None:
+            stages[spoiled.stage] = bad
+    (reason,) = missing(workflow, "last", V1, stages, approved.__contains__)
+    assert spoiled.stage is None or f"stage {spoiled.stage} " in reason
+    assert spoiled.stage is not None or f"step {spoiled.name} " in reason
+
+
+def test_each_reason_is_a_sentence_in_the_order_of_the_workflow() -> None:
+    steps = (*(deploy(name) for name in "abc"), suspend("ask"), deploy("prod"))
+    stages = {"a": StageState(None), "b": StageState(V2, True), "c": SICK}
+    assert missing(Workflow(steps, {}), "prod", V1, stages, lambda step: False) == (
+        "stage a has not been delivered completely",
+        f"stage b holds {V2}, not {V1}",
+        "stage c is not healthy",
+        f"step ask is not approved for {V1}",
+    )
+
+
+HEAD = "apiVersion: velapulumi.dev/v1\nkind: Gate\napplication: shop\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("kind: Gates\napplication: shop\n", ":1: kind: must be 'Gate', is the string \"Gates\""),
+        ("apiVersion: v1\napplication: shop\n", ":1: apiVersion: must be 'velapulumi.dev/v1'"),
+        ("apiVersion: velapulumi.dev/v1\n", ":1: application: is missing"),
+        (f"{HEAD}run: '1'\n", ':4: run: must be an integer, is the string "1": leave out'),
+        (f"{HEAD}run: 1.5\n", ":4: run: must be an integer, is the number 1.5"),
+        (f"{HEAD}curent: x\n", ':4: curent: is an unknown field, did you mean "current"?'),
+        (f"{HEAD}current: [x]\n", ":4: current: must be a string, is a list"),
+        (f"{HEAD}approvals: yes\n", ":4: approvals: must be a list, is true"),
+        (f"{HEAD}revisions:\n- created: x\n  steps: []\n", ":5: revisions[0].revision: is missing"),
+        (f"{HEAD}approvals:\n- step: 1\n", ":5: approvals[0].step: must be a string, is the numb"),
+        (f"{HEAD}<<<<<<< HEAD\nrun: 1\n", ":5: is not valid YAML"),
+        (f"{HEAD}---\n{HEAD}", ":5: a second document starts here"),
+    ],
+)
+def test_damage_is_named_with_file_line_and_place(path: Path, text: str, expected: str) -> None:
+    path.write_text(text)
+    with pytest.raises(InvalidFile) as caught:
+        update_gate(path, "shop", lambda gate: gate)
+    assert f"{path}{expected}" in caught.value.message
+    assert path.read_text() == text
+
+
+def test_every_problem_of_a_file_is_listed(path: Path) -> None:
+    path.write_text(f"{HEAD}current: 1\nrun: x\n")
+    with pytest.raises(InvalidFile) as caught:
+        read_gate(path, "shop")
+    lines = caught.value.message.splitlines()
+    assert [line.removeprefix(str(path))[:3] for line in lines] == [":4:", ":5:"]
+
+
+def test_bytes_that_are_no_text_are_refused(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InvalidFile, match=f"^{re.escape(str(path))}: cannot be read: "):
+        read_gate(path, "shop")
+
+
+APPROVE = """
+import sys
+from pathlib import Path
+from velapulumi.gate.file import update_gate
+for number in range(10):
+    step = f"{sys.argv[2]}-{number}"
+    update_gate(Path(sys.argv[1]), "shop", lambda gate: gate.approve(step, by="a", comment=""))
+"""
+
+
+def test_processes_beside_each_other_lose_nothing(path: Path) -> None:
+    update_gate(path, "shop", lambda gate: begun(V1))
+    command = [sys.executable, "-c", APPROVE, str(path)]
+    running = [subprocess.Popen([*command, name]) for name in "abc"]
+    assert [process.wait(30) for process in running] == [0, 0, 0]
+    found = [approval.step for approval in read_gate(path, "shop").approvals]
+    assert sorted(found) == sorted(f"{name}-{number}" for name in "abc" for number in range(10))
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "fchmod"])
+def test_no_room_leaves_the_old_file_and_nothing_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    update_gate(path, "shop", lambda gate: begun(V1))
+    before = path.read_bytes()
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(VelapulumiError) as caught:
+        update_gate(path, "shop", lambda gate: gate.approve("ask", by="a", comment=""))
+    monkeypatch.undo()
+    assert caught.value.message == f"cannot write {path}: No space left on device"
+    assert (caught.value.code, caught.value.exit_code) == ("VP000", 1)
+    assert caught.value.next_step
+    assert path.read_bytes() == before
+    assert {entry.name for entry in path.parent.iterdir()} == {path.name, f".{path.name}.lock"}
+
+
+def test_who_names_user_and_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "alice")
+    monkeypatch.setattr("socket.gethostname", lambda: "laptop")
+    assert who() == "alice@laptop"
+
+    def nobody() -> str:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert who() == "unknown@laptop"

@@ -1,0 +1,107 @@
+"""What the deployment document of a stack tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.helpers import V1, deployment, manifest, resource
+from velapulumi.program.record import record_of
+
+SEAL = "4dabf18193072939515e22adb298388d"
+
+
+def test_a_finished_stack_holds_its_revision() -> None:
+    record = record_of(
+        deployment(resource("east", manifest("web")), resource("west", manifest("api")))
+    )
+    assert record.revision == V1
+    assert not record.interrupted
+    assert [(entry.cluster, entry.manifest["metadata"]["name"]) for entry in record.objects] == [
+        ("east", "web"),
+        ("west", "api"),
+    ]
+    assert all(entry.ready for entry in record.objects)
+
+
+def other_revision() -> dict[str, Any]:
+    document = manifest("api")
+    document["metadata"]["labels"]["app.oam.dev/appRevision"] = "shop-v2"
+    return document
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        deployment(resource("east", manifest(), initErrors=["timed out"])),
+        deployment(resource("east", manifest())) | {"pending_operations": [{"type": "creating"}]},
+        deployment(resource("east", manifest()), resource("east", other_revision())),
+        deployment(resource("east", manifest(metadata={"name": "web"}))),
+        deployment(resource("east", manifest(metadata={"name": "web", "labels": None}))),
+        deployment(revision=None),
+        deployment(revision=1),
+        {"resources": [resource("east", manifest())]},
+        {"resources": None},
+        {},
+    ],
+)
+def test_what_is_not_whole_holds_no_revision(document: dict[str, Any]) -> None:
+    assert record_of(document).revision is None
+
+
+def test_an_object_that_did_not_come_up_is_not_ready() -> None:
+    record = record_of(deployment(resource("east", manifest(), initErrors=["timed out"])))
+    assert [entry.ready for entry in record.objects] == [False]
+
+
+def test_objects_that_are_on_their_way_out_and_other_resources_do_not_count() -> None:
+    record = record_of(
+        deployment(
+            resource("east", manifest(), delete=True),
+            {"type": "pulumi:providers:kubernetes", "inputs": {"context": "here"}},
+            {"type": "random:index/randomId:RandomId", "inputs": {}},
+        )
+    )
+    assert record.objects == ()
+    assert record.revision == V1
+
+
+def test_whole_numbers_are_integers_again_at_any_depth() -> None:
+    spec = {"replicas": 3.0, "ports": [{"port": 80.0}, 2.0], "ratio": 0.5, "on": True, "x": "1.0"}
+    (entry,) = record_of(deployment(resource("east", manifest(spec=spec)))).objects
+    found = entry.manifest["spec"]
+    assert found == {
+        "replicas": 3,
+        "ports": [{"port": 80}, 2],
+        "ratio": 0.5,
+        "on": True,
+        "x": "1.0",
+    }
+    assert [type(found[key]) for key in ("replicas", "ratio", "on")] == [int, float, bool]
+    assert type(found["ports"][0]["port"]) is int
+
+
+def test_a_secret_stays_sealed_and_equal_to_itself() -> None:
+    sealed = {SEAL: "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"}
+    turned = dict(reversed(sealed.items()))
+    first, second = (
+        record_of(deployment(resource("east", manifest(data={"key": value})))).objects[0]
+        for value in (sealed, turned)
+    )
+    assert set(first.manifest["data"]["key"]) == {"secret"}
+    assert "v1:abc" in first.manifest["data"]["key"]["secret"]
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("reference", "cluster"),
+    [
+        ("urn:pulumi:shop.s::p::pulumi:providers:kubernetes::east::0a1b", "east"),
+        ("urn:pulumi:s::p::t$pulumi:providers:kubernetes::a.b-c::output<string>", "a.b-c"),
+        ("", ""),
+    ],
+)
+def test_the_cluster_is_the_name_of_the_provider(reference: str, cluster: str) -> None:
+    (entry,) = record_of(deployment(resource("x", manifest(), provider=reference))).objects
+    assert entry.cluster == cluster

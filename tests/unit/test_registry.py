@@ -1,0 +1,207 @@
+"""The joined clusters, their names and their credentials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.helpers import SECRET, joined, kubeconfig, parsed
+from velapulumi.clusters.client import Identity
+from velapulumi.clusters.identity import reach
+from velapulumi.clusters.membership import join_cluster
+from velapulumi.clusters.registry import Registry, check_name
+from velapulumi.errors import (
+    ClusterUnreachable,
+    InvalidFile,
+    InvalidKubeconfig,
+    UnknownCluster,
+    UsageProblem,
+    WrongCluster,
+)
+from velapulumi.project import Project
+
+
+@pytest.fixture
+def registry(project: Project) -> Registry:
+    found = Registry(project)
+    for name in ("west", "east"):
+        found.add(joined(name), parsed(kubeconfig(), project.root))
+    return found
+
+
+def test_what_is_joined_reads_back_by_name(project: Project, registry: Registry) -> None:
+    assert registry.all() == [joined("east"), joined("west")]
+    assert registry.get("west") == joined("west")
+    assert Registry(project).all() == registry.all()
+    assert registry.kubeconfig("east") == parsed(kubeconfig(), project.root).document
+
+
+def test_an_empty_project_has_no_clusters(project: Project) -> None:
+    assert Registry(project).all() == []
+
+
+def test_credentials_lie_apart_for_their_owner_only(project: Project, registry: Registry) -> None:
+    path = project.credentials / "east.kubeconfig"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert project.credentials.stat().st_mode & 0o777 == 0o700
+    assert SECRET in path.read_text()
+    assert SECRET not in project.registry_file.read_text()
+
+
+def test_joining_again_replaces_the_entry(project: Project, registry: Registry) -> None:
+    registry.add(joined("east", "another"), parsed(kubeconfig(token="new"), project.root))
+    assert [entry.uid for entry in registry.all()] == ["another", "uid-west"]
+    assert registry.kubeconfig("east")["users"][0]["user"] == {"token": "new"}
+
+
+def test_a_removed_cluster_is_forgotten_with_its_credentials(
+    project: Project, registry: Registry
+) -> None:
+    registry.remove("east")
+    assert [entry.name for entry in registry.all()] == ["west"]
+    assert not (project.credentials / "east.kubeconfig").exists()
+    with pytest.raises(UnknownCluster, match=r"^no such cluster: east$") as caught:
+        registry.get("east")
+    assert caught.value.next_step == (
+        "Join it with: velapulumi cluster join KUBECONFIG --name east"
+    )
+
+
+def test_a_cluster_that_a_colleague_joined_has_no_credentials_here(
+    project: Project, registry: Registry
+) -> None:
+    (project.credentials / "east.kubeconfig").unlink()
+    with pytest.raises(UnknownCluster, match=r"^no credentials for cluster east on this machine$"):
+        registry.kubeconfig("east")
+
+
+def test_damaged_credentials_are_named(project: Project, registry: Registry) -> None:
+    path = project.credentials / "east.kubeconfig"
+    path.write_text("current-context: [\n")
+    with pytest.raises(InvalidKubeconfig, match=r"^failed to get kubeconfig: .*/east\.kubeconfig:"):
+        registry.kubeconfig("east")
+
+
+@pytest.mark.parametrize(
+    ("find", "put", "line", "message"),
+    [
+        ("uid: uid-east", "uid: 7", 7, "clusters[0].uid: must be a string, is the number 7"),
+        ("  type: token\n", "", 4, "clusters[0].type: is missing"),
+        ("  type:", "  typ:", 5, 'clusters[0].typ: is an unknown field, did you mean "type"?'),
+        ("kind: ClusterList", "kind: Gate", 2, "kind: must be 'ClusterList', is the string"),
+        ("clusters:", "clusters", 3, "is not valid YAML"),
+    ],
+)
+def test_a_damaged_registry_is_named_with_its_line(
+    project: Project, registry: Registry, find: str, put: str, line: int, message: str
+) -> None:
+    text = project.registry_file.read_text()
+    assert find in text
+    project.registry_file.write_text(text.replace(find, put, 1))
+    with pytest.raises(InvalidFile) as caught:
+        registry.all()
+    lines = caught.value.message.splitlines()
+    assert any(text.startswith(f"{project.registry_file}:") and message in text for text in lines)
+    places = [
+        int(text.removeprefix(f"{project.registry_file}:").partition(":")[0]) for text in lines
+    ]
+    assert line in places or "YAML" in message
+
+
+@pytest.mark.parametrize("name", ["a", "east", "eu-west.2", "0", "a" * 63])
+def test_a_dns_name_may_be_taken(name: str) -> None:
+    check_name(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "ClusterName cannot be empty"),
+        ("local", "ClusterName cannot be `local`, it is reserved as the local cluster"),
+        *(
+            (name, f"cluster name {name!r} is not a DNS name")
+            for name in ("East", "-a", "a-", ".a", "a.", "a b", "a/b", "../a", "a\n", "ü", "a" * 64)
+        ),
+    ],
+)
+def test_a_name_that_no_cluster_may_have(name: str, message: str) -> None:
+    with pytest.raises(UsageProblem) as caught:
+        check_name(name)
+    assert caught.value.message.startswith(message)
+
+
+@pytest.fixture
+def identities(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """UIDs that clusters answer with, by name; one that is not there does not answer."""
+    found: dict[str, str] = {}
+
+    class Answering:
+        def __init__(self, name: str, kubeconfig: Any, **options: Any) -> None:
+            self.name = name
+            self.endpoint = kubeconfig["clusters"][0]["cluster"]["server"]
+
+        def identity(self) -> Identity:
+            if self.name not in found:
+                raise ClusterUnreachable(f"cluster {self.name} cannot be reached: gone")
+            return Identity(found[self.name], "v1.36.3")
+
+    monkeypatch.setattr("velapulumi.clusters.membership.Cluster", Answering)
+    monkeypatch.setattr("velapulumi.clusters.identity.Cluster", Answering)
+    return found
+
+
+def test_a_cluster_is_joined_under_its_own_name_or_the_one_given(
+    project: Project, identities: dict[str, str]
+) -> None:
+    path = project.root / "config"
+    path.write_text(yaml.safe_dump(kubeconfig()))
+    identities.update(one="uid-1", east="uid-1")
+    first, twins = join_cluster(project, path, None)
+    assert (first.name, first.uid, first.type, twins) == ("one", "uid-1", "token", ())
+    second, twins = join_cluster(project, path, "east")
+    assert (second.name, twins) == ("east", ("one",))
+    _, twins = join_cluster(project, path, "east")
+    assert twins == ("one",)
+
+
+def test_a_name_does_not_change_hands(project: Project, identities: dict[str, str]) -> None:
+    path = project.root / "config"
+    path.write_text(yaml.safe_dump(kubeconfig()))
+    identities["east"] = "uid-1"
+    join_cluster(project, path, "east")
+    before = project.registry_file.read_text()
+    identities["east"] = "uid-2"
+    with pytest.raises(WrongCluster, match=r"^cluster east is already joined and is another"):
+        join_cluster(project, path, "east")
+    assert project.registry_file.read_text() == before
+
+
+def test_what_does_not_answer_is_not_joined(project: Project, identities: dict[str, str]) -> None:
+    path = project.root / "config"
+    path.write_text(yaml.safe_dump(kubeconfig()))
+    with pytest.raises(ClusterUnreachable):
+        join_cluster(project, path, "east")
+    assert not project.registry_file.exists()
+    assert not (project.credentials / "east.kubeconfig").exists()
+
+
+def test_each_cluster_is_reached_or_told_why_not(
+    project: Project, registry: Registry, identities: dict[str, str]
+) -> None:
+    registry.add(joined("north"), parsed(kubeconfig(), project.root))
+    identities.update(east="uid-east", west="rebuilt")
+    found = reach(project, ["west", "east", "north", "south", "east"])
+    assert list(found) == ["east", "north", "south", "west"]
+    east = found["east"]
+    assert not isinstance(east, Exception)
+    assert (east.joined, east.identity.uid) == (joined("east"), "uid-east")
+    assert isinstance(found["north"], ClusterUnreachable)
+    assert isinstance(found["south"], UnknownCluster)
+    assert isinstance(found["west"], WrongCluster)
+    assert found["west"].message == (
+        "cluster west at https://127.0.0.1:1 is not the one joined under that name: "
+        "its identity is rebuilt, joined was uid-west"
+    )
+    assert reach(project, []) == {}

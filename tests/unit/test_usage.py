@@ -1,0 +1,93 @@
+"""Who uses a cluster, and what may be detached or deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.helpers import (
+    V1,
+    deploy,
+    deployment,
+    joined,
+    kubeconfig,
+    manifest,
+    parsed,
+    resource,
+    revision,
+    store,
+    suspend,
+)
+from velapulumi.clusters.registry import Registry
+from velapulumi.delivery.remove import stages_of
+from velapulumi.errors import ClusterInUse, UnknownApplication, UnknownCluster, UsageProblem
+from velapulumi.gate.file import update_gate
+from velapulumi.project import Project, StackName
+from velapulumi.status.usage import detach_cluster, users_of
+
+
+def use(project: Project, stack: str, cluster: str, **outputs: Any) -> None:
+    name = StackName.parse(stack)
+    assert name is not None
+    store(project, name, deployment(resource(cluster, manifest()), **outputs))
+
+
+def join(project: Project, name: str) -> None:
+    Registry(project).add(joined(name), parsed(kubeconfig(), project.root))
+
+
+def test_a_cluster_that_nobody_uses_is_detached(project: Project) -> None:
+    join(project, "east")
+    use(project, "shop.prod", "west")
+    store(project, StackName("shop", "staging"), deployment())
+    project.config_file(StackName("blog", "prod")).touch()
+    assert users_of(project, "east") == []
+    detach_cluster(project, "east")
+    assert Registry(project).all() == []
+
+
+def test_one_user_is_told_in_kubevelas_words(project: Project) -> None:
+    join(project, "east")
+    use(project, "shop.prod", "east", namespace="team")
+    user = "application team/shop (env: prod) is currently using cluster east"
+    assert users_of(project, "east") == [user]
+    with pytest.raises(ClusterInUse) as caught:
+        detach_cluster(project, "east")
+    assert caught.value.message == f"cluster east is in use now: {user}"
+    assert Registry(project).get("east") == joined("east")
+
+
+def test_two_users_are_counted(project: Project) -> None:
+    join(project, "east")
+    use(project, "shop.prod", "east")
+    use(project, "blog.prod", "east")
+    with pytest.raises(ClusterInUse) as caught:
+        detach_cluster(project, "east")
+    assert caught.value.message == (
+        "cluster east is in use now: Found 2 errors. ["
+        "(application default/blog (env: prod) is currently using cluster east), "
+        "(application default/shop (env: prod) is currently using cluster east)]"
+    )
+
+
+def test_what_is_not_joined_cannot_be_detached(project: Project) -> None:
+    with pytest.raises(UnknownCluster, match=r"^no such cluster: east$"):
+        detach_cluster(project, "east")
+    with pytest.raises(UsageProblem) as caught:
+        detach_cluster(project, "local")
+    assert caught.value.message == (
+        "cannot delete `local` cluster, it is reserved as the local cluster"
+    )
+
+
+def test_stages_are_deleted_the_last_one_first(project: Project) -> None:
+    steps = (deploy("staging"), suspend("ask"), deploy("prod"), deploy("dr"))
+    update_gate(project.gate_file("shop"), "shop", lambda gate: gate.begin(revision(V1), steps))
+    for stage in ("staging", "prod", "dr", "gone"):
+        project.config_file(StackName("shop", stage)).touch()
+    project.config_file(StackName("blog", "test")).touch()
+    assert stages_of(project, "shop") == ["dr", "prod", "staging", "gone"]
+    assert stages_of(project, "blog") == ["test"]
+    with pytest.raises(UnknownApplication):
+        stages_of(project, "other")
