@@ -42,10 +42,7 @@ def write(path: Path, text: str, *, mode: int = 0o644) -> None:
                 os.unlink(name)
             raise
     except OSError as error:
-        raise VelapulumiError(
-            f"cannot write {path}: {error.strerror or error}",
-            next_step="Make room or correct the permissions, then run the command again.",
-        ) from error
+        raise _refused(path, error) from error
 
 
 def make_private_folder(path: Path) -> None:
@@ -57,14 +54,28 @@ def make_private_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock beside a file while it is read, changed and written."""
-    make_private_folder(path.parent)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    """Hold an exclusive lock beside a file while it is read, changed and written.
+
+    Raises:
+        VelapulumiError: The lock's own file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _refused(path, error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
+
+
+def _refused(path: Path, error: OSError) -> VelapulumiError:
+    return VelapulumiError(
+        f"cannot write {path}: {error.strerror or error}",
+        next_step="Make room or correct the permissions, then run the command again.",
+    )
 
 
 def now() -> str:

@@ -112,9 +112,10 @@ class Project:
         """
         path = self.config_file(stack)
         document = _mapping(path) if path.exists() else {}
-        config = document.setdefault("config", {})
+        config = document.get("config") or {}
         if not isinstance(config, dict):
             raise InvalidFile(f"{path}: config must be a mapping")
+        document["config"] = config
         wanted = {
             f"{CONFIG_NAMESPACE}:application": self.relative(application),
             f"{CONFIG_NAMESPACE}:stage": stack.stage,
@@ -169,7 +170,7 @@ def _mapping(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InvalidFile(f"{path}:{line}: {error.problem}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise InvalidFile(f"{path}: {error}") from error
     if document is None:
         return {}

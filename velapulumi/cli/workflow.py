@@ -19,6 +19,7 @@ def resume(application: str, comment: str) -> None:
     """Approve the step an application waits at, for exactly the revision that waits."""
     from velapulumi.gate.approver import who
     from velapulumi.gate.file import Gate, update_gate
+    from velapulumi.program.prepare import edited_since
     from velapulumi.project import find_project
     from velapulumi.status.report import read_status
 
@@ -41,3 +42,9 @@ def resume(application: str, comment: str) -> None:
     update_gate(project.gate_file(application), application, approve)
     click.echo(f"Successfully resume workflow: {application}")
     click.echo(f"Approved {waiting.name} for {seen[0]} (unsigned, local).", err=True)
+    if edited_since(project, application, seen[0]):
+        click.secho(
+            "Warning: the Application file has been edited since; the next up starts over with it",
+            fg="yellow",
+            err=True,
+        )

@@ -14,6 +14,7 @@ from velapulumi.files import make_private_folder
 
 Manifest = Mapping[str, Any]
 TIMEOUT = 5.0
+_NO_KUBERNETES = "it does not answer as a Kubernetes API server"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,10 @@ class Cluster:
         version = self._call("GET", "/version")
         if namespace is None or version is None:
             raise self._unreachable("it has no kube-system namespace")
-        return Identity(namespace["metadata"]["uid"], version["gitVersion"])
+        try:
+            return Identity(namespace["metadata"]["uid"], version["gitVersion"])
+        except (KeyError, TypeError) as error:
+            raise self._unreachable(_NO_KUBERNETES) from error
 
     def read(self, manifest: Manifest) -> dict[str, Any] | None:
         """Read the object a manifest names; None when it, or its kind, is not there.
@@ -119,7 +123,8 @@ class Cluster:
         selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
         query = urlencode({"labelSelector": selector, "limit": 50})
         answer = self._call("GET", f"/api/v1/namespaces/{quote(namespace)}/pods?{query}")
-        return list(answer["items"]) if answer else []
+        items = answer.get("items") if answer else None
+        return items if isinstance(items, list) else []
 
     def _path(self, manifest: Manifest) -> str | None:
         """Path of the object a manifest names; None when the cluster does not have its kind."""
@@ -136,11 +141,14 @@ class Cluster:
     def _kinds(self, group: str) -> dict[str, tuple[str, bool]]:
         if group not in self._resources:
             answer = self._call("GET", group) or {"resources": []}
-            self._resources[group] = {
-                entry["kind"]: (entry["name"], entry["namespaced"])
-                for entry in answer["resources"]
-                if "/" not in entry["name"]
-            }
+            try:
+                self._resources[group] = {
+                    entry["kind"]: (entry["name"], entry["namespaced"])
+                    for entry in answer["resources"]
+                    if "/" not in entry["name"]
+                }
+            except (KeyError, TypeError) as error:
+                raise self._unreachable(_NO_KUBERNETES) from error
         return self._resources[group]
 
     def _call(
@@ -169,9 +177,9 @@ class Cluster:
         try:
             document = json.loads(content)
         except ValueError as error:
-            raise self._unreachable("it does not answer as a Kubernetes API server") from error
+            raise self._unreachable(_NO_KUBERNETES) from error
         if not isinstance(document, dict):
-            raise self._unreachable("it does not answer as a Kubernetes API server")
+            raise self._unreachable(_NO_KUBERNETES)
         return document
 
     def _unreachable(self, reason: str) -> ClusterUnreachable:
@@ -181,6 +189,8 @@ class Cluster:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
+        return "the request cannot be sent, look at the kubeconfig's token and server"
     inner = getattr(error, "reason", None) or error
     text = str(inner).strip().splitlines()
     line = text[0] if text else type(inner).__name__
@@ -193,4 +203,5 @@ def _refusal(status: int, body: bytes) -> str:
     except (ValueError, AttributeError):
         message = ""
     words = {401: "the credentials are not accepted", 403: "access is refused"}
-    return f"HTTP {status}: {message or words.get(status, 'unexpected answer')}"
+    lines = str(message or words.get(status, "unexpected answer")).splitlines()
+    return f"HTTP {status}: {lines[0]}"

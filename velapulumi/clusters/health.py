@@ -14,6 +14,7 @@ from velapulumi.errors import ClusterUnreachable, VelapulumiError
 _COMPONENT = "app.oam.dev/component"
 _ROLE = "app.oam.dev/resourceType"
 _TYPE = "workload.oam.dev/type"
+_ON_THE_WAY = ("ContainerCreating", "PodInitializing")
 
 
 @dataclass(frozen=True)
@@ -129,16 +130,17 @@ def _why(client: Cluster, workload: Mapping[str, Any]) -> str:
     if not labels or not namespace:
         return ""
     pods = client.pods(namespace, labels)
-    for pod in pods:
-        cause = _pod_cause(pod)
-        if cause:
-            return f"pod {pod['metadata']['name']}: {cause}"
+    causes = [(pod["metadata"]["name"], cause) for pod in pods if (cause := _pod_cause(pod))]
+    stuck = [found for found in causes if not found[1].startswith(_ON_THE_WAY)]
+    for name, cause in stuck or causes:
+        return f"pod {name}: {cause}"
     return "its pods are starting" if pods else "it has no pods yet"
 
 
 def _pod_cause(pod: Mapping[str, Any]) -> str:
     status = pod.get("status", {})
-    for container in status.get("containerStatuses") or ():
+    initial, main = status.get("initContainerStatuses"), status.get("containerStatuses")
+    for container in (*(initial or ()), *(main or ())):
         waiting = (container.get("state") or {}).get("waiting")
         if waiting:
             return _joined(waiting.get("reason"), waiting.get("message"))

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -82,7 +83,7 @@ def parse_kubeconfig(text: str, source: str, folder: Path) -> Kubeconfig:
         raise InvalidKubeconfig(
             f"failed to get kubeconfig: {source}:{line}: {error.problem}"
         ) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise InvalidKubeconfig(f"failed to get kubeconfig: {source}: {error}") from error
     if not isinstance(document, dict):
         raise InvalidKubeconfig(f"failed to get kubeconfig: {source}: not a kubeconfig")
@@ -102,10 +103,14 @@ def parse_kubeconfig(text: str, source: str, folder: Path) -> Kubeconfig:
     endpoint = cluster.get("server")
     if not isinstance(endpoint, str) or not endpoint.startswith(("https://", "http://")):
         raise InvalidKubeconfig(f"{source}: cluster {name} has no server URL")
+    if "@" in urlsplit(endpoint).netloc:
+        raise InvalidKubeconfig(f"{source}: the server URL of cluster {name} holds credentials")
     cluster = _inline(cluster, _CLUSTER_FILES, source, folder)
     user = _inline(user, _USER_FILES, source, folder)
     if "tokenFile" in user:
-        user["token"] = _read(user.pop("tokenFile"), source, folder).decode().strip()
+        user["token"] = _read(user.pop("tokenFile"), source, folder).decode(errors="replace")
+    if "token" in user:
+        user["token"] = _token(user["token"], source)
     return Kubeconfig(
         cluster=str(name),
         endpoint=endpoint,
@@ -150,13 +155,21 @@ def _inline(
 
 
 def _read(path: Any, source: str, folder: Path) -> bytes:
-    file = folder / str(path)
+    file = folder / str(path).replace("\0", "")
     try:
         if file.stat().st_size > _SIZE_LIMIT:
             raise InvalidKubeconfig(f"{source}: {file} is larger than {_SIZE_LIMIT} bytes")
         return file.read_bytes()
     except OSError as error:
         raise InvalidKubeconfig(f"{source}: cannot read {file}: {error.strerror}") from error
+
+
+def _token(value: Any, source: str) -> str:
+    """A bearer token as a header can carry it; never shown in a message."""
+    token = str(value).strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise InvalidKubeconfig(f"{source}: the user's token holds characters no token has")
+    return token
 
 
 def _credential_kind(user: Mapping[str, Any], source: str, name: str) -> str:

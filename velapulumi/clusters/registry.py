@@ -22,7 +22,8 @@ from velapulumi.project import Project
 from velapulumi.spec.model import Many, StrictModel
 
 LOCAL = "local"
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
 
 class JoinedCluster(StrictModel):
@@ -89,6 +90,7 @@ class Registry:
 
     def remove(self, name: str) -> None:
         """Forget a cluster and its credentials."""
+        files.make_private_folder(self._project.state)
         with files.locked(self._project.state / "clusters.lock"):
             self._store([entry for entry in self.all() if entry.name != name])
         self._credential_file(name).unlink(missing_ok=True)

@@ -58,7 +58,7 @@ def _released(path: Path) -> bool:
     except ProcessLookupError:
         path.unlink(missing_ok=True)
         return True
-    except (ValueError, KeyError, TypeError, PermissionError):
+    except (ValueError, KeyError, TypeError, OverflowError, PermissionError):
         return False
     return False
 

@@ -9,11 +9,12 @@ not count again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from velapulumi import files
 from velapulumi.documents import read_file
@@ -21,6 +22,15 @@ from velapulumi.errors import InvalidFile
 from velapulumi.spec.model import Many, StrictModel
 from velapulumi.workflow.revision import Revision
 from velapulumi.workflow.stages import WorkflowStep
+
+
+def _check_time(text: str) -> str:
+    try:
+        if datetime.fromisoformat(text).tzinfo is not None:
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"must be a time such as 2026-01-31T12:00:00Z, is {text!r}")
 
 
 class RecordedRevision(StrictModel):
@@ -33,7 +43,7 @@ class RecordedRevision(StrictModel):
     """
 
     revision: Revision
-    created: str
+    created: Annotated[str, AfterValidator(_check_time)]
     steps: Many[WorkflowStep]
 
 
@@ -112,7 +122,12 @@ class Gate(StrictModel):
     def approve(self, step: str, *, by: str, comment: str) -> Gate:
         """Record an approval of a step for the current revision and run."""
         approval = Approval(
-            step=step, revision=self.current, run=self.run, by=by, at=files.now(), comment=comment
+            step=step,
+            revision=self.current,
+            run=self.run,
+            by=_clean(by),
+            at=files.now(),
+            comment=_clean(comment),
         )
         return self.model_copy(update={"approvals": (*self.approvals, approval)})
 
@@ -149,6 +164,11 @@ def update_gate(path: Path, application: str, change: Callable[[Gate], Gate]) ->
         if after != before:
             files.write(path, yaml.safe_dump(_document(after), sort_keys=False, width=120))
     return after
+
+
+def _clean(text: str) -> str:
+    """Text as a file can hold it: what the terminal gave that is no Unicode is replaced."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _document(gate: Gate) -> dict[str, Any]:

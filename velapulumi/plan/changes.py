@@ -118,5 +118,5 @@ def _differences(path: str, before: Any, after: Any) -> Iterator[FieldChange]:
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (left, right) in enumerate(zip(before, after, strict=True)):
             yield from _differences(f"{path}[{index}]", left, right)
-    elif before != after:
+    elif before != after or isinstance(before, bool) != isinstance(after, bool):
         yield FieldChange(path, before, after)

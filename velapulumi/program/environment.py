@@ -62,6 +62,7 @@ def prepare_backend(project: Project, environment: Mapping[str, str]) -> None:
         files.make_private_folder(backend)
     passphrase = project.state / "passphrase"
     if environment.get("PULUMI_CONFIG_PASSPHRASE_FILE") == str(passphrase):
+        files.make_private_folder(project.state)
         with files.locked(project.state / "passphrase.lock"):
             if not passphrase.exists():
                 files.write(passphrase, secrets.token_urlsafe(32) + "\n", mode=0o600)

@@ -13,7 +13,7 @@ from typing import Any
 
 from velapulumi.clusters.health import Service, read_services
 from velapulumi.clusters.identity import Reached, reach
-from velapulumi.errors import PromotionRefused, UsageProblem, VelapulumiError
+from velapulumi.errors import InvalidApplication, PromotionRefused, UsageProblem, VelapulumiError
 from velapulumi.gate.file import Gate, read_gate
 from velapulumi.gate.promotion import missing
 from velapulumi.plan.changes import ObjectKey
@@ -161,6 +161,25 @@ def read_application(project: Project, file: Path) -> Application:
     """
     loaded = load(file)
     return _with_records(project, file, loaded, workflow_of(loaded))
+
+
+def edited_since(project: Project, application: str, revision: str) -> bool:
+    """Whether an application's file has become another revision than the given one.
+
+    Args:
+        project: The project.
+        application: The application.
+        revision: What was delivered, ``<application>-v<N>:<hash>``.
+    """
+    for stack in project.stack_names(application):
+        config = project.stack_config(stack)
+        file = project.root / config.application if config else None
+        if file and file.is_file():
+            try:
+                return str(read_application(project, file).revision) != revision
+            except InvalidApplication:
+                return True
+    return False
 
 
 def prepare(application: Application, stage: str, known: Clusters | None = None) -> Prepared:

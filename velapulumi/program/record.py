@@ -64,13 +64,23 @@ def record_of(deployment: Mapping[str, Any]) -> StageRecord:
 
     Args:
         deployment: The mapping with ``resources`` and ``pending_operations``.
+
+    Raises:
+        ValueError: It is not of the form the engine writes.
     """
+    try:
+        return _record(deployment)
+    except (AttributeError, KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"not a deployment as the engine writes it: {error!r}") from error
+
+
+def _record(deployment: Mapping[str, Any]) -> StageRecord:
     outputs: Mapping[str, Any] = {}
     objects = []
     for resource in deployment.get("resources") or ():
         kind = resource.get("type", "")
         if kind == _STACK:
-            outputs = resource.get("outputs") or {}
+            outputs = dict((resource.get("outputs") or {}).items())
         elif kind.startswith("kubernetes:") and not resource.get("delete"):
             objects.append(
                 RecordedObject(
@@ -90,6 +100,9 @@ def _provider_name(reference: str) -> str:
 def _manifest(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     """Inputs as the program gave them: numbers back to integers, secrets left sealed."""
     value: Mapping[str, Any] = _plain(inputs)
+    metadata = value["metadata"]
+    if not all(isinstance(e, str) for e in (value["apiVersion"], value["kind"], metadata["name"])):
+        raise TypeError("an object without apiVersion, kind or name")
     return value
 
 

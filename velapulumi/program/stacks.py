@@ -10,7 +10,6 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from velapulumi.errors import EngineFailed, InvalidFile, ToolMissing
 from velapulumi.program.environment import engine_environment
@@ -31,7 +30,7 @@ def read_record(project: Project, stack: StackName) -> StageRecord | None:
     if folder is not None:
         path = folder / ".pulumi" / "stacks" / project.name / f"{stack}.json"
         if path.exists():
-            return record_of(_checkpoint(path))
+            return _checkpoint(path)
         if not path.with_name(f"{path.name}.gz").exists():
             return None
     return _export(project, stack, environment)
@@ -45,15 +44,11 @@ def file_backend(project: Project, environment: Mapping[str, str]) -> Path | Non
     return project.root / Path(url.removeprefix("file://").split("?")[0]).expanduser()
 
 
-def _checkpoint(path: Path) -> Mapping[str, Any]:
+def _checkpoint(path: Path) -> StageRecord:
     try:
-        document = json.loads(path.read_bytes())
-        deployment = document["checkpoint"]["latest"] or {}
-        if not isinstance(deployment, dict):
-            raise TypeError("checkpoint.latest is no mapping")
+        return record_of(json.loads(path.read_bytes())["checkpoint"]["latest"] or {})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidFile(f"{path}: not a Pulumi checkpoint: {error}") from error
-    return deployment
 
 
 def _export(
@@ -74,4 +69,7 @@ def _export(
         if "no stack named" in answer.stderr:
             return None
         raise EngineFailed(f"pulumi cannot read stack {stack}: {answer.stderr.strip()}")
-    return record_of(json.loads(answer.stdout)["deployment"])
+    try:
+        return record_of(json.loads(answer.stdout)["deployment"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineFailed(f"pulumi gave an odd export of stack {stack}: {error}") from error

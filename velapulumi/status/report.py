@@ -105,8 +105,9 @@ def _services(
     stage: str, record: StageRecord, clusters: Mapping[str, Reached | VelapulumiError]
 ) -> list[StageService]:
     traits = {
-        (entry["cluster"], entry["namespace"], entry["name"]): tuple(entry["traits"])
+        (entry.get("cluster"), entry.get("namespace"), entry.get("name")): tuple(entry["traits"])
         for entry in record.outputs.get("services") or ()
+        if isinstance(entry, Mapping) and isinstance(entry.get("traits"), list)
     }
     return [
         StageService(

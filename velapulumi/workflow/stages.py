@@ -106,18 +106,17 @@ def in_delivery_order(components: Sequence[Component]) -> tuple[Component, ...]:
     Args:
         components: The components of one environment, without a circle in ``dependsOn``.
     """
-    by_name = {component.name: component for component in components}
+    names = {component.name for component in components}
     ordered: dict[str, Component] = {}
-
-    def add(component: Component) -> None:
-        if component.name not in ordered:
-            for name in component.depends_on:
-                if name in by_name:
-                    add(by_name[name])
-            ordered[component.name] = component
-
-    for component in components:
-        add(component)
+    waiting = list(components)
+    while waiting:
+        ready = next(
+            component
+            for component in waiting
+            if all(name in ordered or name not in names for name in component.depends_on)
+        )
+        ordered[ready.name] = ready
+        waiting.remove(ready)
     return tuple(ordered.values())
 
 
