@@ -1,5 +1,7 @@
 """`pulumi up` by hand holds to the same gates as `velapulumi up`."""
 
+import json
+
 from tests.e2e.conftest import PROD, STAGING, Project
 
 CONFIG = """\
@@ -44,6 +46,13 @@ def test_by_hand_refused_and_then_allowed(
     allowed = project.pulumi("up", "--yes", "-s", "example-app.prod")
     assert allowed.returncode == 0, allowed.stdout + allowed.stderr
     assert prod.deployments(namespace)["hello-world-server"]["status"]["readyReplicas"] == 3
+    services = json.loads(
+        project.pulumi("stack", "output", "-s", "example-app.prod", "services", "--json").stdout
+    )
+    assert [(entry["name"], entry["healthy"], entry["message"]) for entry in services] == [
+        ("hello-world-server", True, "Ready:3/3"),
+        ("data-worker", True, "Ready:1/1"),
+    ]
     both = project.run("up", "-f", "app.yaml")
     assert (both.returncode, "no change" in both.stdout) == (0, True), both.stderr
 

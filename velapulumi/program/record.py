@@ -99,20 +99,21 @@ def _provider_name(reference: str) -> str:
 
 def _manifest(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     """Inputs as the program gave them: numbers back to integers, secrets left sealed."""
-    value: Mapping[str, Any] = _plain(inputs)
+    value: Mapping[str, Any] = plain(inputs)
     metadata = value["metadata"]
     if not all(isinstance(e, str) for e in (value["apiVersion"], value["kind"], metadata["name"])):
         raise TypeError("an object without apiVersion, kind or name")
     return value
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as it was before the engine carried it: whole numbers are integers again."""
     if isinstance(value, dict):
         if _SECRET_KEY in value:
             return {"secret": json.dumps(value, sort_keys=True)}
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value

@@ -23,6 +23,7 @@ from velapulumi.errors import UsageProblem, VelapulumiError
 from velapulumi.gate.file import update_gate
 from velapulumi.program.manifest import Manifest
 from velapulumi.program.prepare import Prepared, prepare, read_application
+from velapulumi.program.record import plain
 from velapulumi.project import CONFIG_NAMESPACE, Project, StackName, find_project
 from velapulumi.render import RenderedObject
 
@@ -192,7 +193,7 @@ def _service(
     )
 
     def describe(live: dict[str, Any]) -> dict[str, Any]:
-        health = judge(entry.component_type, live)
+        health = judge(entry.component_type, plain(live))
         return {
             "name": entry.component,
             "type": entry.component_type,
