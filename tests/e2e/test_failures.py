@@ -108,6 +108,33 @@ def test_an_interrupted_up_goes_on(
     assert not yaml.safe_load(state)["deployment"].get("pending_operations")
 
 
+def test_what_a_killed_engine_left_is_taken_over(
+    project: Project, application: str, namespace: str
+) -> None:
+    staging = project.clusters[STAGING]
+    slow = never_ready(application, timeout=60)
+    running = project.start("up", "-f", str(project.write(slow)))
+    wait_for(lambda: "hello-world-server" in staging.deployments(namespace))
+    folder = ".velapulumi/backend/.pulumi/locks/organization/delivery/example-app.staging"
+    (lock,) = (project.root / folder).glob("*.json")
+    engine = json.loads(lock.read_text())["pid"]
+    tasks = Path(f"/proc/{engine}/task").glob("*/children")
+    providers = [int(pid) for task in tasks for pid in task.read_text().split()]
+    for pid in (engine, *providers):
+        os.kill(pid, signal.SIGKILL)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert "[VP301]" in errors
+    assert "Traceback" not in errors
+
+    done = project.run("up", "-f", str(project.write(application)))
+    assert done.returncode == 4, done.stderr
+    template = staging.deployments(namespace)["hello-world-server"]["spec"]["template"]
+    assert "velapulumi.dev/sim" not in template["metadata"]["labels"]
+    state = project.pulumi("stack", "export", "-s", "example-app.staging").stdout
+    assert not yaml.safe_load(state)["deployment"].get("pending_operations")
+
+
 def test_a_killed_engine_leaves_a_lock_that_is_cleared(project: Project, application: str) -> None:
     file = str(project.write(application))
     assert project.run("up", "-f", file).returncode == 4

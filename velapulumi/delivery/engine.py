@@ -7,6 +7,7 @@ session of its own, so that an interrupt reaches it once: it finishes what is in
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -14,7 +15,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import IO, Any
+from tempfile import TemporaryFile
+from typing import Any
 
 from pulumi.automation import (
     CommandError,
@@ -165,7 +167,7 @@ class _Command(PulumiCommand):
         self.version = VersionInfo.parse(PULUMI_VERSION)
         self.interrupted = False
         self._listener = listener
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -205,47 +207,38 @@ class _Command(PulumiCommand):
             raise Interrupted("interrupted")
         if "--non-interactive" not in args:
             args = ["--non-interactive", *args]
-        with subprocess.Popen(
-            [self.command, *args],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=cwd,
-            env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
-            encoding="utf-8",
-            start_new_session=True,
-        ) as process:
-            self._process = process
-            assert process.stdout is not None
-            assert process.stderr is not None
-            stdout, stderr = _Reader(process.stdout, on_output), _Reader(process.stderr, on_error)
-            code = process.wait()
-            result = CommandResult(stdout.text(), stderr.text(), code)
+        # Files, not pipes, and a signal: when this process is killed, an engine that writes into a
+        # broken pipe would die at once and leave its provider and open operations behind. So it is
+        # interrupted instead, and winds up in order.
+        with TemporaryFile("w+", encoding="utf-8") as out, TemporaryFile("w+") as err:
+            self._process = subprocess.Popen(
+                [self.command, *args],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=cwd,
+                env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+                start_new_session=True,
+                preexec_fn=_interrupt_with_parent,
+            )
+            code = self._process.wait()
             self._process = None
+            out.seek(0)
+            err.seek(0)
+            result = CommandResult(stdout=out.read(), stderr=err.read(), code=code)
         if code != 0:
             raise create_command_error(result)
         return result
 
 
-class _Reader(threading.Thread):
-    """Collects the lines of a stream."""
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 
-    def __init__(self, stream: IO[str], callback: Callable[[str], Any] | None) -> None:
-        super().__init__(daemon=True)
-        self._stream = stream
-        self._callback = callback
-        self._lines: list[str] = []
-        self.start()
 
-    def run(self) -> None:
-        for line in self._stream:
-            self._lines.append(line.rstrip())
-            if self._callback:
-                self._callback(line.rstrip())
-
-    def text(self) -> str:
-        self.join()
-        return "\n".join(self._lines)
+def _interrupt_with_parent() -> None:
+    """Ask the kernel to interrupt this new process when its parent dies; Linux only."""
+    if hasattr(_LIBC, "prctl"):
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _forget_pending(handle: _Stack) -> None:
