@@ -13,7 +13,6 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.registry import LOCAL, Registry
 from velapulumi.delivery.creation import StackCreation
 from velapulumi.errors import EngineFailed, Unhealthy, UsageProblem, VelapulumiError
-from velapulumi.gate.file import update_gate
 from velapulumi.plan.changes import Plan, plan_stage
 from velapulumi.program.prepare import Application, Prepared, prepare, read_application
 from velapulumi.program.record import StageRecord
@@ -87,7 +86,7 @@ def deliver(
             gate = delivery.application.gate
             approval = gate.approval(step.name, str(application.revision))
             if approval is None:
-                delivery.begin()
+                delivery.application.begin()
                 return Outcome(delivery.application, tuple(changed), step)
             reporter.approved(step.name, approval.by)
         elif step.stage is not None and delivery.stage(step.stage):
@@ -129,7 +128,7 @@ class _Delivery:
         else:
             changed = False
             if prepared.first:
-                self.begin()
+                self.application.begin()
         services = self._wait_healthy(name, objects, services)
         self.application = self.application.reread()
         if changed:
@@ -137,15 +136,6 @@ class _Delivery:
         else:
             self._reporter.unchanged(name)
         return changed
-
-    def begin(self) -> None:
-        """Record the revision as the current one, where no stage's program has done so."""
-        application = self.application
-        update_gate(
-            application.project.gate_file(application.name),
-            application.name,
-            lambda gate: gate.begin(application.revision, application.workflow.steps),
-        )
 
     def _run_engine(self, prepared: Prepared, record: StageRecord | None, *, refresh: bool) -> None:
         project = self.application.project

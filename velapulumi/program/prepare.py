@@ -1,6 +1,7 @@
 """Everything that is known before a stage is touched, and whether it may be.
 
-The command line and the Pulumi program both start here, so both decide alike. Nothing is written.
+The command line and the Pulumi program both start here, so both decide alike. Finding
+out writes nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from velapulumi.clusters.health import Service, read_services
 from velapulumi.clusters.identity import Reached, reach
 from velapulumi.errors import InvalidApplication, PromotionRefused, UsageProblem, VelapulumiError
-from velapulumi.gate.file import Gate, read_gate
+from velapulumi.gate.file import Gate, read_gate, update_gate
 from velapulumi.gate.promotion import missing
 from velapulumi.plan.changes import ObjectKey
 from velapulumi.program.record import StageRecord
@@ -64,6 +65,14 @@ class Application:
         order = [component.name for component in in_delivery_order(environment.components)]
         rendered = render_environment(self.loaded.application, environment, self.revision.names)
         return tuple(sorted(rendered, key=lambda entry: order.index(entry.component)))
+
+    def begin(self) -> None:
+        """Record the revision as the current one in the gate file; a no-op when it already is."""
+        update_gate(
+            self.project.gate_file(self.name),
+            self.name,
+            lambda gate: gate.begin(self.revision, self.workflow.steps),
+        )
 
     def reread(self) -> Application:
         """The same application with the gate file and the stacks as they are now."""

@@ -20,7 +20,6 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.ownership import find_leftovers, take_over
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import UsageProblem, VelapulumiError
-from velapulumi.gate.file import update_gate
 from velapulumi.program.manifest import Manifest
 from velapulumi.program.prepare import Prepared, prepare, read_application
 from velapulumi.program.record import plain
@@ -62,7 +61,8 @@ def deliver_stage(prepared: Prepared, timeout: float | None = None) -> None:
         prepared.check_promotion()
     leftovers = find_leftovers(prepared.new_objects(), clusters)
     if not pulumi.runtime.is_dry_run():
-        _begin(prepared)
+        if prepared.first:
+            prepared.application.begin()
         take_over(leftovers)
     for reason in prepared.missing:
         pulumi.log.warn(f"an update would be refused: {reason}")
@@ -96,17 +96,6 @@ def _existing(project: Project, file: str) -> Path:
     if not path.is_file():
         raise UsageProblem(f"Application file {file} is not there")
     return path
-
-
-def _begin(prepared: Prepared) -> None:
-    """Record that the revision has started, when this is the first stage."""
-    if prepared.first:
-        application = prepared.application
-        update_gate(
-            application.project.gate_file(application.name),
-            application.name,
-            lambda gate: gate.begin(application.revision, application.workflow.steps),
-        )
 
 
 def _register(prepared: Prepared, clusters: Mapping[str, Reached], timeout: float | None) -> None:
