@@ -30,6 +30,14 @@ def test_definition_has_the_name_of_its_module_and_described_parameters(
     assert definition.type == name
     fields = definition.parameters.model_fields.values()
     assert all(field.description for field in fields)
+    assert definition.summary
+
+
+@pytest.mark.parametrize(("kind", "name"), ALL)
+def test_example_of_a_definition_is_valid(kind: type[Definition[Any]], name: str) -> None:
+    definition = find(kind, name)
+    assert definition is not None
+    assert definition.read(definition.example)[1] == []
 
 
 @pytest.mark.parametrize("name", ["", "no-such", "env_binding", "../base", "__init__"])

@@ -17,7 +17,6 @@ from velapulumi.definitions import (
     find,
 )
 from velapulumi.render import Placement, ResolvedComponent, ResolvedTrait, RevisionNames
-from velapulumi.render.components import trait_warnings
 from velapulumi.render.labels import Inherited
 from velapulumi.render.objects import ComponentError, RenderedObject, render_component
 from velapulumi.spec import parse_application
@@ -47,7 +46,9 @@ def trait(
     def apply(parameters: NoParameters, context: Context, workload: Manifest) -> TraitResult:
         return TraitResult(patch or {}, outputs or {})
 
-    definition = TraitDefinition(type=name, parameters=NoParameters, apply=apply, **more)
+    definition = TraitDefinition(
+        type=name, parameters=NoParameters, summary="s", example={}, apply=apply, **more
+    )
     return ResolvedTrait(definition, NoParameters())
 
 
@@ -101,12 +102,36 @@ def test_two_outputs_of_one_key_are_an_error() -> None:
     assert caught.value.path == ("traits", 1)
 
 
-def test_traits_out_of_place_are_warned_about() -> None:
-    component = resolved(
-        trait("a", applies_to=("DaemonSet",), conflicts_with=("b",)),
-        trait("b", applies_to=("Deployment",)),
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        pytest.param(
+            {"applies_to": ("DaemonSet",)},
+            "trait a does not apply to a Deployment, it is for: DaemonSet",
+            id="kind",
+        ),
+        pytest.param(
+            {"conflicts_with": ("b",)},
+            "trait a conflicts with trait b: keep one of them",
+            id="conflict",
+        ),
+    ],
+)
+def test_trait_out_of_place_is_an_error_at_its_type(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(ComponentError) as caught:
+        rendered(trait("a", **more), trait("b", applies_to=("Deployment",)))
+    assert (caught.value.path, caught.value.message) == (("traits", 0, "type"), message)
+
+
+def test_patch_of_outputs_changes_objects_made_before() -> None:
+    def apply(parameters: NoParameters, context: Context, workload: Manifest) -> TraitResult:
+        return TraitResult(patch_outputs={"role": {"rules": []}, "other": {"x": 1}})
+
+    patching = TraitDefinition(
+        type="patching", parameters=NoParameters, summary="s", example={}, apply=apply
     )
-    assert list(trait_warnings(component)) == [
-        "component c: trait a is not meant for a Deployment",
-        "component c: traits a and b conflict",
-    ]
+    _, role = rendered(
+        trait("rbac", outputs={"role": ROLE}), ResolvedTrait(patching, NoParameters())
+    )
+    assert role.manifest["rules"] == []
+    assert role.trait == "rbac"

@@ -6,12 +6,13 @@ type with ``_`` for ``-``, which holds the definition under the name ``DEFINITIO
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
+from velapulumi.definitions.patch import Marker
 from velapulumi.spec import Path, StrictModel, explain, validate_what_can_be
 
 Manifest: TypeAlias = dict[str, Any]
@@ -20,6 +21,15 @@ Manifest: TypeAlias = dict[str, Any]
 
 class Parameters(StrictModel):
     """Base of the parameters of a definition, spelled as in the file."""
+
+
+class FreeParameters(Parameters):
+    """Parameters with names of the user's choice; subclasses may type their values.
+
+    For a map of strings: ``__pydantic_extra__: dict[str, str] = Field(init=False)``.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
 
 P = TypeVar("P", bound=Parameters)
@@ -41,10 +51,36 @@ class RenderError(Exception):
 
 @dataclass(frozen=True)
 class ClusterVersion:
-    """Kubernetes version of a target cluster; decides between API versions of a kind."""
+    """Kubernetes version of a target cluster; decides between API versions of a kind.
+
+    The default stands for a current cluster.
+    """
 
     major: int = 1
     minor: int = 30
+    git_version: str = ""
+    platform: str = ""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Names objects of a joined cluster which an application refers to.
+
+    Attributes:
+        cluster: Name of the cluster.
+        namespace: Their namespace.
+        group: API group; empty for the core one.
+        resource: Kind or resource name, such as ``Deployment`` or ``deployment``.
+        name: Name of the one object; empty when labels choose.
+        labels: Labels the objects have, sorted.
+    """
+
+    cluster: str
+    namespace: str
+    group: str
+    resource: str
+    name: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +98,10 @@ class Context:
         cluster: Target cluster, ``local`` for the one of the Application.
         namespace: Target namespace.
         cluster_version: Kubernetes version of the target cluster.
+        workflow_name: Name of the workflow; empty unless an annotation gives it.
+        publish_version: Version the application is published as; empty likewise.
+        replica_key: Which of the replicas a policy makes of the component; empty without one.
+        referred: Objects of a cluster which the application refers to, by reference.
     """
 
     app_name: str
@@ -74,6 +114,10 @@ class Context:
     app_labels: Mapping[str, str] = field(default_factory=dict)
     app_annotations: Mapping[str, str] = field(default_factory=dict)
     cluster_version: ClusterVersion = ClusterVersion()
+    workflow_name: str = ""
+    publish_version: str = ""
+    replica_key: str = ""
+    referred: Mapping[Reference, Sequence[Manifest]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,12 +141,14 @@ class TraitResult:
     """What a trait does to its component.
 
     Attributes:
-        patch: Values unified into the workload; see ``velapulumi.definitions.patch``.
+        patch: Unified into the workload; see ``velapulumi.definitions.patch``.
         outputs: Further objects by key.
+        patch_outputs: Patches of the further objects made before, by key.
     """
 
-    patch: Mapping[str, Any] = field(default_factory=dict)
+    patch: Mapping[str, Any] | Marker = field(default_factory=dict)
     outputs: Mapping[str, Manifest] = field(default_factory=dict)
+    patch_outputs: Mapping[str, Mapping[str, Any] | Marker] = field(default_factory=dict)
 
 
 ModelOf: TypeAlias = type[P]
@@ -115,11 +161,17 @@ class Definition(Generic[P]):
     Attributes:
         type: Name used in the file.
         parameters: Model of ``properties``.
+        summary: What it is for, one line.
+        example: Parameters as a person would write them, valid and worth copying.
+        deprecated: What to use instead, when it is only there for old files.
         takes_null: Whether null may stand in ``properties``; else it is a wrong type everywhere.
     """
 
     type: str
     parameters: ModelOf[P]
+    summary: str
+    example: Mapping[str, Any]
+    deprecated: str = ""
     takes_null: bool = False
 
     def read(self, properties: Mapping[str, Any]) -> tuple[P | None, list[tuple[Path, str]]]:
@@ -155,12 +207,12 @@ class ComponentDefinition(Definition[P]):
     """A component type.
 
     Attributes:
-        workload: API version and kind of the workload.
+        workload: API version and kind of the workload; None when its parameters decide.
         render: Makes the objects; may raise RenderError.
         health: Judges the live workload.
     """
 
-    workload: tuple[str, str]
+    workload: tuple[str, str] | None
     render: Callable[[P, Context], Rendered]
     health: Callable[[Mapping[str, Any]], Health]
 
@@ -174,11 +226,13 @@ class TraitDefinition(Definition[P]):
             before left it (not to be changed); may raise RenderError.
         applies_to: Kinds of workload the trait is meant for; empty for all.
         conflicts_with: Trait types not meant to stand beside it on one component.
+        after_workload: Whether its objects wait until the workload is healthy.
     """
 
     apply: Callable[[P, Context, Manifest], TraitResult]
     applies_to: tuple[str, ...] = ()
     conflicts_with: tuple[str, ...] = ()
+    after_workload: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,25 +1,34 @@
 """How a trait's patch changes a workload.
 
 Without a marker values unify as in CUE: maps join, lists join item by item, equal scalars stay
-and different ones conflict. A marker around a value in the patch says what happens instead.
+and different ones conflict. A marker around a value in the patch says what happens instead; each
+stands for one of KubeVela's patch strategies. A marker around the whole patch works on the whole
+workload.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
 from velapulumi.spec import Path, format_path
 
+_ABSENT: Any = object()
+
 
 class PatchConflict(Exception):
-    """Two different values for one place of the workload."""
+    """Two different values for one place of the workload, or an operation that cannot be done."""
 
-    def __init__(self, path: Path, base: Any, patch: Any) -> None:
-        super().__init__(f"{format_path(path)}: conflicting values {base!r} and {patch!r}")
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{format_path(path)}: {reason}" if path else reason)
+
+    @classmethod
+    def between(cls, path: Path, base: Any, patch: Any) -> PatchConflict:
+        """The conflict of two values."""
+        return cls(path, f"conflicting values {base!r} and {patch!r}")
 
 
 class Marker(ABC):
@@ -27,12 +36,16 @@ class Marker(ABC):
 
     @abstractmethod
     def merged(self, base: Any, path: Path) -> Any:
-        """The value which takes the place of ``base`` (None when there is none)."""
+        """The value which takes the place of ``base`` (None when there is none).
+
+        Raises:
+            PatchConflict: It contradicts the base.
+        """
 
 
 @dataclass(frozen=True)
 class RetainKeys(Marker):
-    """Replaces the value (``patchStrategy=retainKeys`` of KubeVela)."""
+    """Replaces the value (``patchStrategy=retainKeys`` and ``replace`` of KubeVela)."""
 
     value: Any
 
@@ -40,7 +53,75 @@ class RetainKeys(Marker):
         return self.value
 
 
-_ABSENT: Any = object()
+@dataclass(frozen=True)
+class ByKey(Marker):
+    """Joins a list with items matched by a field (``patchKey`` of KubeVela).
+
+    Matched items unify in place (or, with ``replace``, give way to the patch's item, as with
+    ``patchStrategy=retainKeys``); further ones are appended in their order.
+
+    Attributes:
+        key: The field; a dotted path reaches deeper, of several parted by commas the first which
+            an item has counts.
+        items: The patch's items. When none of them has the field, lists join item by item.
+        replace: Whether a matched item is replaced as a whole.
+    """
+
+    key: str
+    items: Sequence[Any]
+    replace: bool = False
+
+    def merged(self, base: Any, path: Path) -> Any:
+        if base is None:
+            return unify(_ABSENT, list(self.items), path)
+        keys = [self._key(item) for item in self.items]
+        if not isinstance(base, list) or all(key is None for key in keys):
+            return unify(base, list(self.items), path)
+        result = list(base)
+        places = {key: i for i, item in enumerate(base) if (key := self._key(item)) is not None}
+        for key, item in zip(keys, self.items, strict=True):
+            if key is not None and key in places:
+                index = places[key]
+                old = _ABSENT if self.replace else result[index]
+                result[index] = unify(old, item, (*path, index))
+            else:
+                places[key] = len(result)
+                result.append(unify(_ABSENT, item, (*path, len(result))))
+        return result
+
+    def _key(self, item: Any) -> Any:
+        for name in self.key.split(","):
+            value = item
+            for part in name.strip().split("."):
+                value = value.get(part) if isinstance(value, Mapping) else None
+            if value is not None:
+                return value
+        return None
+
+
+@dataclass(frozen=True)
+class JsonMerge(Marker):
+    """Merges as RFC 7396 says: maps join, null takes away, everything else replaces."""
+
+    value: Any
+
+    def merged(self, base: Any, path: Path) -> Any:
+        return _json_merge(base, self.value)
+
+
+@dataclass(frozen=True)
+class JsonPatch(Marker):
+    """Carries out the operations of a JSON Patch (RFC 6902) in order."""
+
+    operations: Sequence[Mapping[str, Any]]
+
+    def merged(self, base: Any, path: Path) -> Any:
+        import jsonpatch
+
+        try:
+            return jsonpatch.apply_patch(base, list(self.operations))
+        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
+            raise PatchConflict(path, str(error)) from None
 
 
 def unify(base: Any, patch: Any, path: Path = ()) -> Any:
@@ -72,4 +153,16 @@ def unify(base: Any, patch: Any, path: Path = ()) -> Any:
         ]
     if base is _ABSENT or (base == patch and type(base) is type(patch)):
         return patch
-    raise PatchConflict(path, base, patch)
+    raise PatchConflict.between(path, base, patch)
+
+
+def _json_merge(base: Any, patch: Any) -> Any:
+    if not isinstance(patch, Mapping):
+        return patch
+    result = {**base} if isinstance(base, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _json_merge(result.get(key), value)
+    return result

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
@@ -23,6 +25,35 @@ _FOLDERS: dict[type[Definition[Any]], str] = {
     PolicyDefinition: "policies",
     StepDefinition: "steps",
 }
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The definitions an application may use: the built-in ones and those of the project.
+
+    Attributes:
+        extra: Further definitions by kind and type; they go before built-in ones.
+    """
+
+    extra: Mapping[type[Definition[Any]], Mapping[str, Definition[Any]]] = field(
+        default_factory=dict
+    )
+
+    def find(self, kind: type[D], type_name: str) -> D | None:
+        """The definition of a type, or None when there is none of that name."""
+        own = self.extra.get(kind, {}).get(type_name)
+        if own is not None:
+            assert isinstance(own, kind)
+            return own
+        return find(kind, type_name)
+
+    def types_of(self, kind: type[Definition[Any]]) -> tuple[str, ...]:
+        """All types of a kind, sorted."""
+        return tuple(sorted({*types_of(kind), *self.extra.get(kind, {})}))
+
+
+BUILTIN = Catalog()
+"""No more than the built-in definitions."""
 
 
 def types_of(kind: type[Definition[Any]]) -> tuple[str, ...]:

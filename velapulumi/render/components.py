@@ -83,14 +83,33 @@ def resolve(component: Component) -> tuple[ResolvedComponent | None, list[Findin
     return ResolvedComponent(component, definition, parameters, tuple(traits)), []
 
 
-def trait_warnings(resolved: ResolvedComponent) -> Iterator[str]:
-    """Traits on a workload or beside a trait they are not meant for; KubeVela lets them pass."""
-    name, kind = resolved.component.name, resolved.definition.workload[1]
+def deprecations(resolved: ResolvedComponent) -> Iterator[str]:
+    """A warning for each type that is only there for old files."""
+    name = resolved.component.name
+    for noun, definition in (
+        ("component type", resolved.definition),
+        *(("trait", trait.definition) for trait in resolved.traits),
+    ):
+        if definition.deprecated:
+            advice = definition.deprecated
+            yield f"component {name}: {noun} {definition.type} is deprecated, use {advice}"
+
+
+def misplaced(resolved: ResolvedComponent, kind: str) -> Iterator[Finding]:
+    """Traits on a kind of workload, or beside a trait, which they are not meant for.
+
+    Args:
+        resolved: The component.
+        kind: Kind of its workload.
+    """
     types = [trait.definition.type for trait in resolved.traits]
-    for trait in resolved.traits:
+    for index, trait in enumerate(resolved.traits):
         definition = trait.definition
         if definition.applies_to and kind not in definition.applies_to:
-            yield f"component {name}: trait {definition.type} is not meant for a {kind}"
+            meant = ", ".join(definition.applies_to)
+            message = f"trait {definition.type} does not apply to a {kind}, it is for: {meant}"
+            yield ("traits", index, "type"), message
         for other in definition.conflicts_with:
             if other in types:
-                yield f"component {name}: traits {definition.type} and {other} conflict"
+                message = f"trait {definition.type} conflicts with trait {other}: keep one of them"
+                yield ("traits", index, "type"), message

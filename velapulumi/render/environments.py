@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from velapulumi.definitions.policies.env_binding import Env, Selector
-from velapulumi.render.components import ResolvedComponent, resolve, trait_warnings
+from velapulumi.render.components import ResolvedComponent, deprecations, resolve
 from velapulumi.render.patching import TracedComponent, locate, patch_components, traced
 from velapulumi.spec import (
     MISSING,
@@ -158,13 +158,13 @@ class EnvironmentBuilder:
             self.report(origin, findings)
             if found is not None:
                 resolved.append(found)
-        about_traits = (warning for component in resolved for warning in trait_warnings(component))
+        about_types = (warning for component in resolved for warning in deprecations(component))
         return Environment(
             name=name,
             policy=policy,
             placements=(placement,),
             components=tuple(origin.component for origin in origins),
-            warnings=(*warnings, *about_traits),
+            warnings=(*warnings, *about_types),
             resolved=tuple(resolved),
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from velapulumi.definitions import Context, Manifest, PatchConflict, RenderError, unify
-from velapulumi.render.components import ResolvedComponent
+from velapulumi.render.components import ResolvedComponent, misplaced
 from velapulumi.render.environments import LOCAL, Environment, Placement
 from velapulumi.render.labels import (
     AUXILIARY,
@@ -176,15 +176,21 @@ def _objects(
     except RenderError as error:
         raise ComponentError(("properties", *error.path), error.message) from None
     workload = base.workload
+    for path, message in misplaced(resolved, workload["kind"]):
+        raise ComponentError(path, message)
     outputs = {key: (AUXILIARY, output) for key, output in base.outputs.items()}
     for index, trait in enumerate(resolved.traits):
         kind = trait.definition.type
         try:
             result = trait.definition.apply(trait.parameters, context, workload)
             workload = unify(workload, result.patch)
+            for key, patch in result.patch_outputs.items():
+                if key in outputs:
+                    owner, output = outputs[key]
+                    outputs[key] = (owner, unify(output, patch))
         except RenderError as error:
-            path: Path = ("traits", index, "properties", *error.path)
-            raise ComponentError(path, error.message) from None
+            place: Path = ("traits", index, "properties", *error.path)
+            raise ComponentError(place, error.message) from None
         except PatchConflict as conflict:
             message = f"invalid patch trait {kind} into workload: {conflict}"
             raise ComponentError(("traits", index), message) from None

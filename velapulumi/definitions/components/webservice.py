@@ -172,6 +172,13 @@ def _service_port(port: Port, kind: str) -> Manifest:
 DEFINITION = ComponentDefinition(
     type="webservice",
     parameters=Parameters,
+    summary="A service which runs for good and may be reached over the network.",
+    example={
+        "image": "crccheck/hello-world",
+        "ports": [{"port": 8000, "expose": True}],
+        "cpu": "100m",
+        "memory": "64Mi",
+    },
     workload=WORKLOAD,
     render=render,
     health=health,

@@ -27,6 +27,8 @@ def render(parameters: Parameters, context: Context) -> Rendered:
 DEFINITION = ComponentDefinition(
     type="worker",
     parameters=Parameters,
+    summary="A program which runs for good and is not reached over the network.",
+    example={"image": "busybox", "cmd": ["sleep", "1000000"]},
     workload=WORKLOAD,
     render=render,
     health=deployment_health,

@@ -76,4 +76,29 @@ class Parameters(BaseParameters):
     )
 
 
-DEFINITION = PolicyDefinition(type="env-binding", parameters=Parameters)
+DEFINITION = PolicyDefinition(
+    type="env-binding",
+    parameters=Parameters,
+    summary="The environments of an application, each a place and its differences.",
+    example={
+        "envs": [
+            {
+                "name": "staging",
+                "placement": {"clusterSelector": {"name": "cluster-staging"}},
+                "selector": {"components": ["hello-world-server"]},
+            },
+            {
+                "name": "prod",
+                "placement": {"clusterSelector": {"name": "cluster-prod"}},
+                "patch": {
+                    "components": [
+                        {
+                            "name": "hello-world-server",
+                            "traits": [{"type": "scaler", "properties": {"replicas": 3}}],
+                        }
+                    ]
+                },
+            },
+        ]
+    },
+)

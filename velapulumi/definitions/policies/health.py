@@ -15,4 +15,9 @@ class Parameters(BaseParameters):
     probeInterval: int = Field(30, description="Time between two looks.", ge=1)
 
 
-DEFINITION = PolicyDefinition(type="health", parameters=Parameters)
+DEFINITION = PolicyDefinition(
+    type="health",
+    parameters=Parameters,
+    summary="How often health is looked at, and for how long.",
+    example={"probeTimeout": 300, "probeInterval": 5},
+)

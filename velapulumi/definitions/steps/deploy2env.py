@@ -16,4 +16,9 @@ class Parameters(BaseParameters):
     parallel: bool = Field(False, description="Whether components do not wait for each other.")
 
 
-DEFINITION = StepDefinition(type="deploy2env", parameters=Parameters)
+DEFINITION = StepDefinition(
+    type="deploy2env",
+    parameters=Parameters,
+    summary="Deliver to one environment and wait until it is healthy.",
+    example={"policy": "example-multi-env-policy", "env": "staging"},
+)

@@ -25,4 +25,10 @@ def check(parameters: Parameters) -> Iterator[tuple[Path, str]]:
         yield ("duration",), not_supported("suspend.duration", advice)
 
 
-DEFINITION = StepDefinition(type="suspend", parameters=Parameters, check=check)
+DEFINITION = StepDefinition(
+    type="suspend",
+    parameters=Parameters,
+    summary="Hold the workflow until somebody approves.",
+    example={"message": "Look at staging, then approve."},
+    check=check,
+)

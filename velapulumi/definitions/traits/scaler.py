@@ -23,6 +23,8 @@ def apply(parameters: Parameters, context: Context, workload: Manifest) -> Trait
 DEFINITION = TraitDefinition(
     type="scaler",
     parameters=Parameters,
+    summary="The number of replicas.",
+    example={"replicas": 3},
     apply=apply,
     applies_to=("Deployment", "StatefulSet"),
 )
