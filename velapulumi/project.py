@@ -20,6 +20,7 @@ from velapulumi.errors import InvalidFile, NoProject
 
 PULUMI_FILE = "Pulumi.yaml"
 CONFIG_NAMESPACE = "velapulumi"
+ALLOW_UNKNOWN = "allowUnknownParameters"
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,12 @@ class StackConfig:
     Attributes:
         application: The Application file, relative to the project root.
         stage: The stage this stack delivers.
+        allow_unknown: Whether unknown parameters are ignored with a warning.
     """
 
     application: str
     stage: str
+    allow_unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,12 +103,15 @@ class Project:
         """A path as the project's files write it: relative to the root."""
         return os.path.relpath(path.resolve(), self.root)
 
-    def configure(self, stack: StackName, application: Path) -> None:
+    def configure(
+        self, stack: StackName, application: Path, *, allow_unknown: bool = False
+    ) -> None:
         """Write what a stack's configuration must say; what else it says is kept.
 
         Args:
             stack: The stack.
             application: The Application file.
+            allow_unknown: Whether unknown parameters are ignored with a warning.
 
         Raises:
             InvalidFile: The configuration that is there is no YAML mapping.
@@ -116,11 +122,16 @@ class Project:
         if not isinstance(config, dict):
             raise InvalidFile(f"{path}: config must be a mapping")
         document["config"] = config
-        wanted = {
+        wanted: dict[str, Any] = {
             f"{CONFIG_NAMESPACE}:application": self.relative(application),
             f"{CONFIG_NAMESPACE}:stage": stack.stage,
             "pulumi:disable-default-providers": ["*"],
         }
+        unknown = f"{CONFIG_NAMESPACE}:{ALLOW_UNKNOWN}"
+        if allow_unknown:
+            wanted[unknown] = True
+        elif unknown in config:
+            wanted[unknown] = False
         if all(config.get(key) == value for key, value in wanted.items()):
             return
         config.update(wanted)
@@ -136,7 +147,8 @@ class Project:
         stage = config.get(f"{CONFIG_NAMESPACE}:stage")
         if not isinstance(application, str) or not isinstance(stage, str):
             return None
-        return StackConfig(application, stage)
+        unknown = config.get(f"{CONFIG_NAMESPACE}:{ALLOW_UNKNOWN}")
+        return StackConfig(application, stage, allow_unknown=str(unknown).lower() == "true")
 
 
 def find_project(start: Path | None = None) -> Project:

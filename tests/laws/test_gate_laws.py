@@ -35,17 +35,16 @@ states = st.builds(StageState, revision=st.sampled_from([NOW, OTHER, None]), hea
 def test_a_stage_may_go_exactly_when_all_before_it_is_done(
     workflow: Workflow, data: st.DataObject
 ) -> None:
-    last = workflow.steps[-1].stage
-    assert last is not None
-    before = workflow.before(last)
-    stages = {step.stage: data.draw(states) for step in before if step.stage is not None}
+    last = workflow.steps[-1]
+    before = workflow.before(last.name)
+    stages = {step.name: data.draw(states) for step in before if step.stage is not None}
     approved = {step.name for step in before if step.type == SUSPEND and data.draw(st.booleans())}
     reasons = missing(workflow, last, NOW, stages, approved.__contains__)
     unmet = [
         step
         for step in before
         if (step.type == SUSPEND and step.name not in approved)
-        or (step.stage is not None and not stages[step.stage].done(NOW))
+        or (step.stage is not None and not stages[step.name].done(NOW))
     ]
     assert len(reasons) == len(unmet)
     for step, reason in zip(unmet, reasons, strict=True):
@@ -56,7 +55,7 @@ def test_a_stage_may_go_exactly_when_all_before_it_is_done(
 def test_progress_stops_at_the_first_step_that_is_not_done(
     workflow: Workflow, data: st.DataObject
 ) -> None:
-    stages = {step.stage: data.draw(states) for step in workflow.steps if step.stage is not None}
+    stages = {step.name: data.draw(states) for step in workflow.steps if step.stage is not None}
     approved = {
         step.name for step in workflow.steps if step.type == SUSPEND and data.draw(st.booleans())
     }
@@ -64,7 +63,7 @@ def test_progress_stops_at_the_first_step_that_is_not_done(
     reached = [state.step for state in found.steps]
     assert reached == list(workflow.steps[: len(reached)])
     for step in reached[:-1]:
-        assert step.name in approved or stages[step.stage or ""].revision == NOW
+        assert step.name in approved or stages[step.name].revision == NOW
     assert (found.waiting is not None) == (found.phase is Phase.SUSPENDING)
     if len(reached) < len(workflow.steps):
         assert found.phase not in (Phase.RUNNING, Phase.UNHEALTHY)

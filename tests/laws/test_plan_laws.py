@@ -78,7 +78,10 @@ def deployment(**changes: Any) -> dict[str, Any]:
         "inputs": manifest("Deployment", "web", {"replicas": 2.0}),
     }
     resource["inputs"]["metadata"]["labels"] = {"app.oam.dev/appRevision": "x-v2"}
-    stack = {"type": "pulumi:pulumi:Stack", "outputs": {"revision": "x-v2:0123456789abcdef"}}
+    stack = {
+        "type": "pulumi:pulumi:Stack",
+        "outputs": {"steps": {"deploy": "x-v2:0123456789abcdef"}},
+    }
     return {"resources": [stack, resource | changes]}
 
 

@@ -80,7 +80,8 @@ def prepared(tmp_path: Path) -> Callable[[str], Prepared]:
 
     def make(stage: str) -> Prepared:
         application = read_application(project, file)
-        return Prepared(application, application.workflow.stages[stage], clusters)
+        found = application.workflow.stages[stage]
+        return Prepared(application, found, found.steps[-1], clusters)
 
     return make
 

@@ -30,9 +30,11 @@ KINDS = {
     "workflowSteps": StepDefinition,
 }
 REFUSED_ON_PURPOSE = {
+    "e2emc-app-example-vela-cli-tool-test-app": "a namespace that is no valid name",
     "e2e-app-app8": "two components of one name",
     "own-err-dependson-missing": "dependsOn a component which is not there",
     "own-err-duplicate-component": "two components of one name",
+    "own-err-mc-topology-unknown-field": "an unknown field of a policy",
     "own-err-ports-missing-port": "a port without its number",
 }
 DIFFERENT_ON_PURPOSE = {"own-mc-env-name-substring": "names match as a whole"}

@@ -162,10 +162,10 @@ def test_deprecated_scopes_and_unused_envs_are_warned_about() -> None:
     text = SEED.read_text("utf-8")
     text = text.replace("      traits:\n", "      scopes: {health: x}\n      traits:\n", 1)
     text = text[: text.index("      # deploy to prod env")]
-    assert parse(text, "app.yaml").warnings == (
+    assert set(parse(text, "app.yaml").warnings) == {
         "spec.components[0].scopes: is deprecated and has no effect",
         "env prod of policy example-multi-env-policy is in no workflow step",
-    )
+    }
 
 
 def test_step_without_policy_uses_the_first_env_binding() -> None:
@@ -215,3 +215,39 @@ def test_rendering_gives_fresh_objects(load_envs: LoadEnvs) -> None:
     first.manifest["spec"]["template"]["spec"]["containers"].clear()
     (second,) = render_environment(application, environment, revision)
     assert second.manifest["spec"]["template"]["spec"]["containers"] != []
+
+
+OBSTACLES = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: app}
+spec:
+  components: [{name: web, type: worker, properties: {image: i}}]
+  workflow:
+    mode: {steps: DAG}
+    steps:
+    - {name: a, type: suspend, if: always, timeout: 1m, dependsOn: [b]}
+    - {name: b, type: suspend, mode: DAG, properties: {duration: 1m}}
+    - {name: c, type: notification, inputs: [{from: x}], outputs: [{name: y, valueFrom: z}]}
+    - {name: d, type: step-group, subSteps: [{name: e, type: suspend}]}
+"""
+
+
+def test_what_up_cannot_do_yet_is_named_and_does_not_hinder_rendering() -> None:
+    loaded = parse(OBSTACLES, "app.yaml")
+    assert [f"{p.line}: {p.path}: {p.message}" for p in loaded.obstacles] == [
+        "7: spec.workflow.mode.steps: the mode DAG is not supported yet: "
+        "the steps run one after the other",
+        "9: spec.workflow.steps[0].timeout: a step with a timeout is not supported yet",
+        "9: spec.workflow.steps[0].if: a step with a condition (if) is not supported yet",
+        "9: spec.workflow.steps[0].dependsOn[0]: waiting for a step which does not come earlier "
+        "is not supported yet: put the steps in their order",
+        "10: spec.workflow.steps[1].mode: a step with its own mode is not supported yet",
+        "11: spec.workflow.steps[2].inputs: a step with inputs is not supported yet",
+        "11: spec.workflow.steps[2].outputs: a step with outputs is not supported yet",
+        "12: spec.workflow.steps[3].subSteps: a step with subSteps is not supported yet",
+        "10: spec.workflow.steps[1].properties.duration: suspend.duration is not supported yet: "
+        "leave it out and approve with `velapulumi workflow resume`",
+        "11: spec.workflow.steps[2].type: a step of type notification is not supported yet",
+        "12: spec.workflow.steps[3].type: a step of type step-group is not supported yet",
+    ]

@@ -16,7 +16,7 @@ from velapulumi.clusters.registry import JoinedCluster
 from velapulumi.project import Project, StackName
 from velapulumi.render import Loaded, parse
 from velapulumi.workflow.revision import Revision
-from velapulumi.workflow.stages import DEPLOY, SUSPEND, WorkflowStep
+from velapulumi.workflow.stages import DEPLOY2ENV, SUSPEND, WorkflowStep
 
 SEED = (Path(__file__).parents[2] / "examples" / "01-seed" / "app.yaml").read_text("utf-8")
 SECRET = "very-secret"
@@ -36,7 +36,7 @@ def revision(text: str) -> Revision:
 
 
 def deploy(stage: str, **fields: Any) -> WorkflowStep:
-    return WorkflowStep(name=f"deploy-{stage}", type=DEPLOY, stage=stage, **fields)
+    return WorkflowStep(name=f"deploy-{stage}", type=DEPLOY2ENV, stage=stage, **fields)
 
 
 def suspend(name: str = "ask", message: str = "") -> WorkflowStep:
@@ -76,7 +76,10 @@ def resource(cluster: str, inputs: Mapping[str, Any], **more: Any) -> dict[str, 
 
 def deployment(*resources: Mapping[str, Any], **outputs: Any) -> dict[str, Any]:
     """A deployment document with a stack that exported the outputs."""
-    stack = {"type": "pulumi:pulumi:Stack", "outputs": {"revision": V1, **outputs}}
+    revision = outputs.get("revision", V1)
+    steps = {f"deploy-{stage}": revision for stage in ("staging", "prod")}
+    exported = {"revision": revision, "steps": steps, **outputs}
+    stack = {"type": "pulumi:pulumi:Stack", "outputs": exported}
     return {"resources": [stack, *resources]}
 
 

@@ -113,31 +113,44 @@ GOOD, SICK = StageState(V1, True), StageState(V1, False)
 def test_spoiling_any_one_fact_closes_an_open_gate(gates: list[bool], data: st.DataObject) -> None:
     ahead = [suspend(f"s{i}") if gate else deploy(f"s{i}") for i, gate in enumerate(gates)]
     workflow = Workflow((*ahead, deploy("last"), suspend("later"), deploy("latest")), {})
-    stages = {step.stage: GOOD for step in ahead if step.stage is not None}
+    stages = {step.name: GOOD for step in ahead if step.stage is not None}
+    last = workflow.steps[len(ahead)]
     approved = {step.name for step in ahead if step.type == SUSPEND}
-    assert missing(workflow, "last", V1, stages, approved.__contains__) == ()
+    assert missing(workflow, last, V1, stages, approved.__contains__) == ()
     spoiled = data.draw(st.sampled_from(ahead))
     if spoiled.stage is None:
         approved.discard(spoiled.name)
     else:
         bad = data.draw(st.sampled_from([None, SICK, StageState(V2, True), StageState(None, True)]))
-        del stages[spoiled.stage]
+        del stages[spoiled.name]
         if bad is not None:
-            stages[spoiled.stage] = bad
-    (reason,) = missing(workflow, "last", V1, stages, approved.__contains__)
+            stages[spoiled.name] = bad
+    (reason,) = missing(workflow, last, V1, stages, approved.__contains__)
     assert spoiled.stage is None or f"stage {spoiled.stage} " in reason
     assert spoiled.stage is not None or f"step {spoiled.name} " in reason
 
 
 def test_each_reason_is_a_sentence_in_the_order_of_the_workflow() -> None:
     steps = (*(deploy(name) for name in "abc"), suspend("ask"), deploy("prod"))
-    stages = {"a": StageState(None), "b": StageState(V2, True), "c": SICK}
-    assert missing(Workflow(steps, {}), "prod", V1, stages, lambda step: False) == (
+    stages = {
+        "deploy-a": StageState(None),
+        "deploy-b": StageState(V2, True),
+        "deploy-c": SICK,
+    }
+    assert missing(Workflow(steps, {}), steps[-1], V1, stages, lambda step: False) == (
         "stage a has not been delivered completely",
         f"stage b holds {V2}, not {V1}",
         "stage c is not healthy",
         f"step ask is not approved for {V1}",
     )
+
+
+def test_a_deploying_step_may_need_an_approval_of_its_own() -> None:
+    step = deploy("prod", approval=True)
+    workflow = Workflow((step,), {})
+    reason = f"step deploy-prod is not approved for {V1}"
+    assert missing(workflow, step, V1, {}, lambda name: False) == (reason,)
+    assert missing(workflow, step, V1, {}, lambda name: name == "deploy-prod") == ()
 
 
 HEAD = "apiVersion: velapulumi.dev/v1\nkind: Gate\napplication: shop\n"

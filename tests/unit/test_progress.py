@@ -36,7 +36,7 @@ BROKEN = StageState(None, failed=True)
 def test_where_it_stands(
     staging: StageState | None, approved: bool, prod: StageState | None, phases: str, phase: Phase
 ) -> None:
-    both = {"staging": staging, "prod": prod}
+    both = {"deploy-staging": staging, "deploy-prod": prod}
     stages = {name: state for name, state in both.items() if state is not None}
     found = progress(STEPS, V1, stages, lambda step: approved and step == "ask")
     assert [state.phase for state in found.steps] == phases.split()
@@ -58,7 +58,7 @@ states = st.sampled_from([None, DONE, SICK, OLD, HALF, BROKEN])
 def test_no_step_is_reached_past_one_that_waits_or_is_not_finished(
     steps: list[WorkflowStep], data: st.DataObject
 ) -> None:
-    drawn = {f"s{index}": data.draw(states) for index in range(len(steps))}
+    drawn = {f"deploy-s{index}": data.draw(states) for index in range(len(steps))}
     stages = {name: state for name, state in drawn.items() if state is not None}
     approved = data.draw(st.sets(st.sampled_from([f"s{i}" for i in range(6)])))
     found = progress(steps, V1, stages, approved.__contains__)

@@ -97,17 +97,20 @@ def prepared(
     application = read_application(project, file)
     if places:
         found = application.workflow.stages[stage]
-        environment = replace(
-            found.environment, placements=tuple(Placement(name, "default") for name in places)
-        )
-        stages = {**application.workflow.stages, stage: replace(found, environment=environment)}
+        moved = tuple(Placement(name, "default") for name in places)
+        environments = {
+            step: replace(environment, placements=moved)
+            for step, environment in found.environments.items()
+        }
+        stages = {**application.workflow.stages, stage: replace(found, environments=environments)}
         application = replace(application, workflow=replace(application.workflow, stages=stages))
     registry = Registry(project)
     clusters = {}
     for name in {*places, "cluster-staging", "cluster-prod"}:
         registry.add(joined(name), parsed(kubeconfig(), project.root))
         clusters[name] = reached(name, client or FakeCluster())
-    return Prepared(application, application.workflow.stages[stage], clusters)
+    found = application.workflow.stages[stage]
+    return Prepared(application, found, found.steps[-1], clusters)
 
 
 def test_each_cluster_has_one_provider_and_its_own_objects(project: Project, run: Run) -> None:
@@ -296,7 +299,7 @@ def test_a_stack_without_configuration_is_told_what_to_set(
     [
         ({"application": "gone.yaml", "stage": "x"}, "[VP100] Application file gone.yaml is not "),
         ({"application": "app.yaml", "stage": "prod"}, "whose stack is example-app.prod"),
-        ({"application": "app.yaml", "stage": "x"}, "no step of its workflow delivers env x"),
+        ({"application": "app.yaml", "stage": "x"}, "no step of its workflow delivers stage x"),
     ],
 )
 def test_a_stack_that_is_not_its_stages_is_refused(
@@ -329,9 +332,8 @@ def test_prepare_needs_no_other_file_than_the_application(project: Project) -> N
     path.write_text(SEED)
     application = read_application(project, path)
     assert str(application.stack("prod")) == "example-app.prod"
-    assert [entry.component for entry in application.objects("prod")] == [
-        "hello-world-server",
-        "data-worker",
-    ]
+    stage = application.workflow.stages["prod"]
+    desired = application.desired(stage, stage.steps[-1])
+    assert [item.entry.component for item in desired] == ["hello-world-server", "data-worker"]
     assert application.records == {"staging": None, "prod": None}
     assert application.reread() == application

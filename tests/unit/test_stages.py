@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.helpers import SEED, seed
-from velapulumi.errors import InvalidApplication
 from velapulumi.render import Placement, parse
 from velapulumi.spec import Component
 from velapulumi.workflow.stages import in_delivery_order, workflow_of
@@ -25,7 +24,7 @@ def test_the_seed_has_two_stages_with_a_gate_between() -> None:
     ]
     assert list(workflow.stages) == ["staging", "prod"]
     assert workflow.stages["prod"].clusters == ("cluster-prod",)
-    assert workflow.stages["prod"].step is workflow.steps[2]
+    assert workflow.stages["prod"].steps == workflow.steps[2:]
 
 
 def without_workflow(document: dict[str, Any]) -> None:
@@ -65,28 +64,71 @@ def test_what_a_step_says_is_kept() -> None:
     assert (second.name, second.message) == ("step-1", "look at the dashboard")
 
 
-def test_two_steps_for_one_env_are_refused_with_the_line_of_the_second() -> None:
-    text = SEED.replace("env: prod", "env: staging")
-    line = text.splitlines().index("          env: staging", text.count("\n") - 8) + 1
-    with pytest.raises(InvalidApplication) as caught:
-        workflow_of(parse(text, "app.yaml"))
-    (problem,) = caught.value.problems
-    assert problem.line == line
-    assert problem.path == "spec.workflow.steps[2].properties.env"
-    assert problem.message == "env staging is delivered by an earlier step already"
+def test_two_steps_for_one_env_are_one_stage() -> None:
+    workflow = workflow_of(parse(SEED.replace("env: prod", "env: staging"), "app.yaml"))
+    assert [step.stage for step in workflow.steps] == ["staging", None, "staging"]
+    (stage,) = workflow.stages.values()
+    assert [step.name for step in stage.steps] == ["deploy-staging", "deploy-prod"]
+    assert stage.until("deploy-staging") == stage.steps[:1]
+    assert stage.until("deploy-prod") == stage.steps
 
 
-def test_before_gives_the_steps_ahead_of_a_stage() -> None:
+DEPLOYS = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: shop}
+spec:
+  components: [{name: web, type: worker, properties: {image: i}}]
+  policies:
+  - {name: east, type: topology, properties: {clusters: [east]}}
+  - {name: both, type: topology, properties: {clusters: [east, west]}}
+  - {name: north, type: topology, properties: {clusters: [north]}}
+  - {name: other, type: topology, properties: {clusters: [north], namespace: other}}
+  - {name: none, type: topology, properties: {clusters: []}}
+"""
+
+
+def test_without_a_workflow_each_topology_is_a_step() -> None:
+    workflow = workflow_of(parse(DEPLOYS, "app.yaml"))
+    assert [(step.name, step.type, step.stage, step.parallel) for step in workflow.steps] == [
+        ("deploy-east", "deploy", "deploy-east", True),
+        ("deploy-both", "deploy", "deploy-east", True),
+        ("deploy-north", "deploy", "deploy-north", True),
+        ("deploy-other", "deploy", "deploy-other", True),
+    ]
+    assert workflow.stages["deploy-east"].clusters == ("east", "west")
+
+
+def test_a_step_which_shares_places_with_two_stages_makes_them_one() -> None:
+    steps = "".join(
+        f"    - {{type: deploy, name: s{i}, properties: {{policies: [{name}]}}}}\n"
+        for i, name in enumerate(["east", "west", "both"])
+    )
+    west = "  - {name: west, type: topology, properties: {clusters: [west]}}\n"
+    workflow = workflow_of(parse(f"{DEPLOYS}{west}  workflow:\n    steps:\n{steps}", "app.yaml"))
+    assert [step.stage for step in workflow.steps] == ["s0", "s0", "s0"]
+
+
+def test_a_deploy_step_may_wait_for_approval() -> None:
+    step = "{type: deploy, name: d, properties: {policies: [east], auto: false, parallelism: 2}}"
+    (found,) = workflow_of(parse(f"{DEPLOYS}  workflow: {{steps: [{step}]}}\n", "app.yaml")).steps
+    assert (found.gate, found.approval, found.parallelism) == (True, True, 2)
+    assert found.message == 'Waiting approval to the deploy step "d"'
+
+
+def test_before_gives_the_steps_ahead_of_one() -> None:
     workflow = workflow_of(seed())
-    assert workflow.before("staging") == ()
-    assert workflow.before("prod") == workflow.steps[:2]
+    assert workflow.before("deploy-staging") == ()
+    assert workflow.before("deploy-prod") == workflow.steps[:2]
 
 
 def test_a_cluster_placed_twice_is_one_cluster() -> None:
     stage = workflow_of(seed()).stages["prod"]
     places = [("east", "a"), ("west", "a"), ("east", "b")]
-    environment = replace(stage.environment, placements=tuple(Placement(*p) for p in places))
-    assert replace(stage, environment=environment).clusters == ("east", "west")
+    environment = replace(
+        stage.environments["deploy-prod"], placements=tuple(Placement(*p) for p in places)
+    )
+    assert replace(stage, environments={"deploy-prod": environment}).clusters == ("east", "west")
 
 
 @st.composite

@@ -41,7 +41,7 @@ def service(**changes: Any) -> Service:
 
 def status(*services: StageService, health: str = "", staging: StageState | None = None) -> Status:
     gate = Gate(application="shop").begin(revision(V1), STEPS)
-    stages = {"staging": staging or StageState(V1, True)}
+    stages = {"deploy-staging": staging or StageState(V1, True)}
     return Status(
         application="shop",
         namespace="team",

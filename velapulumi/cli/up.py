@@ -36,7 +36,13 @@ _SHOWN_LETTERS = 60
     metavar="SECONDS",
     help="How long a stage may take to get healthy, instead of the health policy's probeTimeout.",
 )
-def up(file: Path, timeout: float | None) -> int:
+@click.option(
+    "--allow-unknown-parameters",
+    "allow_unknown",
+    is_flag=True,
+    help="Ignore parameters no definition knows, with a warning, as KubeVela does.",
+)
+def up(file: Path, timeout: float | None, allow_unknown: bool) -> int:
     """Deliver an application, stage by stage, up to the next gate.
 
     Run it again to go on: a stage that holds the revision and is healthy is left alone. It ends
@@ -45,7 +51,7 @@ def up(file: Path, timeout: float | None) -> int:
     from velapulumi.delivery.deliver import deliver
     from velapulumi.project import find_project
 
-    outcome = deliver(find_project(), file, _Lines(), timeout)
+    outcome = deliver(find_project(), file, _Lines(), timeout, allow_unknown=allow_unknown)
     return _conclude(outcome, file)
 
 

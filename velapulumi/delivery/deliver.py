@@ -18,7 +18,7 @@ from velapulumi.program.prepare import Application, Prepared, prepare, read_appl
 from velapulumi.program.record import StageRecord
 from velapulumi.program.stacks import read_record
 from velapulumi.project import Project
-from velapulumi.workflow.stages import SUSPEND, WorkflowStep
+from velapulumi.workflow.stages import WorkflowStep
 
 if TYPE_CHECKING:
     from velapulumi.delivery.engine import Engine
@@ -59,7 +59,12 @@ class Outcome:
 
 
 def deliver(
-    project: Project, file: Path, reporter: Reporter, timeout: float | None = None
+    project: Project,
+    file: Path,
+    reporter: Reporter,
+    timeout: float | None = None,
+    *,
+    allow_unknown: bool = False,
 ) -> Outcome:
     """Deliver an application stage by stage, up to the first gate that is not open.
 
@@ -71,25 +76,26 @@ def deliver(
         file: The Application file.
         reporter: Is told how it goes on.
         timeout: Seconds a stage may take to get healthy; the health policy's when not given.
+        allow_unknown: Whether unknown parameters are ignored with a warning.
 
     Raises:
         VelapulumiError: Why a stage could not be delivered; later stages were not touched.
     """
-    application = read_application(project, file)
+    application = read_application(project, file, allow_unknown=allow_unknown)
     for warning in application.loaded.warnings:
         reporter.warning(warning)
     _check_placements(application)
     delivery = _Delivery(application, reporter, timeout)
     changed: list[str] = []
     for step in application.workflow.steps:
-        if step.type == SUSPEND:
+        if step.gate:
             gate = delivery.application.gate
             approval = gate.approval(step.name, str(application.revision))
             if approval is None:
                 delivery.application.begin()
                 return Outcome(delivery.application, tuple(changed), step)
             reporter.approved(step.name, approval.by)
-        elif step.stage is not None and delivery.stage(step.stage):
+        if step.stage is not None and delivery.step(step, step.stage):
             changed.append(step.stage)
     return Outcome(delivery.application, tuple(changed), None)
 
@@ -106,20 +112,22 @@ class _Delivery:
         self._clusters: Mapping[str, Reached | VelapulumiError] = {}
         self._engine: Engine | None = None
 
-    def stage(self, name: str) -> bool:
-        """Deliver a stage; False when it already was as it shall be."""
-        prepared = prepare(self.application, name, self._clusters)
+    def step(self, step: WorkflowStep, name: str) -> bool:
+        """Deliver a step to its stage; False when that already was as it shall be."""
+        prepared = prepare(self.application, name, self._clusters, step)
         self._clusters = prepared.clusters
         prepared.check_clusters()
         prepared.check_promotion()
-        objects = [(entry.cluster, entry.manifest) for entry in self.application.objects(name)]
+        objects = [(d.entry.cluster, d.entry.manifest) for d in prepared.desired]
         record = self.application.records[name]
         held = [(entry.cluster, entry.manifest) for entry in record.objects] if record else []
         plan = plan_stage(name, objects, held)
         services = read_services(objects, self._clusters)
         known = {_place(entry) for entry in held}
         lost = any(not s.present and (s.cluster, s.name) in known for s in services)
-        complete = record is not None and record.revision == str(self.application.revision)
+        complete = record is not None and (
+            record.steps.get(step.name) == str(self.application.revision)
+        )
         if plan or lost or not complete:
             self._reporter.planned(name, plan)
             self._run_engine(prepared, record, refresh=lost)
@@ -139,7 +147,10 @@ class _Delivery:
 
     def _run_engine(self, prepared: Prepared, record: StageRecord | None, *, refresh: bool) -> None:
         project = self.application.project
-        project.configure(prepared.stack, self.application.file)
+        surroundings = self.application.loaded.surroundings
+        project.configure(
+            prepared.stack, self.application.file, allow_unknown=surroundings.allow_unknown
+        )
         creation = StackCreation(project, prepared.stack) if record is None else None
         from velapulumi.delivery.engine import Engine
         from velapulumi.delivery.events import Listener
@@ -155,6 +166,7 @@ class _Delivery:
                 lambda: deliver_stage(prepared.reread(), self._timeout),
                 interrupted=record is not None and record.interrupted,
                 refresh=refresh,
+                parallel=prepared.step.parallelism,
             )
         except EngineFailed as error:
             after = read_record(project, prepared.stack)
@@ -195,17 +207,17 @@ def _check_placements(application: Application) -> None:
     """
     if not application.workflow.stages:
         raise UsageProblem(
-            f"{application.file}: no step delivers an environment, so there is nothing to do",
-            next_step="Add an env-binding policy and a deploy2env step for each of its envs.",
+            f"{application.file}: no step delivers to a cluster, so there is nothing to do",
+            next_step="Add a topology policy that names joined clusters, or an env-binding policy.",
         )
     registry = Registry(application.project)
     for stage in application.workflow.stages.values():
         for cluster in stage.clusters:
             if cluster == LOCAL:
                 raise UsageProblem(
-                    f"{application.file}: env {stage.name} is placed on the control plane's own "
+                    f"{application.file}: stage {stage.name} is placed on the control plane's own "
                     "cluster, and there is no control plane here",
-                    next_step="Name a joined cluster in its placement.clusterSelector.name.",
+                    next_step="Name a joined cluster in its topology policy or env placement.",
                 )
             registry.get(cluster)
 

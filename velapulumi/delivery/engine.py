@@ -68,6 +68,7 @@ class Engine:
         *,
         interrupted: bool = False,
         refresh: bool = False,
+        parallel: int = 0,
     ) -> None:
         """Bring a stack to what the program registers.
 
@@ -76,6 +77,7 @@ class Engine:
             program: Registers the resources; runs in this process.
             interrupted: Whether a run was killed in the middle of an operation on it.
             refresh: Whether to compare with what the clusters hold first.
+            parallel: How many resources are worked on at once; the engine decides when 0.
 
         Raises:
             VelapulumiError: What the program raised, or why the engine failed.
@@ -96,6 +98,7 @@ class Engine:
                 program=run,
                 on_event=self._listener.on_event,
                 refresh=refresh or None,
+                parallel=parallel or None,
                 suppress_outputs=True,
                 color="never",
             )

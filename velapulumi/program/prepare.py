@@ -20,13 +20,36 @@ from velapulumi.gate.promotion import missing
 from velapulumi.plan.changes import ObjectKey
 from velapulumi.program.record import StageRecord
 from velapulumi.program.stacks import read_record
+from velapulumi.program.surroundings import read_surroundings
 from velapulumi.project import Project, StackName
-from velapulumi.render import Loaded, RenderedObject, load, render_environment
+from velapulumi.render import Loaded, RenderedObject, load, recorded_object, render_environment
+from velapulumi.spec import Component
 from velapulumi.workflow.progress import StageState
 from velapulumi.workflow.revision import Revision, revision_of
-from velapulumi.workflow.stages import Stage, Workflow, in_delivery_order, workflow_of
+from velapulumi.workflow.stages import (
+    Stage,
+    Workflow,
+    WorkflowStep,
+    in_delivery_order,
+    workflow_of,
+)
 
 Clusters = Mapping[str, Reached | VelapulumiError]
+
+
+@dataclass(frozen=True)
+class Desired:
+    """An object that a stage shall hold.
+
+    Attributes:
+        entry: The object.
+        component: Its component; None for an object that only stays as it is.
+        sequential: Whether it waits for the components before its own.
+    """
+
+    entry: RenderedObject
+    component: Component | None = None
+    sequential: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,12 +82,33 @@ class Application:
         """The stack of a stage."""
         return StackName(self.name, stage)
 
-    def objects(self, stage: str) -> tuple[RenderedObject, ...]:
-        """The objects a stage shall hold, in the order they are applied."""
-        environment = self.workflow.stages[stage].environment
-        order = [component.name for component in in_delivery_order(environment.components)]
-        rendered = render_environment(self.loaded.application, environment, self.revision.names)
-        return tuple(sorted(rendered, key=lambda entry: order.index(entry.component)))
+    def desired(self, stage: Stage, step: WorkflowStep) -> tuple[Desired, ...]:
+        """The objects a stage shall hold after one of its steps, in the order they are applied.
+
+        That is what the steps up to this one deliver, a later one's word before an earlier one's.
+        Until the last step nothing is taken away: what else the stage holds stays as it is.
+        """
+        found: dict[ObjectKey, Desired] = {}
+        for earlier in stage.until(step.name):
+            environment = stage.environments[earlier.name]
+            components = {entry.name: entry for entry in environment.components}
+            order = list(in_delivery_order(environment.components))
+            rendered = render_environment(
+                self.loaded.application,
+                environment,
+                self.revision.names,
+                self.loaded.surroundings,
+            )
+            for entry in sorted(rendered, key=lambda e: order.index(components[e.component])):
+                key = ObjectKey.of(entry.cluster, entry.manifest)
+                found.pop(key, None)
+                found[key] = Desired(entry, components[entry.component], not earlier.parallel)
+        record = self.records[stage.name]
+        if record is not None and step is not stage.steps[-1]:
+            for held in record.objects:
+                kept = Desired(recorded_object(held.cluster, dict(held.manifest)))
+                found.setdefault(ObjectKey.of(held.cluster, held.manifest), kept)
+        return tuple(found.values())
 
     def begin(self) -> None:
         """Record the revision as the current one in the gate file; a no-op when it already is."""
@@ -81,16 +125,18 @@ class Application:
 
 @dataclass(frozen=True)
 class Prepared:
-    """One stage, ready to be delivered or refused.
+    """One step of a stage, ready to be delivered or refused.
 
     Attributes:
         application: The application.
         stage: The stage.
+        step: The step.
         clusters: The stage's clusters and those of the stages before it.
     """
 
     application: Application
     stage: Stage
+    step: WorkflowStep
     clusters: Clusters
 
     @property
@@ -99,8 +145,23 @@ class Prepared:
 
     @property
     def first(self) -> bool:
-        """Whether no stage comes before this one."""
-        return next(iter(self.application.workflow.stages)) == self.stage.name
+        """Whether no step delivers before this one."""
+        return not any(s.stage for s in self.application.workflow.before(self.step.name))
+
+    @cached_property
+    def desired(self) -> tuple[Desired, ...]:
+        """The objects the stage shall hold after the step, in the order they are applied."""
+        return self.application.desired(self.stage, self.step)
+
+    @property
+    def delivered(self) -> dict[str, str]:
+        """The revision each step of the stage has delivered once this one is done, by name."""
+        record = self.application.records[self.stage.name]
+        held = dict(record.steps) if record else {}
+        names = [step.name for step in self.stage.steps]
+        done = {step.name for step in self.stage.until(self.step.name)}
+        revision = str(self.application.revision)
+        return {n: revision if n in done else held[n] for n in names if n in done or n in held}
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
@@ -109,11 +170,11 @@ class Prepared:
         revision = str(application.revision)
         return missing(
             application.workflow,
-            self.stage.name,
+            self.step,
             revision,
             {
-                step.stage: stage_state(application.records[step.stage], self.clusters)
-                for step in application.workflow.before(self.stage.name)
+                step.name: step_state(application.records[step.stage], step.name, self.clusters)
+                for step in application.workflow.before(self.step.name)
                 if step.stage is not None
             },
             application.gate.approver(revision),
@@ -124,9 +185,9 @@ class Prepared:
         record = self.application.records[self.stage.name]
         held = {ObjectKey.of(e.cluster, e.manifest) for e in record.objects} if record else set()
         return [
-            (entry.cluster, entry.manifest)
-            for entry in self.application.objects(self.stage.name)
-            if ObjectKey.of(entry.cluster, entry.manifest) not in held
+            (desired.entry.cluster, desired.entry.manifest)
+            for desired in self.desired
+            if ObjectKey.of(desired.entry.cluster, desired.entry.manifest) not in held
         ]
 
     def check_clusters(self) -> dict[str, Reached]:
@@ -161,14 +222,21 @@ class Prepared:
         return replace(self, application=self.application.reread())
 
 
-def read_application(project: Project, file: Path) -> Application:
+def read_application(project: Project, file: Path, *, allow_unknown: bool = False) -> Application:
     """Load an application and what the project has recorded of it.
 
+    Args:
+        project: The project.
+        file: The Application file.
+        allow_unknown: Whether unknown parameters are ignored with a warning.
+
     Raises:
-        InvalidApplication: The file has problems.
+        InvalidApplication: The file has problems, or asks for what cannot be done yet.
         InvalidFile: The gate file or a stack is damaged.
     """
-    loaded = load(file)
+    loaded = load(file, read_surroundings(project, file, allow_unknown=allow_unknown))
+    if loaded.obstacles:
+        raise InvalidApplication(str(file), loaded.obstacles)
     return _with_records(project, file, loaded, workflow_of(loaded))
 
 
@@ -185,19 +253,29 @@ def edited_since(project: Project, application: str, revision: str) -> bool:
         file = project.root / config.application if config else None
         if file and file.is_file():
             try:
-                return str(read_application(project, file).revision) != revision
+                application_now = read_application(
+                    project, file, allow_unknown=config is not None and config.allow_unknown
+                )
+                return str(application_now.revision) != revision
             except InvalidApplication:
                 return True
     return False
 
 
-def prepare(application: Application, stage: str, known: Clusters | None = None) -> Prepared:
+def prepare(
+    application: Application,
+    stage: str,
+    known: Clusters | None = None,
+    step: WorkflowStep | None = None,
+) -> Prepared:
     """Find out all that decides whether a stage may be delivered, contacting its clusters.
 
     Args:
         application: The application.
         stage: The stage.
         known: Clusters that were reached already.
+        step: The step to deliver; the stage's first that has not delivered the revision yet, or
+            its last, when not given.
 
     Raises:
         UsageProblem: The application has no such stage.
@@ -205,29 +283,38 @@ def prepare(application: Application, stage: str, known: Clusters | None = None)
     stages = application.workflow.stages
     if stage not in stages:
         raise UsageProblem(
-            f"{application.file}: no step of its workflow delivers env {stage}",
+            f"{application.file}: no step of its workflow delivers stage {stage}",
             next_step=f"Its stages are: {', '.join(stages) or 'none'}.",
         )
+    step = step or _next_step(application, stages[stage])
     names = set(stages[stage].clusters)
-    for step in application.workflow.before(stage):
-        if step.stage is not None:
-            names |= set(stages[step.stage].clusters)
+    for earlier in application.workflow.before(step.name):
+        if earlier.stage is not None:
+            names |= set(stages[earlier.stage].clusters)
     clusters: dict[str, Reached | VelapulumiError] = dict(known or {})
     clusters |= reach(application.project, names - clusters.keys())
-    return Prepared(application, stages[stage], clusters)
+    return Prepared(application, stages[stage], step, clusters)
 
 
-def stage_state(record: StageRecord | None, clusters: Clusters) -> StageState:
-    """The state of a stage by its stack and, this moment, its clusters."""
+def step_state(record: StageRecord | None, step: str, clusters: Clusters) -> StageState:
+    """The state of a delivering step by its stage's stack and, this moment, its clusters."""
     if record is None:
         return StageState()
     services = stage_services(record, clusters)
-    return StageState(record.revision, all(service.healthy for service in services))
+    return StageState(record.steps.get(step), all(service.healthy for service in services))
 
 
 def stage_services(record: StageRecord, clusters: Clusters) -> tuple[Service, ...]:
     """The services of a stage as its clusters show them this moment."""
     return read_services(((entry.cluster, entry.manifest) for entry in record.objects), clusters)
+
+
+def _next_step(application: Application, stage: Stage) -> WorkflowStep:
+    record = application.records[stage.name]
+    held = record.steps if record else {}
+    revision = str(application.revision)
+    pending = (step for step in stage.steps if held.get(step.name) != revision)
+    return next(pending, stage.steps[-1])
 
 
 def _with_records(project: Project, file: Path, loaded: Loaded, workflow: Workflow) -> Application:

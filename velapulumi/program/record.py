@@ -43,20 +43,28 @@ class StageRecord:
     interrupted: bool
 
     @cached_property
-    def revision(self) -> str | None:
-        """The revision it holds completely, or None when the last delivery did not finish.
+    def steps(self) -> Mapping[str, str]:
+        """The revision that each step delivered completely, by the step's name.
 
-        Outputs alone do not tell: the engine keeps the old ones when an update fails half way.
+        Outputs alone do not tell: the engine keeps the old ones when an update fails half way. Then
+        there are objects of a revision which no step is said to have delivered, and nothing counts.
         """
-        revision = self.outputs.get("revision")
-        if not isinstance(revision, str) or self.interrupted:
-            return None
-        name = revision.partition(":")[0]
+        steps = self.outputs.get("steps")
+        if not isinstance(steps, dict) or self.interrupted:
+            return {}
+        held = {step: text for step, text in steps.items() if isinstance(text, str)}
+        names = {revision.partition(":")[0] for revision in held.values()}
         for entry in self.objects:
             labels = entry.manifest.get("metadata", {}).get("labels") or {}
-            if not entry.ready or labels.get("app.oam.dev/appRevision") != name:
-                return None
-        return revision
+            if not entry.ready or labels.get("app.oam.dev/appRevision") not in names:
+                return {}
+        return held
+
+    @property
+    def revision(self) -> str | None:
+        """The one revision it holds completely, or None when there is no such."""
+        held = set(self.steps.values())
+        return held.pop() if len(held) == 1 else None
 
 
 def record_of(deployment: Mapping[str, Any]) -> StageRecord:

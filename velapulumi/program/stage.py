@@ -21,9 +21,9 @@ from velapulumi.clusters.ownership import find_leftovers, take_over
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import UsageProblem, VelapulumiError
 from velapulumi.program.manifest import Manifest
-from velapulumi.program.prepare import Prepared, prepare, read_application
+from velapulumi.program.prepare import Desired, Prepared, prepare, read_application
 from velapulumi.program.record import plain
-from velapulumi.project import CONFIG_NAMESPACE, Project, StackName, find_project
+from velapulumi.project import ALLOW_UNKNOWN, CONFIG_NAMESPACE, Project, StackName, find_project
 from velapulumi.render import RenderedObject
 
 DEFAULT_TIMEOUT = 300.0
@@ -81,7 +81,11 @@ def _from_config() -> Prepared:
             f"stack {stack} has no {CONFIG_NAMESPACE}:application and {CONFIG_NAMESPACE}:stage",
             next_step=f"Set both with: pulumi config set --stack {stack} KEY VALUE",
         )
-    application = read_application(project, _existing(project, file))
+    application = read_application(
+        project,
+        _existing(project, file),
+        allow_unknown=bool(config.get_bool(ALLOW_UNKNOWN)),
+    )
     expected = StackName(application.name, stage)
     if stack != str(expected):
         raise UsageProblem(
@@ -108,28 +112,29 @@ def _register(prepared: Prepared, clusters: Mapping[str, Reached], timeout: floa
     health = application.loaded.health
     seconds = timeout or (health.probe_timeout if health else DEFAULT_TIMEOUT)
     patience = pulumi.CustomTimeouts(create=f"{seconds:g}s", update=f"{seconds:g}s")
-    objects = application.objects(prepared.stage.name)
     services: list[pulumi.Output[dict[str, Any]]] = []
-    registered: list[tuple[RenderedObject, Manifest]] = []
-    for entry in objects:
+    registered: list[tuple[Desired, Manifest]] = []
+    for desired in prepared.desired:
+        entry = desired.entry
         resource = Manifest(
             _resource_name(entry),
             entry.manifest,
             pulumi.ResourceOptions(
                 provider=providers[entry.cluster],
-                depends_on=_waits_for(prepared, entry, registered),
+                depends_on=_waits_for(desired, registered),
                 custom_timeouts=patience,
             ),
         )
-        registered.append((entry, resource))
+        registered.append((desired, resource))
         if entry.role == "WORKLOAD":
-            services.append(_service(prepared, entry, resource))
+            services.append(_service(desired, resource))
     pulumi.export("application", application.name)
     pulumi.export("namespace", application.loaded.application.namespace)
     pulumi.export("stage", prepared.stage.name)
     pulumi.export("health", health.name if health else "")
     pulumi.export("revision", str(application.revision))
-    pulumi.export("objects", [_reference(entry) for entry in objects])
+    pulumi.export("steps", prepared.delivered)
+    pulumi.export("objects", [_reference(desired.entry) for desired in prepared.desired])
     pulumi.export("services", pulumi.Output.all(*services))
     pulumi.export(
         "clusters",
@@ -152,34 +157,34 @@ def _provider(name: str, reached: Reached, kubeconfig: Mapping[str, Any]) -> Pro
 
 
 def _waits_for(
-    prepared: Prepared, entry: RenderedObject, registered: list[tuple[RenderedObject, Manifest]]
+    desired: Desired, registered: list[tuple[Desired, Manifest]]
 ) -> list[pulumi.Resource]:
     """What must be ready before an object is applied, in its own placement.
 
-    A ``deploy2env`` step goes component by component; with ``parallel`` only what ``dependsOn``
-    and the component's own workload ask for.
+    A ``deploy2env`` step goes component by component; with ``parallel``, and in a ``deploy`` step,
+    only what ``dependsOn`` asks for counts. Some traits' objects wait for their own workload.
     """
-    component = next(
-        item for item in prepared.stage.environment.components if item.name == entry.component
-    )
-    sequential = not prepared.stage.step.parallel
+    entry, component = desired.entry, desired.component
+    if component is None:
+        return []
     return [
         resource
         for earlier, resource in registered
-        if (earlier.cluster, earlier.namespace) == (entry.cluster, entry.namespace)
+        if (earlier.entry.cluster, earlier.entry.target) == (entry.cluster, entry.target)
         and (
-            earlier.component in component.depends_on
-            or (sequential and earlier.component != entry.component)
+            earlier.entry.component in component.depends_on
+            or (desired.sequential and earlier.entry.component != entry.component)
+            or (
+                entry.after_workload
+                and earlier.entry.component == entry.component
+                and earlier.entry.role == "WORKLOAD"
+            )
         )
     ]
 
 
-def _service(
-    prepared: Prepared, entry: RenderedObject, resource: Manifest
-) -> pulumi.Output[dict[str, Any]]:
-    component = next(
-        item for item in prepared.stage.environment.components if item.name == entry.component
-    )
+def _service(desired: Desired, resource: Manifest) -> pulumi.Output[dict[str, Any]]:
+    entry, component = desired.entry, desired.component
 
     def describe(live: dict[str, Any]) -> dict[str, Any]:
         health = judge(entry.component_type, plain(live))
@@ -192,7 +197,7 @@ def _service(
                 "apiVersion": entry.manifest["apiVersion"],
                 "kind": entry.manifest["kind"],
             },
-            "traits": [trait.type for trait in component.traits],
+            "traits": [trait.type for trait in component.traits] if component else [],
             "healthy": health.healthy,
             "message": health.message,
         }

@@ -1,13 +1,23 @@
 """From an Application to the Kubernetes objects of each of its environments."""
 
 from velapulumi.render.components import ResolvedComponent, ResolvedTrait
-from velapulumi.render.environments import LOCAL, Environment, Placement
+from velapulumi.render.environments import Environment
 from velapulumi.render.loading import HealthPolicy, Loaded, base_environment, load, parse
 from velapulumi.render.merge import merge
-from velapulumi.render.objects import RenderedObject, RevisionNames, render_environment
+from velapulumi.render.objects import (
+    RenderedObject,
+    RevisionNames,
+    recorded_object,
+    render_environment,
+)
+from velapulumi.render.placement import LOCAL, Placement
+from velapulumi.render.references import references_of
+from velapulumi.render.surroundings import NOTHING_ELSE, ClusterFacts, Surroundings
 
 __all__ = [
     "LOCAL",
+    "NOTHING_ELSE",
+    "ClusterFacts",
     "Environment",
     "HealthPolicy",
     "Loaded",
@@ -16,9 +26,12 @@ __all__ = [
     "ResolvedComponent",
     "ResolvedTrait",
     "RevisionNames",
+    "Surroundings",
     "base_environment",
     "load",
     "merge",
     "parse",
+    "recorded_object",
+    "references_of",
     "render_environment",
 ]

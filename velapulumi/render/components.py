@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from velapulumi.definitions import (
+    Catalog,
     ComponentDefinition,
     Definition,
     TraitDefinition,
-    find,
-    types_of,
 )
-from velapulumi.spec import Component, Finding, did_you_mean, not_supported
+from velapulumi.render.surroundings import Surroundings
+from velapulumi.spec import (
+    UNKNOWN_FIELD,
+    Component,
+    Finding,
+    Path,
+    did_you_mean,
+    format_path,
+    not_supported,
+)
 
 D = TypeVar("D", bound=Definition[Any])
 
@@ -28,59 +36,110 @@ class ResolvedTrait:
 
 @dataclass(frozen=True)
 class ResolvedComponent:
-    """A component with its definition and its valid parameters."""
+    """A component with its definition and its valid parameters.
+
+    Attributes:
+        component: The component.
+        definition: Its definition.
+        parameters: Its parameters.
+        traits: Its traits, in order.
+        replica_key: Which of its replicas this is; empty without a replication policy.
+    """
 
     component: Component
     definition: ComponentDefinition[Any]
     parameters: Any
     traits: tuple[ResolvedTrait, ...]
+    replica_key: str = ""
 
 
-def find_or_explain(kind: type[D], type_name: str, noun: str) -> tuple[D | None, str]:
+@dataclass(frozen=True)
+class Resolution:
+    """What came of resolving a component.
+
+    Attributes:
+        resolved: The resolved component; None when something is wrong.
+        findings: The problems, as path below the component and message.
+        warnings: What a person should know.
+    """
+
+    resolved: ResolvedComponent | None
+    findings: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def find_or_explain(
+    catalog: Catalog, kind: type[D], type_name: str, noun: str
+) -> tuple[D | None, str]:
     """The definition of a type, or why there is none.
 
     Args:
+        catalog: The definitions there are.
         kind: Kind of definition.
         type_name: The type; the empty one is None without a reason, it is reported elsewhere.
         noun: How the kind is called in the reason.
     """
-    definition = find(kind, type_name)
+    definition = catalog.find(kind, type_name)
     if definition is not None or not type_name:
         return definition, ""
     if "@" in type_name:
         subject = f"a {noun} type with a revision ({type_name})"
         return None, not_supported(subject, "leave out the part from @ on")
-    return None, f'there is no {noun} type "{type_name}"{did_you_mean(type_name, types_of(kind))}'
+    return (
+        None,
+        f'there is no {noun} type "{type_name}"{did_you_mean(type_name, catalog.types_of(kind))}',
+    )
 
 
-def resolve(component: Component) -> tuple[ResolvedComponent | None, list[Finding]]:
-    """Find the definitions of a component and its traits, and validate all parameters.
-
-    Returns:
-        The resolved component (None when something is wrong), and the problems as path below
-        the component and message.
-    """
+def resolve(component: Component, surroundings: Surroundings) -> Resolution:
+    """Find the definitions of a component and its traits, and validate all parameters."""
     findings: list[Finding] = []
-    definition, reason = find_or_explain(ComponentDefinition, component.type, "component")
+    warnings: list[str] = []
+    catalog = surroundings.catalog
+
+    def read(definition: Definition[Any], properties: Mapping[str, Any], place: Path) -> Any:
+        parameters, problems = definition.read(properties)
+        unknown = [path for path, message in problems if message.startswith(UNKNOWN_FIELD)]
+        if unknown and surroundings.allow_unknown:
+            parameters, problems = definition.read(_without(properties, (), set(unknown)))
+            warnings.extend(
+                f"component {component.name}: {format_path((*place, *path))} is unknown and ignored"
+                for path in unknown
+            )
+        findings.extend(((*place, *path), message) for path, message in problems)
+        return parameters
+
+    definition, reason = find_or_explain(catalog, ComponentDefinition, component.type, "component")
     parameters = None
     if definition is not None:
-        parameters, problems = definition.read(component.properties)
-        findings += ((("properties", *path), message) for path, message in problems)
+        parameters = read(definition, component.properties, ("properties",))
     elif reason:
         findings.append((("type",), reason))
     traits = []
     for index, trait in enumerate(component.traits):
-        trait_definition, reason = find_or_explain(TraitDefinition, trait.type, "trait")
-        if trait_definition is not None:
-            values, problems = trait_definition.read(trait.properties)
-            place = ("traits", index, "properties")
-            findings += (((*place, *path), message) for path, message in problems)
-            traits.append(ResolvedTrait(trait_definition, values))
+        found, reason = find_or_explain(catalog, TraitDefinition, trait.type, "trait")
+        if found is not None:
+            values = read(found, trait.properties, ("traits", index, "properties"))
+            traits.append(ResolvedTrait(found, values))
         elif reason:
             findings.append((("traits", index, "type"), reason))
     if findings or definition is None or len(traits) < len(component.traits):
-        return None, findings
-    return ResolvedComponent(component, definition, parameters, tuple(traits)), []
+        return Resolution(None, tuple(findings), tuple(warnings))
+    resolved = ResolvedComponent(component, definition, parameters, tuple(traits))
+    return Resolution(resolved, (), tuple(warnings))
+
+
+def _without(value: Any, path: Path, unwanted: set[Path]) -> Any:
+    """A value without the map entries at some paths."""
+    if isinstance(value, Mapping):
+        return {
+            key: _without(item, (*path, key), unwanted)
+            for key, item in value.items()
+            if (*path, key) not in unwanted
+        }
+    if isinstance(value, list):
+        return [_without(item, (*path, index), unwanted) for index, item in enumerate(value)]
+    return value
 
 
 def deprecations(resolved: ResolvedComponent) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from velapulumi.definitions import Context
@@ -46,12 +46,12 @@ def inherited(application: Application) -> Inherited:
     )
 
 
-def common_labels(context: Context, local: str) -> dict[str, str]:
+def common_labels(context: Context, unnamed: Sequence[str]) -> dict[str, str]:
     """Labels of all objects of a component in one place.
 
     Args:
         context: The component and the place.
-        local: Name of the cluster whose objects carry no cluster label.
+        unnamed: Names of the clusters whose objects carry no cluster label.
     """
     labels = {
         "app.oam.dev/name": context.app_name,
@@ -60,7 +60,9 @@ def common_labels(context: Context, local: str) -> dict[str, str]:
         "app.oam.dev/appRevision": context.app_revision,
         "app.oam.dev/revision": context.revision,
     }
-    if context.cluster != local:
+    if context.replica_key:
+        labels["app.oam.dev/replicaKey"] = context.replica_key
+    if context.cluster not in unnamed:
         labels["app.oam.dev/cluster"] = context.cluster
     return labels
 

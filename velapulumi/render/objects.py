@@ -8,7 +8,7 @@ from typing import Literal
 
 from velapulumi.definitions import Context, Manifest, PatchConflict, RenderError, unify
 from velapulumi.render.components import ResolvedComponent, misplaced
-from velapulumi.render.environments import LOCAL, Environment, Placement
+from velapulumi.render.environments import Environment
 from velapulumi.render.labels import (
     AUXILIARY,
     Inherited,
@@ -17,6 +17,8 @@ from velapulumi.render.labels import (
     output_labels,
     workload_labels,
 )
+from velapulumi.render.placement import ANY, LOCAL, Placement
+from velapulumi.render.surroundings import NOTHING_ELSE, Surroundings
 from velapulumi.spec import Application, Component, Path
 
 CLUSTER_SCOPED = frozenset(
@@ -79,6 +81,8 @@ class RenderedObject:
         role: WORKLOAD for the component's main object, TRAIT for all others.
         trait: For role TRAIT the trait type, ``AuxiliaryWorkload`` for the component's own.
         key: For role TRAIT the key of the output; empty for the workload.
+        target: Namespace of the place it is rendered for.
+        after_workload: Whether it waits until the component's workload is healthy.
     """
 
     cluster: str
@@ -89,6 +93,41 @@ class RenderedObject:
     role: Literal["WORKLOAD", "TRAIT"]
     trait: str | None
     key: str
+    target: str = ""
+    after_workload: bool = False
+
+    @property
+    def identity(self) -> tuple[str, str, str, str]:
+        """API group, kind, namespace and name: what no two objects of a cluster share."""
+        group = self.manifest["apiVersion"].rpartition("/")[0]
+        return group, self.manifest["kind"], self.namespace, self.manifest["metadata"]["name"]
+
+    @property
+    def title(self) -> str:
+        """Kind and name, for messages."""
+        return f"{self.manifest['kind']} {self.manifest['metadata']['name']}"
+
+
+def recorded_object(cluster: str, manifest: Manifest) -> RenderedObject:
+    """An object as it was rendered before, told from its labels.
+
+    Args:
+        cluster: Name of its cluster.
+        manifest: The manifest that ``render_environment`` once made.
+    """
+    metadata = manifest["metadata"]
+    labels = metadata.get("labels") or {}
+    workload = labels.get("app.oam.dev/resourceType") == "WORKLOAD"
+    return RenderedObject(
+        cluster=cluster,
+        namespace=metadata.get("namespace") or "",
+        component=labels.get("app.oam.dev/component", ""),
+        component_type=labels.get("workload.oam.dev/type", ""),
+        manifest=manifest,
+        role="WORKLOAD" if workload else "TRAIT",
+        trait=None if workload else labels.get("trait.oam.dev/type", ""),
+        key="" if workload else labels.get("trait.oam.dev/resource", ""),
+    )
 
 
 class ComponentError(Exception):
@@ -106,7 +145,10 @@ class ComponentError(Exception):
 
 
 def render_environment(
-    application: Application, environment: Environment, revision: RevisionNames
+    application: Application,
+    environment: Environment,
+    revision: RevisionNames,
+    surroundings: Surroundings = NOTHING_ELSE,
 ) -> tuple[RenderedObject, ...]:
     """Render all objects of an environment.
 
@@ -117,6 +159,7 @@ def render_environment(
         application: The application of the environment.
         environment: An environment made by ``load`` or ``parse``.
         revision: Names written on the objects.
+        surroundings: What is known beside the file.
 
     Returns:
         The objects in component order, for one placement after the other; of a component the
@@ -127,7 +170,9 @@ def render_environment(
         rendered
         for placement in environment.placements
         for component in environment.resolved
-        for rendered in render_component(application, component, placement, revision, copied)
+        for rendered in render_component(
+            application, component, placement, revision, copied, surroundings
+        )
     )
 
 
@@ -137,12 +182,13 @@ def render_component(
     placement: Placement,
     revision: RevisionNames,
     copied: Inherited,
+    surroundings: Surroundings = NOTHING_ELSE,
 ) -> Iterator[RenderedObject]:
     """Render one component in one place.
 
     Raises:
         ComponentError: The parameters contradict each other, a trait contradicts the workload,
-            or two outputs have one key.
+            two outputs have one key, or two objects one name.
     """
     component = resolved.component
     context = Context(
@@ -155,16 +201,28 @@ def render_component(
         revision=revision.of(component),
         cluster=placement.cluster,
         namespace=placement.namespace,
+        cluster_version=placement.version,
+        workflow_name=application.annotations.get("app.oam.dev/workflowName", ""),
+        publish_version=application.annotations.get("app.oam.dev/publishVersion", ""),
+        replica_key=resolved.replica_key,
+        referred=surroundings.referred,
     )
     workload, outputs = _objects(resolved, context)
-    common = {**copied.labels, **common_labels(context, LOCAL)}
+    common = {**copied.labels, **common_labels(context, (LOCAL, ANY))}
     labels = {**common, **workload_labels(component.type)}
     manifest = _finished(workload, context, labels, copied.annotations)
-    yield _rendered(context, component, manifest, "WORKLOAD", None, "")
+    main = _rendered(context, component, manifest, "WORKLOAD", None, "", False)
+    yield main
+    late = {t.definition.type for t in resolved.traits if t.definition.after_workload}
+    seen = {main.identity}
     for key, (trait, output) in outputs.items():
         labels = {**common, **output_labels(trait, key)}
         manifest = _finished(output, context, labels, copied.annotations)
-        yield _rendered(context, component, manifest, "TRAIT", trait, key)
+        further = _rendered(context, component, manifest, "TRAIT", trait, key, trait in late)
+        if further.identity in seen:
+            raise ComponentError((), f"{further.title} is rendered twice: give one another name")
+        seen.add(further.identity)
+        yield further
 
 
 def _objects(
@@ -227,6 +285,7 @@ def _rendered(
     role: Literal["WORKLOAD", "TRAIT"],
     trait: str | None,
     key: str,
+    late: bool,
 ) -> RenderedObject:
     return RenderedObject(
         cluster=context.cluster,
@@ -237,4 +296,6 @@ def _rendered(
         role=role,
         trait=trait,
         key=key,
+        target=context.namespace,
+        after_workload=late,
     )

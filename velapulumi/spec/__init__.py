@@ -17,11 +17,20 @@ from velapulumi.spec.checks import (
     POLICIES,
     STEPS,
     Finding,
+    check_support,
     name_problem,
     not_supported,
 )
 from velapulumi.spec.document import Path, format_path
-from velapulumi.spec.model import MISSING, Many, Properties, StrictModel, did_you_mean, explain
+from velapulumi.spec.model import (
+    MISSING,
+    UNKNOWN_FIELD,
+    Many,
+    Properties,
+    StrictModel,
+    did_you_mean,
+    explain,
+)
 from velapulumi.spec.reading import (
     inspect_application,
     load_application,
@@ -35,6 +44,7 @@ __all__ = [
     "MISSING",
     "POLICIES",
     "STEPS",
+    "UNKNOWN_FIELD",
     "Application",
     "Component",
     "Finding",
@@ -50,6 +60,7 @@ __all__ = [
     "SubStep",
     "Trait",
     "Workflow",
+    "check_support",
     "did_you_mean",
     "explain",
     "format_path",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -145,6 +146,21 @@ class Manifest(SpecModel):
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A place in a document that stands beside the Application in its file.
+
+    Attributes:
+        title: Kind and name of the document.
+        document: The document.
+        path: The place in it.
+    """
+
+    title: str
+    document: Document
+    path: Path
+
+
+@dataclass(frozen=True)
 class Application:
     """One Application as read from a file.
 
@@ -157,8 +173,11 @@ class Application:
         components: Components in file order.
         policies: Policies in file order, unnamed ones named.
         workflow: The written workflow with all steps named, or None.
-        spec: ``spec`` as plain values, as read; do not change it.
+        spec: ``spec`` as plain values, with what stands beside the Application and is used by
+            it filled in; do not change it.
         document: The YAML document, for the lines of further problems.
+        warnings: What a person should know about the file.
+        beside: By place in the Application, where it really stands.
     """
 
     file: str
@@ -171,7 +190,14 @@ class Application:
     workflow: Workflow | None
     spec: dict[str, Any]
     document: Document = field(repr=False, compare=False)
+    warnings: tuple[str, ...] = ()
+    beside: Mapping[Path, Beside] = field(default_factory=dict, repr=False, compare=False)
 
     def problem(self, path: Path, message: str) -> Problem:
         """A problem at a place of the document, such as ``("spec", "components", 0, "name")``."""
+        for head, beside in self.beside.items():
+            if path[: len(head)] == head:
+                place = (*beside.path, *path[len(head) :])
+                text = f"{beside.title} {format_path(place)}"
+                return Problem(beside.document.line(place), text, message)
         return Problem(self.document.line(path), format_path(path), message)

@@ -1,7 +1,7 @@
 """Rules of an Application which go beyond the shape of its fields.
 
-Whatever an Application may ask for and velapulumi cannot do yet is a problem here: nothing is
-passed over in silence.
+Whatever an Application may ask for and velapulumi cannot do yet is named by ``check_support``:
+nothing is passed over in silence.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def not_supported(subject: str, advice: str = "") -> str:
 
 
 def check_application(application: Application) -> Iterator[Finding]:
-    """All findings about names, references and what is not supported, as path and message."""
+    """All findings about names and references, as path and message."""
     if message := name_problem(application.name, dotted=True):
         yield ("metadata", "name"), message
     if message := name_problem(application.namespace):
@@ -63,6 +63,39 @@ def check_application(application: Application) -> Iterator[Finding]:
     yield from _duplicates(POLICIES, names, "policy")
     if application.workflow is not None:
         yield from _check_workflow(application.workflow)
+
+
+def check_support(application: Application) -> Iterator[Finding]:
+    """What the Application may ask for and ``up`` cannot do yet, as path and message.
+
+    The objects of its components are not touched by it.
+    """
+    workflow = application.workflow
+    if workflow is None:
+        return
+    if workflow.mode and workflow.mode.steps == "DAG":
+        message = not_supported("the mode DAG", "the steps run one after the other")
+        yield (*WORKFLOW, "mode", "steps"), message
+    names = [step.name for step in workflow.steps]
+    for index, step in enumerate(workflow.steps):
+        path = (*STEPS, index)
+        for field, value, subject in (
+            ("timeout", step.timeout, "a step with a timeout"),
+            ("if", step.if_, "a step with a condition (if)"),
+            ("inputs", step.inputs, "a step with inputs"),
+            ("outputs", step.outputs, "a step with outputs"),
+            ("mode", step.mode, "a step with its own mode"),
+            ("subSteps", step.sub_steps, "a step with subSteps"),
+        ):
+            if value:
+                yield (*path, field), not_supported(subject)
+        for position, name in enumerate(step.depends_on):
+            if name in names and names.index(name) >= index:
+                message = not_supported(
+                    "waiting for a step which does not come earlier",
+                    "put the steps in their order",
+                )
+                yield (*path, "dependsOn", position), message
 
 
 def _duplicates(path: Path, names: Sequence[str], kind: str) -> Iterator[Finding]:
@@ -108,27 +141,17 @@ def _cycles(components: Sequence[Component]) -> Iterator[Finding]:
 
 
 def _check_workflow(workflow: Workflow) -> Iterator[Finding]:
-    if workflow.ref and workflow.steps:
-        yield (*WORKFLOW, "ref"), "cannot set steps and ref in workflow at the same time"
-    elif workflow.ref:
-        advice = "write the steps in the Application"
-        yield (
-            (*WORKFLOW, "ref"),
-            not_supported("a workflow standing beside the Application", advice),
-        )
-    if workflow.mode and workflow.mode.steps == "DAG":
-        message = not_supported("the mode DAG", "the steps run one after the other")
-        yield (*WORKFLOW, "mode", "steps"), message
     yield from _duplicate_steps(workflow.steps)
     names = [step.name for step in workflow.steps]
     for index, step in enumerate(workflow.steps):
         path = (*STEPS, index)
-        yield from _check_step(step, path)
-        yield from _check_order(step, path, names, index)
-        if step.mode:
-            yield (*path, "mode"), not_supported("a step with its own mode")
-        if step.sub_steps:
-            yield (*path, "subSteps"), not_supported("a step with subSteps")
+        if step.timeout and not _TIMEOUT.fullmatch(step.timeout):
+            message = "invalid timeout, please use the format of timeout like 1s, 1m, 1h or 1d"
+            yield (*path, "timeout"), message
+        for position, name in enumerate(step.depends_on):
+            if name and name not in names:
+                message = f'there is no step "{name}"{did_you_mean(name, names)}'
+                yield (*path, "dependsOn", position), message
 
 
 def _all_steps(steps: Sequence[Step]) -> Iterator[tuple[Path, SubStep]]:
@@ -145,29 +168,3 @@ def _duplicate_steps(steps: Sequence[Step]) -> Iterable[Finding]:
             message = f'"{step.name}" is the name of an earlier step, each needs its own'
             yield (*path, "name"), message
         seen.add(step.name)
-
-
-def _check_step(step: Step, path: Path) -> Iterator[Finding]:
-    if step.timeout and not _TIMEOUT.fullmatch(step.timeout):
-        message = "invalid timeout, please use the format of timeout like 1s, 1m, 1h or 1d"
-        yield (*path, "timeout"), message
-    elif step.timeout:
-        yield (*path, "timeout"), not_supported("a step with a timeout")
-    if step.if_:
-        yield (*path, "if"), not_supported("a step with a condition (if)")
-    if step.inputs:
-        yield (*path, "inputs"), not_supported("a step with inputs")
-    if step.outputs:
-        yield (*path, "outputs"), not_supported("a step with outputs")
-
-
-def _check_order(step: Step, path: Path, names: Sequence[str], index: int) -> Iterator[Finding]:
-    for position, name in enumerate(step.depends_on):
-        place = (*path, "dependsOn", position)
-        if name and name not in names:
-            yield place, f'there is no step "{name}"{did_you_mean(name, names)}'
-        elif name and names.index(name) >= index:
-            message = not_supported(
-                "waiting for a step which does not come earlier", "put the steps in their order"
-            )
-            yield place, message

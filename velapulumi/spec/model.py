@@ -18,6 +18,10 @@ MISSING = "is missing"
 """The message about a required field which is not there."""
 
 
+UNKNOWN_FIELD = "is an unknown field"
+"""How the message about a field begins which the model does not have."""
+
+
 class StrictModel(BaseModel):
     """A model which takes exactly its own fields, with exactly their types."""
 
@@ -94,7 +98,7 @@ def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
     if kind == "missing":
         return MISSING
     if kind == "extra_forbidden":
-        return "is an unknown field" + did_you_mean(
+        return UNKNOWN_FIELD + did_you_mean(
             str(detail["loc"][-1]), _fields(model, tuple(detail["loc"][:-1]))
         )
     if kind == "literal_error":

@@ -7,9 +7,16 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from velapulumi.errors import InvalidApplication, Problem
-from velapulumi.spec.application import Application, Manifest, Policy, Step, Workflow
+from velapulumi.spec.application import Application, Manifest, Policy
 from velapulumi.spec.checks import check_application
 from velapulumi.spec.document import Document, DocumentRefused, format_path, read_document
+from velapulumi.spec.external import (
+    complete,
+    named_steps,
+    pick_application,
+    read_external,
+    split_documents,
+)
 from velapulumi.spec.model import describe
 from velapulumi.spec.salvage import validate_what_can_be
 
@@ -35,7 +42,8 @@ def parse_application(text: str, file: str) -> Application:
     """Read the Application in a text.
 
     Args:
-        text: YAML text with one document.
+        text: YAML text with one Application and, at choice, the Policy and Workflow documents
+            it uses.
         file: Name of the file, for messages.
 
     Raises:
@@ -74,9 +82,10 @@ def inspect_application(text: str, file: str) -> tuple[Application, list[Problem
         InvalidApplication: Nothing can be used, such as text which is not YAML.
     """
     try:
-        document = read_document(text)
+        documents = [read_document(part) for part in split_documents(text)]
     except DocumentRefused as refused:
         raise InvalidApplication(file, refused.problems) from None
+    document, beside = pick_application(documents)
     problems = list(document.problems)
     problems += _check_kind(document)
     if problems and not _is_application(document.value):
@@ -87,7 +96,9 @@ def inspect_application(text: str, file: str) -> tuple[Application, list[Problem
     )
     if manifest is None:
         raise InvalidApplication(file, problems)
-    application = Application(
+    external = read_external(beside)
+    problems += external.problems
+    written = Application(
         file=file,
         name=manifest.metadata.name,
         namespace=manifest.metadata.namespace or "default",
@@ -95,10 +106,12 @@ def inspect_application(text: str, file: str) -> tuple[Application, list[Problem
         annotations=manifest.metadata.annotations,
         components=manifest.spec.components,
         policies=_named_policies(manifest.spec.policies),
-        workflow=_named_steps(manifest.spec.workflow),
+        workflow=named_steps(manifest.spec.workflow),
         spec=document.value["spec"] if isinstance(document.value.get("spec"), dict) else {},
         document=document,
     )
+    application, findings = complete(written, external)
+    problems += (application.problem(path, message) for path, message in findings)
     seen = {path for path, _ in errors}
     problems += (
         application.problem(path, message)
@@ -137,20 +150,3 @@ def _named_policies(policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
         else policy.model_copy(update={"name": f"{policy.type}-auto-gen-{index}"})
         for index, policy in enumerate(policies)
     )
-
-
-def _named_steps(workflow: Workflow | None) -> Workflow | None:
-    if workflow is None:
-        return None
-    steps = tuple(_named_step(step, index) for index, step in enumerate(workflow.steps))
-    return workflow.model_copy(update={"steps": steps})
-
-
-def _named_step(step: Step, index: int) -> Step:
-    if step.name and not step.sub_steps:
-        return step
-    sub_steps = tuple(
-        sub if sub.name else sub.model_copy(update={"name": f"step-{index}-{inner}"})
-        for inner, sub in enumerate(step.sub_steps)
-    )
-    return step.model_copy(update={"name": step.name or f"step-{index}", "sub_steps": sub_steps})

@@ -78,12 +78,13 @@ def read_status(project: Project, application: str, *, contact: bool = True) -> 
         for service in _services(stage, record, clusters)
     )
     states = {
-        stage: StageState(
-            revision=record.revision,
-            healthy=all(entry.service.healthy for entry in services if entry.stage == stage),
-            failed=record.revision is None and bool(record.objects) and not record.interrupted,
+        step.name: StageState(
+            revision=records[step.stage].steps.get(step.name),
+            healthy=all(entry.service.healthy for entry in services if entry.stage == step.stage),
+            failed=_failed(records[step.stage]),
         )
-        for stage, record in records.items()
+        for step in recorded.steps
+        if step.stage in records
     }
     outputs = next((record.outputs for record in records.values() if record.outputs), {})
     return Status(
@@ -95,6 +96,11 @@ def read_status(project: Project, application: str, *, contact: bool = True) -> 
         progress=progress(recorded.steps, gate.current, states, gate.approver(gate.current)),
         services=services,
     )
+
+
+def _failed(record: StageRecord) -> bool:
+    """Whether the last delivery to a stage ended in an error."""
+    return not record.steps and bool(record.objects) and not record.interrupted
 
 
 def _clusters(records: Mapping[str, StageRecord]) -> set[str]:

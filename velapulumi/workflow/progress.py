@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from velapulumi.workflow.stages import SUSPEND, WorkflowStep
+from velapulumi.workflow.stages import WorkflowStep
 
 
 class Phase(StrEnum):
@@ -21,12 +21,12 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True)
 class StageState:
-    """What is known of one stage.
+    """What is known of one delivering step.
 
     Attributes:
-        revision: The revision its stack holds completely, such as ``app-v1:<hash>``; None when its
+        revision: The revision it delivered completely, such as ``app-v1:<hash>``; None when its
             last delivery did not finish or there was none.
-        healthy: Whether every service of it is healthy now.
+        healthy: Whether every service of its stage is healthy now.
         failed: Whether its last delivery of the current revision ended in an error.
     """
 
@@ -65,7 +65,7 @@ class Progress:
 def progress(
     steps: Iterable[WorkflowStep],
     revision: str,
-    stages: Mapping[str, StageState],
+    states: Mapping[str, StageState],
     approved: Callable[[str], bool],
 ) -> Progress:
     """Tell where the workflow of a revision stands.
@@ -76,17 +76,19 @@ def progress(
     Args:
         steps: The workflow's steps, in order.
         revision: The revision being delivered.
-        stages: State by stage name; a missing stage counts as not delivered.
-        approved: Whether the suspend step of that name is approved for this revision.
+        states: State by name of the delivering step; a missing one counts as not delivered.
+        approved: Whether the step of that name is approved for this revision.
     """
     reached: list[StepState] = []
     for step in steps:
-        if step.type == SUSPEND:
+        if step.gate and not approved(step.name):
+            phase = "succeeded" if step.stage is None else "running"
+            reached.append(StepState(step, phase))
+            return Progress(tuple(reached), Phase.SUSPENDING, step)
+        if step.stage is None:
             reached.append(StepState(step, "succeeded"))
-            if not approved(step.name):
-                return Progress(tuple(reached), Phase.SUSPENDING, step)
             continue
-        state = stages.get(step.stage or "", StageState())
+        state = states.get(step.name, StageState())
         if state.revision != revision:
             phase = "failed" if state.failed else "running"
             reached.append(StepState(step, phase))
@@ -94,5 +96,5 @@ def progress(
                 tuple(reached), Phase.FAILED if state.failed else Phase.RUNNING_WORKFLOW
             )
         reached.append(StepState(step, "succeeded"))
-    well = all(state.healthy for state in stages.values())
+    well = all(state.healthy for state in states.values())
     return Progress(tuple(reached), Phase.RUNNING if well else Phase.UNHEALTHY)

@@ -96,7 +96,7 @@ def _hash_application(loaded: Loaded) -> str:
     rendered = [
         [entry.cluster, entry.namespace, entry.manifest]
         for environment in loaded.environments.values()
-        for entry in render_environment(loaded.application, environment, names)
+        for entry in render_environment(loaded.application, environment, names, loaded.surroundings)
     ]
     return _hash([loaded.application.spec, rendered])
 

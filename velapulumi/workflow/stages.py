@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from velapulumi.errors import InvalidApplication
 from velapulumi.render import Environment, Loaded
 from velapulumi.spec import Component, StrictModel
 
-DEPLOY = "deploy2env"
+DEPLOY = "deploy"
+DEPLOY2ENV = "deploy2env"
 SUSPEND = "suspend"
 
 
@@ -18,10 +18,12 @@ class WorkflowStep(StrictModel):
 
     Attributes:
         name: Its name, unique in the workflow.
-        type: ``deploy2env`` or ``suspend``.
-        stage: The stage a deploying step delivers, else None.
-        message: What a suspend step says to whoever may go on.
+        type: ``deploy``, ``deploy2env`` or ``suspend``.
+        stage: The stage a deploying step delivers to, else None.
+        message: What is said to whoever may go on.
         parallel: Whether a deploying step applies its components without waiting for each other.
+        approval: Whether a deploying step waits for approval before it begins.
+        parallelism: How many objects a ``deploy`` step applies at once; 0 for as many as can be.
     """
 
     name: str
@@ -29,26 +31,42 @@ class WorkflowStep(StrictModel):
     stage: str | None = None
     message: str = ""
     parallel: bool = False
+    approval: bool = False
+    parallelism: int = 0
+
+    @property
+    def gate(self) -> bool:
+        """Whether it waits until somebody approves."""
+        return self.approval or self.type == SUSPEND
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of an application: the environment that one step delivers.
+    """One stage of an application: what the steps deliver that share a place.
+
+    Steps which deliver to the same cluster and namespace would own the same objects, so they are
+    one stage, and one stack.
 
     Attributes:
-        name: Name of the environment, and so of the stage.
-        step: The step that delivers it.
-        environment: Its placements and patched components.
+        name: That of the environment which its first step delivers.
+        steps: Its steps in order.
+        environments: What each step delivers, by the step's name.
     """
 
     name: str
-    step: WorkflowStep
-    environment: Environment
+    steps: tuple[WorkflowStep, ...]
+    environments: Mapping[str, Environment]
 
     @property
     def clusters(self) -> tuple[str, ...]:
         """Names of the clusters it is placed on, in order, each once."""
-        return tuple(dict.fromkeys(place.cluster for place in self.environment.placements))
+        places = (place for each in self.environments.values() for place in each.placements)
+        return tuple(dict.fromkeys(place.cluster for place in places))
+
+    def until(self, step: str) -> tuple[WorkflowStep, ...]:
+        """Its steps up to one of them, which is included."""
+        names = [entry.name for entry in self.steps]
+        return self.steps[: names.index(step) + 1]
 
 
 @dataclass(frozen=True)
@@ -58,46 +76,78 @@ class Workflow:
     steps: tuple[WorkflowStep, ...]
     stages: dict[str, Stage]
 
-    def before(self, stage: str) -> tuple[WorkflowStep, ...]:
-        """The steps that come before a stage's own."""
-        names = [step.stage for step in self.steps]
-        return self.steps[: names.index(stage)]
+    def before(self, step: str) -> tuple[WorkflowStep, ...]:
+        """The steps that come before one of them."""
+        names = [entry.name for entry in self.steps]
+        return self.steps[: names.index(step)]
 
 
 def workflow_of(loaded: Loaded) -> Workflow:
     """Read the workflow of an application.
 
-    Without one, each environment of each env-binding policy is delivered in the order written,
-    by steps named as KubeVela names its generated ones (``deploy-<policy>-<env>``).
+    Without a written one the steps are those that KubeVela makes up, run in their order.
 
     Args:
         loaded: The application, already checked.
     """
-    written = loaded.application.workflow
-    if written is None or not written.steps:
-        steps = tuple(
-            WorkflowStep(name=f"deploy-{environment.policy}-{name}", type=DEPLOY, stage=name)
-            for name, environment in loaded.environments.items()
-            if environment.policy
-        )
-    else:
-        steps = tuple(
-            WorkflowStep(
-                name=step.name or f"step-{index}",
-                type=step.type,
-                stage=step.properties["env"] if step.type == DEPLOY else None,
-                message=str(step.properties.get("message") or ""),
-                parallel=bool(step.properties.get("parallel", False)),
+    delivered = dict(_delivered(loaded))
+    stages = _shared(delivered)
+    steps = []
+    for step in loaded.steps:
+        properties = step.properties
+        if step.type == SUSPEND:
+            message = str(properties.get("message") or "")
+            steps.append(WorkflowStep(name=step.name, type=SUSPEND, message=message))
+        elif step.name in delivered:
+            waits = properties.get("auto") is False
+            steps.append(
+                WorkflowStep(
+                    name=step.name,
+                    type=step.type,
+                    stage=stages[step.name],
+                    message=f'Waiting approval to the deploy step "{step.name}"' if waits else "",
+                    parallel=step.type == DEPLOY or bool(properties.get("parallel", False)),
+                    approval=waits,
+                    parallelism=properties.get("parallelism", 0) if step.type == DEPLOY else 0,
+                )
             )
-            for index, step in enumerate(written.steps)
-        )
-    _refuse_twins(loaded, steps)
-    stages = {
-        step.stage: Stage(step.stage, step, loaded.environments[step.stage])
-        for step in steps
-        if step.stage is not None
+    return Workflow(
+        tuple(steps),
+        {
+            name: Stage(
+                name,
+                tuple(step for step in steps if step.stage == name),
+                {step: env for step, env in delivered.items() if stages[step] == name},
+            )
+            for name in dict.fromkeys(stages.values())
+        },
+    )
+
+
+def _delivered(loaded: Loaded) -> Iterator[tuple[str, Environment]]:
+    """Name and environment of each delivering step; one without a place delivers nothing."""
+    for step in loaded.steps:
+        name = {DEPLOY: step.name, DEPLOY2ENV: step.properties.get("env")}.get(step.type)
+        environment = loaded.environments.get(name) if name else None
+        if environment is not None and environment.placements:
+            yield step.name, environment
+
+
+def _shared(delivered: Mapping[str, Environment]) -> dict[str, str]:
+    """The stage of each step: steps with a place in common are in one."""
+    groups: list[tuple[set[object], list[str]]] = []
+    for step, environment in delivered.items():
+        places: set[object] = set(environment.placements)
+        steps: list[str] = []
+        for group in [group for group in groups if group[0] & places]:
+            places |= group[0]
+            steps += group[1]
+            groups.remove(group)
+        groups.append((places, [*steps, step]))
+    order = list(delivered)
+    return {
+        step: delivered[min(steps, key=order.index)].name for _, steps in groups for step in steps
     }
-    return Workflow(steps, stages)
 
 
 def in_delivery_order(components: Sequence[Component]) -> tuple[Component, ...]:
@@ -118,20 +168,3 @@ def in_delivery_order(components: Sequence[Component]) -> tuple[Component, ...]:
         ordered[ready.name] = ready
         waiting.remove(ready)
     return tuple(ordered.values())
-
-
-def _refuse_twins(loaded: Loaded, steps: Sequence[WorkflowStep]) -> None:
-    """One stage is one step: two steps for one environment would be one stack twice."""
-    seen: set[str] = set()
-    for index, step in enumerate(steps):
-        if step.stage is not None and step.stage in seen:
-            raise InvalidApplication(
-                loaded.application.file,
-                [
-                    loaded.application.problem(
-                        ("spec", "workflow", "steps", index, "properties", "env"),
-                        f"env {step.stage} is delivered by an earlier step already",
-                    )
-                ],
-            )
-        seen.add(step.stage or "")

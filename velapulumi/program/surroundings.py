@@ -1,0 +1,29 @@
+"""What a project knows beside an Application file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from velapulumi.clusters.registry import Registry
+from velapulumi.project import Project
+from velapulumi.render import ClusterFacts, Surroundings
+
+
+def read_surroundings(project: Project, file: Path, *, allow_unknown: bool = False) -> Surroundings:
+    """Read what is known beside a file: clusters, definitions and the objects it refers to.
+
+    Args:
+        project: The project.
+        file: The Application file.
+        allow_unknown: Whether unknown parameters are ignored with a warning.
+
+    Raises:
+        VelapulumiError: A file of the project is damaged, or an object that is referred to cannot
+            be read from its cluster.
+    """
+    registry = Registry(project)
+    facts = {entry.name: ClusterFacts() for entry in registry.all()}
+    return Surroundings(
+        clusters=facts,
+        allow_unknown=allow_unknown,
+    )

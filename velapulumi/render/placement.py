@@ -1,0 +1,74 @@
+"""Where objects go: a cluster and a namespace, as topology policies choose them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from velapulumi.definitions import ClusterVersion
+from velapulumi.definitions.policies.topology import Parameters as Topology
+from velapulumi.render.surroundings import ClusterFacts
+
+LOCAL = "local"
+"""Name of the cluster where nothing else is said."""
+
+ANY = ""
+"""Stands for the clusters that labels choose where no cluster is known."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One place of an environment.
+
+    Attributes:
+        cluster: Name of the cluster.
+        namespace: The namespace there.
+        version: Kubernetes version of the cluster; a current one when it is not known.
+    """
+
+    cluster: str
+    namespace: str
+    version: ClusterVersion = field(default=ClusterVersion(), compare=False)
+
+
+class NoCluster(Exception):
+    """A topology's labels match no cluster, which it does not allow."""
+
+
+def placement(
+    cluster: str, namespace: str, clusters: Mapping[str, ClusterFacts] | None
+) -> Placement:
+    """A place with the version of its cluster, as far as it is known."""
+    facts = (clusters or {}).get(cluster)
+    return Placement(cluster, namespace, facts.version if facts else ClusterVersion())
+
+
+def topology_placements(
+    topology: Topology, namespace: str, clusters: Mapping[str, ClusterFacts] | None
+) -> tuple[Placement, ...]:
+    """The places a topology policy chooses, in its order.
+
+    Names go before labels; without either it is the cluster ``local``. Follows KubeVela v1.10.
+
+    Args:
+        topology: The policy's parameters.
+        namespace: Namespace of the Application.
+        clusters: The joined clusters; None when they are not known, and what labels choose is
+            one place whose cluster is ``ANY``.
+
+    Raises:
+        NoCluster: Labels match nothing; the text is KubeVela's.
+    """
+    labels = topology.labels
+    if topology.clusters is not None:
+        names: Iterable[str] = dict.fromkeys(topology.clusters)
+    elif labels is None:
+        names = (LOCAL,)
+    elif clusters is None:
+        names = (ANY,)
+    else:
+        names = [name for name, facts in clusters.items() if labels.items() <= facts.labels.items()]
+        if not names and not topology.allowEmpty:
+            raise NoCluster("failed to find any cluster matches given labels")
+    target = topology.namespace or namespace
+    return tuple(placement(name, target, clusters) for name in names)
