@@ -19,6 +19,7 @@ from velapulumi.clusters.client import Identity
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.kubeconfig import parse_kubeconfig
 from velapulumi.clusters.registry import JoinedCluster, Registry
+from velapulumi.definitions import ClusterVersion
 from velapulumi.errors import ClusterUnreachable, PromotionRefused, VelapulumiError
 from velapulumi.gate.file import Gate, read_gate, update_gate
 from velapulumi.program.prepare import Prepared, read_application
@@ -74,7 +75,9 @@ def prepared(tmp_path: Path) -> Callable[[str], Prepared]:
         )
         registry.add(joined, parse_kubeconfig(KUBECONFIG, "test", tmp_path))
         client: Any = EmptyCluster()
-        clusters[name] = Reached(joined, Identity(joined.uid, "v1.36.3"), client)
+        clusters[name] = Reached(
+            joined, Identity(joined.uid, ClusterVersion(1, 36, "v1.36.3")), client
+        )
     file = tmp_path / "app.yaml"
     file.write_text(SEED.read_text())
 

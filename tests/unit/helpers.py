@@ -13,6 +13,7 @@ from velapulumi.clusters.client import Identity
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.kubeconfig import Kubeconfig, parse_kubeconfig
 from velapulumi.clusters.registry import JoinedCluster
+from velapulumi.definitions import ClusterVersion
 from velapulumi.project import Project, StackName
 from velapulumi.render import Loaded, parse
 from velapulumi.workflow.revision import Revision
@@ -152,4 +153,4 @@ class FakeCluster:
 
 def reached(name: str, client: Any) -> Reached:
     entry = joined(name)
-    return Reached(entry, Identity(entry.uid, "v1.36.3"), client)
+    return Reached(entry, Identity(entry.uid, ClusterVersion(1, 36, "v1.36.3")), client)

@@ -18,6 +18,7 @@ from tests.unit.helpers import SEED, FakeCluster, joined, kubeconfig, manifest, 
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import ObjectNotOurs, UnknownCluster, VelapulumiError
 from velapulumi.program import stage as program
+from velapulumi.program.desired import desired_objects
 from velapulumi.program.manifest import Manifest
 from velapulumi.program.prepare import Prepared, read_application
 from velapulumi.project import Project
@@ -333,7 +334,12 @@ def test_prepare_needs_no_other_file_than_the_application(project: Project) -> N
     application = read_application(project, path)
     assert str(application.stack("prod")) == "example-app.prod"
     stage = application.workflow.stages["prod"]
-    desired = application.desired(stage, stage.steps[-1])
-    assert [item.entry.component for item in desired] == ["hello-world-server", "data-worker"]
+    holding = desired_objects(
+        application.loaded, application.revision.names, stage, stage.steps[-1], None, {}
+    )
+    assert [item.entry.component for item in holding.objects] == [
+        "hello-world-server",
+        "data-worker",
+    ]
     assert application.records == {"staging": None, "prod": None}
     assert application.reread() == application

@@ -11,7 +11,7 @@ import click
 from velapulumi.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from velapulumi.render import Environment, Loaded, Placement, RenderedObject
+    from velapulumi.render import Environment, Loaded, Placement, RenderedObject, Surroundings
 
 
 @click.command()
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="File with the Application.",
 )
-@click.option("--env", help="Only this environment.")
+@click.option("--env", help="Only this environment, or what this policy or step delivers.")
 @click.option("--cluster", help="Only this cluster.")
 @click.option(
     "-o",
@@ -32,19 +32,45 @@ if TYPE_CHECKING:
     show_default=True,
     help="Format.",
 )
-def dry_run(file: Path, env: str | None, cluster: str | None, output: str) -> None:
-    """Print the Kubernetes objects of each environment, without any cluster.
+@click.option(
+    "--allow-unknown-parameters",
+    "allow_unknown",
+    is_flag=True,
+    help="Ignore parameters no definition knows, with a warning, as KubeVela does.",
+)
+def dry_run(
+    file: Path, env: str | None, cluster: str | None, output: str, allow_unknown: bool
+) -> None:
+    """Print the Kubernetes objects of each environment, without changing any cluster.
 
-    Revisions are written as the first ones (v1). An application without env-binding is printed
-    once, as for the cluster "local".
+    Revisions are written as the first ones (v1). An application without policies that place it is
+    printed once, as for the cluster "local". Inside a project its clusters and definitions are
+    known; elsewhere each choice of clusters by labels is printed once.
     """
     from velapulumi.render import load
 
-    loaded = load(file)
+    loaded = load(file, _surroundings(file, allow_unknown))
     for warning in loaded.warnings:
         click.echo(f"Warning: {warning}", err=True)
+    for obstacle in loaded.obstacles:
+        click.echo(
+            f"Warning: {file}:{obstacle.line}: {obstacle.path}: {obstacle.message}", err=True
+        )
     groups = _rendered(loaded, env, cluster)
     click.echo(_as_json(loaded, groups) if output == "json" else _as_yaml(groups), nl=False)
+
+
+def _surroundings(file: Path, allow_unknown: bool) -> Surroundings:
+    from velapulumi.errors import NoProject
+    from velapulumi.program.surroundings import read_surroundings
+    from velapulumi.project import find_project
+    from velapulumi.render import Surroundings
+
+    try:
+        known = read_surroundings(find_project(), file, allow_unknown=allow_unknown)
+        return known if known.clusters else replace(known, clusters=None)
+    except NoProject:
+        return Surroundings(allow_unknown=allow_unknown)
 
 
 Group = tuple["Environment", "Placement", "tuple[RenderedObject, ...]"]
@@ -56,10 +82,14 @@ def _rendered(loaded: Loaded, env: str | None, cluster: str | None) -> list[Grou
 
     application = loaded.application
     revision = RevisionNames(f"{application.name}-v1")
-    environments = list(loaded.environments.values()) or [base_environment(application)]
+    surroundings = loaded.surroundings
+    environments = list(loaded.environments.values())
     if env is not None:
-        _known("environment", env, list(loaded.environments))
-        environments = [loaded.environments[env]]
+        environments = [e for e in environments if env == e.name or env in e.policies]
+        if not environments:
+            _known("environment", env, list(loaded.environments))
+    elif not environments:
+        environments = [base_environment(application, surroundings)]
     if cluster is not None:
         places = (place for environment in environments for place in environment.placements)
         _known("cluster", cluster, [place.cluster for place in places])
@@ -68,7 +98,8 @@ def _rendered(loaded: Loaded, env: str | None, cluster: str | None) -> list[Grou
         for place in environment.placements:
             if cluster in (None, place.cluster):
                 here = replace(environment, placements=(place,))
-                groups.append((environment, place, render_environment(application, here, revision)))
+                objects = render_environment(application, here, revision, surroundings)
+                groups.append((environment, place, objects))
     return groups
 
 
@@ -90,7 +121,7 @@ def _as_yaml(groups: list[Group]) -> str:
     parts = []
     for environment, place, objects in groups:
         for item in objects:
-            subject = f"cluster: {place.cluster}, component: {item.component}"
+            subject = f"cluster: {place.cluster or 'any'}, component: {item.component}"
             if environment.name:
                 subject = f"env: {environment.name}, {subject}"
             text = yaml.dump(item.manifest, Dumper=Dumper, sort_keys=True, allow_unicode=True)

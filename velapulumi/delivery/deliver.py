@@ -113,11 +113,40 @@ class _Delivery:
         self._engine: Engine | None = None
 
     def step(self, step: WorkflowStep, name: str) -> bool:
-        """Deliver a step to its stage; False when that already was as it shall be."""
-        prepared = prepare(self.application, name, self._clusters, step)
-        self._clusters = prepared.clusters
-        prepared.check_clusters()
-        prepared.check_promotion()
+        """Deliver a step to its stage; False when that already was as it shall be.
+
+        Components with inputs follow in further rounds, once there are values for them.
+        """
+        changed = False
+        deadline = time.monotonic() + self._timeout
+        while True:
+            prepared = prepare(self.application, name, self._clusters, step)
+            self._clusters = prepared.clusters
+            prepared.check_clusters()
+            prepared.check_promotion()
+            applied, services = self._round(prepared)
+            changed = changed or applied
+            self.application = self.application.reread()
+            pending = prepared.holding.pending
+            if not pending and not (applied and prepared.has_inputs):
+                break
+            if applied:
+                deadline = time.monotonic() + self._timeout
+            elif time.monotonic() > deadline:
+                reason = "; ".join(pending)
+                raise Unhealthy(f"stage {name} is not complete after {self._timeout:g}s: {reason}")
+            else:
+                self._reporter.progress(f"{name}: {'; '.join(pending)}")
+                time.sleep(self._interval)
+        if changed:
+            self._reporter.delivered(name, services)
+        else:
+            self._reporter.unchanged(name)
+        return changed
+
+    def _round(self, prepared: Prepared) -> tuple[bool, tuple[Service, ...]]:
+        """Bring a stage to what can be told now; whether it was changed, and its services."""
+        name = prepared.stage.name
         objects = [(d.entry.cluster, d.entry.manifest) for d in prepared.desired]
         record = self.application.records[name]
         held = [(entry.cluster, entry.manifest) for entry in record.objects] if record else []
@@ -126,24 +155,16 @@ class _Delivery:
         known = {_place(entry) for entry in held}
         lost = any(not s.present and (s.cluster, s.name) in known for s in services)
         complete = record is not None and (
-            record.steps.get(step.name) == str(self.application.revision)
+            record.steps.get(prepared.step.name) == str(self.application.revision)
         )
-        if plan or lost or not complete:
+        applied = bool(plan) or lost or not (complete or prepared.holding.pending)
+        if applied:
             self._reporter.planned(name, plan)
             self._run_engine(prepared, record, refresh=lost)
             services = read_services(objects, self._clusters)
-            changed = True
-        else:
-            changed = False
-            if prepared.first:
-                self.application.begin()
-        services = self._wait_healthy(name, objects, services)
-        self.application = self.application.reread()
-        if changed:
-            self._reporter.delivered(name, services)
-        else:
-            self._reporter.unchanged(name)
-        return changed
+        elif prepared.first:
+            self.application.begin()
+        return applied, self._wait_healthy(name, objects, services)
 
     def _run_engine(self, prepared: Prepared, record: StageRecord | None, *, refresh: bool) -> None:
         project = self.application.project

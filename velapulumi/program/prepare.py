@@ -18,38 +18,23 @@ from velapulumi.errors import InvalidApplication, PromotionRefused, UsageProblem
 from velapulumi.gate.file import Gate, read_gate, update_gate
 from velapulumi.gate.promotion import missing
 from velapulumi.plan.changes import ObjectKey
+from velapulumi.program.desired import Desired, Holding, desired_objects
 from velapulumi.program.record import StageRecord
 from velapulumi.program.stacks import read_record
 from velapulumi.program.surroundings import read_surroundings
+from velapulumi.program.values import read_values
 from velapulumi.project import Project, StackName
-from velapulumi.render import Loaded, RenderedObject, load, recorded_object, render_environment
-from velapulumi.spec import Component
+from velapulumi.render import Loaded, load
 from velapulumi.workflow.progress import StageState
 from velapulumi.workflow.revision import Revision, revision_of
 from velapulumi.workflow.stages import (
     Stage,
     Workflow,
     WorkflowStep,
-    in_delivery_order,
     workflow_of,
 )
 
 Clusters = Mapping[str, Reached | VelapulumiError]
-
-
-@dataclass(frozen=True)
-class Desired:
-    """An object that a stage shall hold.
-
-    Attributes:
-        entry: The object.
-        component: Its component; None for an object that only stays as it is.
-        sequential: Whether it waits for the components before its own.
-    """
-
-    entry: RenderedObject
-    component: Component | None = None
-    sequential: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,34 +66,6 @@ class Application:
     def stack(self, stage: str) -> StackName:
         """The stack of a stage."""
         return StackName(self.name, stage)
-
-    def desired(self, stage: Stage, step: WorkflowStep) -> tuple[Desired, ...]:
-        """The objects a stage shall hold after one of its steps, in the order they are applied.
-
-        That is what the steps up to this one deliver, a later one's word before an earlier one's.
-        Until the last step nothing is taken away: what else the stage holds stays as it is.
-        """
-        found: dict[ObjectKey, Desired] = {}
-        for earlier in stage.until(step.name):
-            environment = stage.environments[earlier.name]
-            components = {entry.name: entry for entry in environment.components}
-            order = list(in_delivery_order(environment.components))
-            rendered = render_environment(
-                self.loaded.application,
-                environment,
-                self.revision.names,
-                self.loaded.surroundings,
-            )
-            for entry in sorted(rendered, key=lambda e: order.index(components[e.component])):
-                key = ObjectKey.of(entry.cluster, entry.manifest)
-                found.pop(key, None)
-                found[key] = Desired(entry, components[entry.component], not earlier.parallel)
-        record = self.records[stage.name]
-        if record is not None and step is not stage.steps[-1]:
-            for held in record.objects:
-                kept = Desired(recorded_object(held.cluster, dict(held.manifest)))
-                found.setdefault(ObjectKey.of(held.cluster, held.manifest), kept)
-        return tuple(found.values())
 
     def begin(self) -> None:
         """Record the revision as the current one in the gate file; a no-op when it already is."""
@@ -149,17 +106,37 @@ class Prepared:
         return not any(s.stage for s in self.application.workflow.before(self.step.name))
 
     @cached_property
+    def holding(self) -> Holding:
+        """What the stage shall hold after the step."""
+        application = self.application
+        names = application.revision.names
+        values = read_values(
+            application.loaded, names, application.workflow, self.step, self.clusters
+        )
+        record = application.records[self.stage.name]
+        return desired_objects(application.loaded, names, self.stage, self.step, record, values)
+
+    @property
+    def has_inputs(self) -> bool:
+        """Whether a component of the step gets values from others."""
+        environment = self.stage.environments[self.step.name]
+        return any(component.inputs for component in environment.components)
+
+    @property
     def desired(self) -> tuple[Desired, ...]:
         """The objects the stage shall hold after the step, in the order they are applied."""
-        return self.application.desired(self.stage, self.step)
+        return self.holding.objects
 
     @property
     def delivered(self) -> dict[str, str]:
-        """The revision each step of the stage has delivered once this one is done, by name."""
+        """The revision each step of the stage has delivered once this one is applied, by name."""
         record = self.application.records[self.stage.name]
         held = dict(record.steps) if record else {}
         names = [step.name for step in self.stage.steps]
         done = {step.name for step in self.stage.until(self.step.name)}
+        if self.holding.pending:
+            done.remove(self.step.name)
+            held.pop(self.step.name, None)
         revision = str(self.application.revision)
         return {n: revision if n in done else held[n] for n in names if n in done or n in held}
 

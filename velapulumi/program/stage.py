@@ -20,8 +20,9 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.ownership import find_leftovers, take_over
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import UsageProblem, VelapulumiError
+from velapulumi.program.desired import Desired
 from velapulumi.program.manifest import Manifest
-from velapulumi.program.prepare import Desired, Prepared, prepare, read_application
+from velapulumi.program.prepare import Prepared, prepare, read_application
 from velapulumi.program.record import plain
 from velapulumi.project import ALLOW_UNKNOWN, CONFIG_NAMESPACE, Project, StackName, find_project
 from velapulumi.render import RenderedObject
@@ -66,7 +67,7 @@ def deliver_stage(prepared: Prepared, timeout: float | None = None) -> None:
         take_over(leftovers)
     for reason in prepared.missing:
         pulumi.log.warn(f"an update would be refused: {reason}")
-    for warning in prepared.application.loaded.warnings:
+    for warning in (*prepared.application.loaded.warnings, *prepared.holding.pending):
         pulumi.log.warn(warning)
     _register(prepared, clusters, timeout)
 
@@ -164,16 +165,14 @@ def _waits_for(
     A ``deploy2env`` step goes component by component; with ``parallel``, and in a ``deploy`` step,
     only what ``dependsOn`` asks for counts. Some traits' objects wait for their own workload.
     """
-    entry, component = desired.entry, desired.component
-    if component is None:
-        return []
+    entry = desired.entry
     return [
         resource
         for earlier, resource in registered
         if (earlier.entry.cluster, earlier.entry.target) == (entry.cluster, entry.target)
         and (
-            earlier.entry.component in component.depends_on
-            or (desired.sequential and earlier.entry.component != entry.component)
+            (desired.waits_for is None and earlier.entry.component != entry.component)
+            or earlier.entry.component in (desired.waits_for or ())
             or (
                 entry.after_workload
                 and earlier.entry.component == entry.component
@@ -184,7 +183,7 @@ def _waits_for(
 
 
 def _service(desired: Desired, resource: Manifest) -> pulumi.Output[dict[str, Any]]:
-    entry, component = desired.entry, desired.component
+    entry = desired.entry
 
     def describe(live: dict[str, Any]) -> dict[str, Any]:
         health = judge(entry.component_type, plain(live))
@@ -197,7 +196,7 @@ def _service(desired: Desired, resource: Manifest) -> pulumi.Output[dict[str, An
                 "apiVersion": entry.manifest["apiVersion"],
                 "kind": entry.manifest["kind"],
             },
-            "traits": [trait.type for trait in component.traits] if component else [],
+            "traits": list(desired.traits),
             "healthy": health.healthy,
             "message": health.message,
         }

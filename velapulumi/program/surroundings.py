@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from velapulumi.clusters.referred import read_referred
 from velapulumi.clusters.registry import Registry
 from velapulumi.project import Project
-from velapulumi.render import ClusterFacts, Surroundings
+from velapulumi.render import Surroundings, references_of
 
 
 def read_surroundings(project: Project, file: Path, *, allow_unknown: bool = False) -> Surroundings:
@@ -21,9 +22,8 @@ def read_surroundings(project: Project, file: Path, *, allow_unknown: bool = Fal
         VelapulumiError: A file of the project is damaged, or an object that is referred to cannot
             be read from its cluster.
     """
-    registry = Registry(project)
-    facts = {entry.name: ClusterFacts() for entry in registry.all()}
     return Surroundings(
-        clusters=facts,
+        clusters=Registry(project).facts(),
+        referred=read_referred(project, references_of(file)),
         allow_unknown=allow_unknown,
     )

@@ -1,7 +1,8 @@
 """From an Application to the Kubernetes objects of each of its environments."""
 
-from velapulumi.render.components import ResolvedComponent, ResolvedTrait
+from velapulumi.render.components import ResolvedComponent, ResolvedTrait, resolve
 from velapulumi.render.environments import Environment
+from velapulumi.render.inputs import with_inputs
 from velapulumi.render.loading import HealthPolicy, Loaded, base_environment, load, parse
 from velapulumi.render.merge import merge
 from velapulumi.render.objects import (
@@ -9,6 +10,7 @@ from velapulumi.render.objects import (
     RevisionNames,
     recorded_object,
     render_environment,
+    render_placed,
 )
 from velapulumi.render.placement import LOCAL, Placement
 from velapulumi.render.references import references_of
@@ -34,4 +36,7 @@ __all__ = [
     "recorded_object",
     "references_of",
     "render_environment",
+    "render_placed",
+    "resolve",
+    "with_inputs",
 ]

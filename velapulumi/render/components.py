@@ -12,6 +12,7 @@ from velapulumi.definitions import (
     Definition,
     TraitDefinition,
 )
+from velapulumi.render.inputs import with_stand_ins
 from velapulumi.render.surroundings import Surroundings
 from velapulumi.spec import (
     UNKNOWN_FIELD,
@@ -112,7 +113,10 @@ def resolve(component: Component, surroundings: Surroundings) -> Resolution:
     definition, reason = find_or_explain(catalog, ComponentDefinition, component.type, "component")
     parameters = None
     if definition is not None:
-        parameters = read(definition, component.properties, ("properties",))
+        properties = component.properties
+        if component.inputs:
+            properties = with_stand_ins(component, definition)
+        parameters = read(definition, properties, ("properties",))
     elif reason:
         findings.append((("type",), reason))
     traits = []

@@ -13,7 +13,12 @@ from velapulumi.render.components import find_or_explain
 from velapulumi.render.defaults import default_steps
 from velapulumi.render.environments import Environment, EnvironmentBuilder, TracedEnvironment
 from velapulumi.render.labels import inherited
-from velapulumi.render.objects import ComponentError, RevisionNames, render_component
+from velapulumi.render.objects import (
+    ComponentError,
+    RenderedObject,
+    RevisionNames,
+    render_component,
+)
 from velapulumi.render.placement import LOCAL, NoCluster, Placement, topology_placements
 from velapulumi.render.rules import NO_RULES, Rules
 from velapulumi.render.surroundings import NOTHING_ELSE, Surroundings
@@ -402,7 +407,7 @@ class _Loader:
         application, environment = self._application, traced.environment
         revision, copied = RevisionNames(f"{application.name}-v1"), inherited(application)
         origins = {origin.component.name: origin for origin in traced.origins}
-        seen: dict[tuple[str, ...], str] = {}
+        seen: dict[tuple[str, ...], RenderedObject] = {}
         place = next(iter(environment.placements), Placement(LOCAL, application.namespace))
         for resolved in environment.resolved:
             origin = origins[resolved.component.name]
@@ -410,10 +415,15 @@ class _Loader:
                 for item in render_component(
                     application, resolved, place, revision, copied, self._surroundings
                 ):
-                    other = seen.setdefault(item.identity, item.component)
-                    if other is not item.component:
-                        message = f"{item.title} is rendered by component {other} too"
+                    other = seen.setdefault(item.identity, item)
+                    if other.component != item.component:
+                        message = f"{item.title} is rendered by component {other.component} too"
                         self._builder.report(origin, [((), message)])
+                    elif other is not item:
+                        self._warnings.append(
+                            f"component {item.component}: {item.title} is rendered twice, "
+                            f"the one of {item.trait} goes before the one of {other.trait}"
+                        )
             except ComponentError as error:
                 self._builder.report(origin, [(error.path, error.message)])
 

@@ -176,6 +176,18 @@ def render_environment(
     )
 
 
+def render_placed(
+    application: Application,
+    resolved: ResolvedComponent,
+    placement: Placement,
+    revision: RevisionNames,
+    surroundings: Surroundings = NOTHING_ELSE,
+) -> tuple[RenderedObject, ...]:
+    """Render one component of an environment in one of its places."""
+    copied = inherited(application)
+    return tuple(render_component(application, resolved, placement, revision, copied, surroundings))
+
+
 def render_component(
     application: Application,
     resolved: ResolvedComponent,
@@ -188,7 +200,7 @@ def render_component(
 
     Raises:
         ComponentError: The parameters contradict each other, a trait contradicts the workload,
-            two outputs have one key, or two objects one name.
+            or two outputs have one key.
     """
     component = resolved.component
     context = Context(
@@ -211,18 +223,12 @@ def render_component(
     common = {**copied.labels, **common_labels(context, (LOCAL, ANY))}
     labels = {**common, **workload_labels(component.type)}
     manifest = _finished(workload, context, labels, copied.annotations)
-    main = _rendered(context, component, manifest, "WORKLOAD", None, "", False)
-    yield main
+    yield _rendered(context, component, manifest, "WORKLOAD", None, "", False)
     late = {t.definition.type for t in resolved.traits if t.definition.after_workload}
-    seen = {main.identity}
     for key, (trait, output) in outputs.items():
         labels = {**common, **output_labels(trait, key)}
         manifest = _finished(output, context, labels, copied.annotations)
-        further = _rendered(context, component, manifest, "TRAIT", trait, key, trait in late)
-        if further.identity in seen:
-            raise ComponentError((), f"{further.title} is rendered twice: give one another name")
-        seen.add(further.identity)
-        yield further
+        yield _rendered(context, component, manifest, "TRAIT", trait, key, trait in late)
 
 
 def _objects(

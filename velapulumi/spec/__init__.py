@@ -20,8 +20,10 @@ from velapulumi.spec.checks import (
     check_support,
     name_problem,
     not_supported,
+    parameter_path,
 )
 from velapulumi.spec.document import Path, format_path
+from velapulumi.spec.expressions import InvalidExpression, NotThere, parse_expression
 from velapulumi.spec.model import (
     MISSING,
     UNKNOWN_FIELD,
@@ -49,8 +51,10 @@ __all__ = [
     "Component",
     "Finding",
     "Input",
+    "InvalidExpression",
     "Many",
     "Mode",
+    "NotThere",
     "Output",
     "Path",
     "Policy",
@@ -68,7 +72,9 @@ __all__ = [
     "load_application",
     "name_problem",
     "not_supported",
+    "parameter_path",
     "parse_application",
+    "parse_expression",
     "read_text",
     "validate_what_can_be",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -55,6 +55,16 @@ class Component(SpecModel):
     outputs: Many[Output] = ()
     traits: Many[Trait] = ()
     scopes: Properties = Field(default_factory=dict)
+
+    def needs(self, components: Iterable[Component]) -> tuple[str, ...]:
+        """Names of the components it waits for: by ``dependsOn``, and for its inputs.
+
+        Args:
+            components: The components beside it.
+        """
+        wanted = {item.from_ for item in self.inputs}
+        makers = (c.name for c in components if wanted & {output.name for output in c.outputs})
+        return tuple(dict.fromkeys((*self.depends_on, *makers)))
 
 
 class Policy(SpecModel):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from velapulumi.spec.application import Application, Component, Step, SubStep, Workflow
 from velapulumi.spec.document import Path
+from velapulumi.spec.expressions import InvalidExpression, parse_expression
 from velapulumi.spec.model import did_you_mean
 
 Finding = tuple[Path, str]
@@ -19,6 +20,9 @@ MAX_NAME = 63
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _DOTTED_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _TIMEOUT = re.compile(r"[0-9]+[smhd]")
+
+_PARAMETER_KEY = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[\d{1,3}\])*")
+_PARAMETER_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 COMPONENTS: Path = ("spec", "components")
 POLICIES: Path = ("spec", "policies")
@@ -117,17 +121,47 @@ def _check_components(components: Sequence[Component]) -> Iterator[Finding]:
             if name and name not in names:
                 message = f'there is no component "{name}"{did_you_mean(name, names)}'
                 yield (*path, "dependsOn", position), message
-        if component.inputs:
-            yield (*path, "inputs"), not_supported("a component with inputs")
-        if component.outputs:
-            yield (*path, "outputs"), not_supported("a component with outputs")
+    yield from _check_values(components)
     yield from _cycles(components)
+
+
+def _check_values(components: Sequence[Component]) -> Iterator[Finding]:
+    """Problems of inputs and outputs."""
+    published: dict[str, str] = {}
+    for index, component in enumerate(components):
+        for position, output in enumerate(component.outputs):
+            path = (*COMPONENTS, index, "outputs", position)
+            if output.name in published:
+                message = f'"{output.name}" is published by component {published[output.name]} too'
+                yield (*path, "name"), message
+            published.setdefault(output.name, component.name)
+            try:
+                parse_expression(output.value_from)
+            except InvalidExpression as error:
+                yield (*path, "valueFrom"), str(error)
+    for index, component in enumerate(components):
+        for position, item in enumerate(component.inputs):
+            path = (*COMPONENTS, index, "inputs", position)
+            if item.from_ not in published:
+                hint = did_you_mean(item.from_, published)
+                yield (*path, "from"), f'no component publishes "{item.from_}"{hint}'
+            if not parameter_path(item.parameter_key):
+                message = "must be the place of a parameter, such as image or env[0].value"
+                yield (*path, "parameterKey"), message
+
+
+def parameter_path(key: str) -> Path:
+    """The path that a ``parameterKey`` such as ``env[0].value`` means; () when it means none."""
+    if not _PARAMETER_KEY.fullmatch(key):
+        return ()
+    parts = _PARAMETER_PART.findall(key)
+    return tuple(int(index) if index else name for name, index in parts)
 
 
 def _cycles(components: Sequence[Component]) -> Iterator[Finding]:
     """Components which wait for each other: what is left when the others are taken away."""
     names = {component.name for component in components}
-    waiting = {component.name: names & set(component.depends_on) for component in components}
+    waiting = {component.name: names & set(component.needs(components)) for component in components}
     while waiting:
         wanted = set().union(*waiting.values())
         free = {name for name, needed in waiting.items() if not needed or name not in wanted}

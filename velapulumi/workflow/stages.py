@@ -157,13 +157,14 @@ def in_delivery_order(components: Sequence[Component]) -> tuple[Component, ...]:
         components: The components of one environment, without a circle in ``dependsOn``.
     """
     names = {component.name for component in components}
+    needed = {component.name: component.needs(components) for component in components}
     ordered: dict[str, Component] = {}
     waiting = list(components)
     while waiting:
         ready = next(
             component
             for component in waiting
-            if all(name in ordered or name not in names for name in component.depends_on)
+            if all(name in ordered or name not in names for name in needed[component.name])
         )
         ordered[ready.name] = ready
         waiting.remove(ready)

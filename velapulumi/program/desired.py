@@ -1,0 +1,162 @@
+"""What a stage shall hold after one of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from velapulumi.errors import InvalidApplication
+from velapulumi.plan.changes import ObjectKey
+from velapulumi.program.record import StageRecord
+from velapulumi.render import (
+    Environment,
+    Loaded,
+    Placement,
+    RenderedObject,
+    RevisionNames,
+    recorded_object,
+    render_environment,
+    resolve,
+    with_inputs,
+)
+from velapulumi.spec import Component
+from velapulumi.workflow.stages import Stage, WorkflowStep, in_delivery_order
+
+Values = Mapping[tuple[Placement, str], object]
+"""Published values by the place they come from and their name."""
+
+
+@dataclass(frozen=True)
+class Desired:
+    """An object that a stage shall hold.
+
+    Attributes:
+        entry: The object.
+        traits: Types of its component's traits.
+        waits_for: Names of the components that must be ready first; None for all before its own.
+    """
+
+    entry: RenderedObject
+    traits: tuple[str, ...] = ()
+    waits_for: frozenset[str] | None = frozenset()
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What a stage shall hold.
+
+    Attributes:
+        objects: The objects in the order they are applied.
+        pending: What cannot be told yet, a sentence each: inputs without a value.
+    """
+
+    objects: tuple[Desired, ...]
+    pending: tuple[str, ...] = ()
+
+
+def desired_objects(
+    loaded: Loaded,
+    names: RevisionNames,
+    stage: Stage,
+    step: WorkflowStep,
+    record: StageRecord | None,
+    values: Values,
+) -> Holding:
+    """The objects a stage shall hold after one of its steps.
+
+    That is what the steps up to this one deliver, a later one's word before an earlier one's.
+    Until the last step nothing is taken away: what else the stage holds stays as it is. So does
+    what belongs to a component whose inputs have no value yet.
+
+    Args:
+        loaded: The application.
+        names: Names of its revisions.
+        stage: The stage.
+        step: The step.
+        record: What the stage's stack holds.
+        values: What components have published.
+
+    Raises:
+        InvalidApplication: A published value does not fit the parameter it is for.
+    """
+    found: dict[ObjectKey, Desired] = {}
+    pending: dict[str, None] = {}
+    waiting: set[tuple[str, str]] = set()
+    for earlier in stage.until(step.name):
+        environment = stage.environments[earlier.name]
+        order = {c.name: i for i, c in enumerate(in_delivery_order(environment.components))}
+        components = {component.name: component for component in environment.components}
+        needs = {
+            name: frozenset(component.needs(environment.components))
+            for name, component in components.items()
+        }
+        for here in _filled(environment, loaded, values):
+            for component, place, name in here.missing:
+                waiting.add((place.cluster, component.name))
+                pending[f"component {component.name} waits for its input {name}"] = None
+            rendered = render_environment(
+                loaded.application, here.environment, names, loaded.surroundings
+            )
+            for entry in sorted(rendered, key=lambda item: order[item.component]):
+                key = ObjectKey.of(entry.cluster, entry.manifest)
+                found.pop(key, None)
+                found[key] = Desired(
+                    entry,
+                    tuple(trait.type for trait in components[entry.component].traits),
+                    needs[entry.component] if earlier.parallel else None,
+                )
+    for held in record.objects if record else ():
+        entry = recorded_object(held.cluster, dict(held.manifest))
+        if step is not stage.steps[-1] or (entry.cluster, entry.component) in waiting:
+            found.setdefault(ObjectKey.of(entry.cluster, entry.manifest), Desired(entry))
+    return Holding(tuple(found.values()), tuple(pending))
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """An environment with inputs filled in, and the inputs that have no value."""
+
+    environment: Environment
+    missing: tuple[tuple[Component, Placement, str], ...] = ()
+
+
+def _filled(environment: Environment, loaded: Loaded, values: Values) -> Iterator[_Filled]:
+    """An environment, place by place where its components have inputs."""
+    if not any(component.inputs for component in environment.components):
+        yield _Filled(environment)
+        return
+    for place in environment.placements:
+        resolved, missing = [], []
+        for entry in environment.resolved:
+            component = entry.component
+            known = {item.from_: _value(values, place, item.from_) for item in component.inputs}
+            lacking = [name for name, value in known.items() if value is None]
+            missing += [(component, place, name) for name in lacking]
+            if lacking:
+                continue
+            if component.inputs:
+                resolution = resolve(with_inputs(component, known), loaded.surroundings)
+                if resolution.resolved is None:
+                    raise InvalidApplication(
+                        loaded.application.file,
+                        [
+                            loaded.application.problem(
+                                ("spec", "components"),
+                                f"component {component.name} with its inputs: {message}",
+                            )
+                            for _, message in resolution.findings
+                        ],
+                    )
+                entry = replace(resolution.resolved, replica_key=entry.replica_key)
+            resolved.append(entry)
+        yield _Filled(
+            replace(environment, placements=(place,), resolved=tuple(resolved)), tuple(missing)
+        )
+
+
+def _value(values: Values, place: Placement, name: str) -> object | None:
+    """A value published at the same place, else the one published last anywhere; None if none."""
+    if (place, name) in values:
+        return values[place, name]
+    found = [value for (_, key), value in values.items() if key == name]
+    return found[-1] if found else None
