@@ -13,7 +13,9 @@
     │   ├── ClusterUnreachable    VP201  exit 1   no answer, or access refused
     │   ├── WrongCluster          VP202  exit 1   not the cluster joined under that name
     │   ├── ClusterInUse          VP203  exit 1   a stack still has objects there
-    │   └── ObjectNotOurs         VP204  exit 1   an object exists that is not the application's
+    │   ├── ObjectNotOurs         VP204  exit 1   an object exists that is not the application's
+    │   ├── ObjectMissing         VP205  exit 1   an object that is only read does not exist
+    │   └── ObjectRefused         VP206  exit 1   a cluster refuses a change of an object
     ├── DeliveryProblem           VP300  exit 1   the engine could not finish
     │   ├── EngineFailed          VP301  exit 1
     │   ├── StackLocked           VP302  exit 1   another run holds the stack
@@ -151,6 +153,16 @@ class ClusterInUse(ClusterProblem):
 class ObjectNotOurs(ClusterProblem):
     code = "VP204"
     next_step = "Delete or rename the object, or deliver into another namespace."
+
+
+class ObjectMissing(ClusterProblem):
+    code = "VP205"
+    next_step = "Create the object, or take it out of the read-only policy."
+
+
+class ObjectRefused(ClusterProblem):
+    code = "VP206"
+    next_step = "Correct what the cluster names, in the application or in the object, and try again."
 
 
 class DeliveryProblem(VelapulumiError):

@@ -56,7 +56,8 @@ class Cluster:
 @pytest.fixture(scope="session")
 def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Cluster]]:
     folder = tmp_path_factory.mktemp("clusters")
-    playground = Playground(folder / "playground", first_slot=70)
+    slot = int(os.environ.get("VELAPULUMI_TEST_SLOT", "70"))  # another one beside another run
+    playground = Playground(folder / "playground", first_slot=slot)
     try:
         playground.up([STAGING, PROD])
         found = {}

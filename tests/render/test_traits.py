@@ -96,10 +96,17 @@ def test_outputs_are_labelled_and_cluster_scoped_kinds_lose_the_namespace() -> N
     assert "workload.oam.dev/type" not in labels
 
 
-def test_two_outputs_of_one_key_are_an_error() -> None:
-    with pytest.raises(ComponentError, match="must be unique") as caught:
-        rendered(trait("a", outputs={"x": ROLE}), trait("b", outputs={"x": ROLE}))
+def test_two_traits_may_use_one_key() -> None:
+    other = {**ROLE, "metadata": {"name": "other"}}
+    _, first, second = rendered(trait("a", outputs={"x": ROLE}), trait("b", outputs={"x": other}))
+    assert (first.key, second.key) == ("x", "x")
+
+
+def test_two_traits_of_one_type_which_make_the_same_object_are_an_error() -> None:
+    with pytest.raises(ComponentError) as caught:
+        rendered(trait("a", outputs={"x": ROLE}), trait("a", outputs={"y": ROLE}))
     assert caught.value.path == ("traits", 1)
+    assert caught.value.message == "ClusterRole c is made by an earlier trait of type a already"
 
 
 @pytest.mark.parametrize(

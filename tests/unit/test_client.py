@@ -7,20 +7,27 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.helpers import SECRET, kubeconfig, manifest
+from tests.unit.loopback import Server, serving
 from velapulumi.clusters.client import Cluster, Identity
+from velapulumi.definitions import ClusterVersion
 from velapulumi.errors import ClusterUnreachable
 
 NAMESPACE, VERSION, GROUP = "/api/v1/namespaces/kube-system", "/version", "/apis/apps/v1"
 IDENTITY = {
     NAMESPACE: {"metadata": {"uid": "uid-1"}},
-    VERSION: {"gitVersion": "v1.36.3"},
+    VERSION: {
+        "major": "1",
+        "minor": "36",
+        "gitVersion": "v1.36.3",
+        "platform": "linux/amd64",
+        "goVersion": "go1.26",
+    },
 }
 KINDS = {
     "resources": [
@@ -31,53 +38,10 @@ KINDS = {
 }
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def answer(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length).decode()
-        self.server.seen.append((self.command, self.path, self.headers, body))
-        status, content = self.server.answer(self.path)
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_PATCH = answer
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-class Server(ThreadingHTTPServer):
-    """Answers each path with a document, or with a status and bytes."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers: dict[str, Any] = {}
-        self.seen: list[tuple[str, str, Any, str]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def answer(self, path: str) -> tuple[int, bytes]:
-        found = self.answers.get(path.partition("?")[0], self.answers.get("*", (404, b"{}")))
-        return found if isinstance(found, tuple) else (200, json.dumps(found).encode())
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    found = Server()
-    thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield found
-    found.shutdown()
-    thread.join()
-    found.server_close()
+    with serving() as found:
+        yield found
 
 
 @contextlib.contextmanager
@@ -105,12 +69,43 @@ def refusal(url: str, timeout: float = 2.0) -> str:
 def test_a_cluster_says_who_it_is_to_whoever_has_the_token(server: Server) -> None:
     server.answers = dict(IDENTITY)
     with cluster(server.url) as client:
-        assert client.identity() == Identity("uid-1", "v1.36.3")
+        version = ClusterVersion(1, 36, "v1.36.3", "linux/amd64")
+        assert client.identity() == Identity("uid-1", version)
     assert [(method, path) for method, path, *_ in server.seen] == [
         ("GET", NAMESPACE),
         ("GET", VERSION),
     ]
     assert {headers["Authorization"] for _, _, headers, _ in server.seen} == {f"Bearer {SECRET}"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "version"),
+    [
+        (
+            {"major": "1", "minor": "30+", "gitVersion": "v1.30.4-eks-036c24b"},
+            ClusterVersion(1, 30, "v1.30.4-eks-036c24b"),
+        ),
+        (
+            {"major": "", "minor": "", "gitVersion": "v1.27.1+k3s1"},
+            ClusterVersion(1, 27, "v1.27.1+k3s1"),
+        ),
+        ({"gitVersion": "v2.0.0-alpha.1"}, ClusterVersion(2, 0, "v2.0.0-alpha.1")),
+    ],
+)
+def test_a_version_is_read_in_every_form_there_is(
+    server: Server, answer: dict[str, str], version: ClusterVersion
+) -> None:
+    server.answers = IDENTITY | {VERSION: answer}
+    with cluster(server.url) as client:
+        assert client.identity().version == version
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"major": "1", "minor": "30"}, {"gitVersion": "main"}, {"gitVersion": 1.3}]
+)
+def test_who_tells_no_version_is_no_cluster(server: Server, answer: dict[str, Any]) -> None:
+    server.answers = IDENTITY | {VERSION: answer}
+    assert refusal(server.url) == "it does not answer as a Kubernetes API server"
 
 
 @pytest.mark.parametrize(
@@ -241,3 +236,49 @@ def test_a_refused_read_is_an_error_and_not_a_missing_object(server: Server) -> 
         pytest.raises(ClusterUnreachable, match=r"HTTP 403: may not get deployments$"),
     ):
         client.read(manifest())
+
+
+def group(name: str, *versions: str, preferred: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "versions": [{"groupVersion": f"{name}/{v}", "version": v} for v in versions],
+        "preferredVersion": {"groupVersion": f"{name}/{preferred}", "version": preferred},
+    }
+
+
+def test_versions_of_a_group_begin_with_the_one_the_cluster_prefers(server: Server) -> None:
+    batch = group("batch", "v1beta1", "v1", preferred="v1")
+    apps = group("apps", "v1", preferred="v1")
+    server.answers = {"/apis/batch": batch, "/apis": {"groups": [apps, batch]}}
+    with cluster(server.url) as client:
+        assert client.api_versions("batch") == ["batch/v1", "batch/v1beta1"]
+        assert client.api_versions("") == ["v1", "apps/v1", "batch/v1", "batch/v1beta1"]
+        assert client.api_versions("gone.example.com") == []
+        server.answers["/apis"] = {"groups": "none"}
+        with pytest.raises(ClusterUnreachable, match=r"does not answer as a Kubernetes API server"):
+            client.api_versions("")
+
+
+def test_objects_are_listed_by_name_and_say_what_they_are(server: Server) -> None:
+    path = f"{GROUP}/namespaces/default/deployments"
+    items = [{"metadata": {"name": name}} for name in ("web", "api")]
+    server.answers = {GROUP: KINDS, path: {"items": items}, f"{GROUP}/nodegroups": {"items": []}}
+    with cluster(server.url) as client:
+        found = client.objects("apps/v1", "Deployment", "default", {"tier": "x", "app": "y"})
+        assert found == [
+            {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}}
+            for name in ("api", "web")
+        ]
+        assert client.objects("apps/v1", "NodeGroup", "default", {}) == []
+        assert client.objects("apps/v1", "StatefulSet", "default", {}) == []
+        server.answers[path] = {"items": [1]}
+        with pytest.raises(ClusterUnreachable, match=r"does not answer as a Kubernetes API server"):
+            client.objects("apps/v1", "Deployment", "default", {})
+    assert server.seen[1][1] == f"{path}?labelSelector=app%3Dy%2Ctier%3Dx"
+
+
+def test_a_name_with_a_slash_leads_to_no_other_path(server: Server) -> None:
+    server.answers = {GROUP: KINDS}
+    with cluster(server.url) as client:
+        assert client.read(manifest("../../kube-system/deployments/web")) is None
+    assert server.seen[-1][1].startswith(f"{GROUP}/namespaces/default/deployments/..%2F..%2F")

@@ -9,9 +9,10 @@ import yaml
 
 from tests.unit.helpers import SECRET, joined, kubeconfig, parsed
 from velapulumi.clusters.client import Identity
-from velapulumi.clusters.identity import reach
-from velapulumi.clusters.membership import join_cluster
-from velapulumi.clusters.registry import Registry, check_name
+from velapulumi.clusters.identity import Reached, reach
+from velapulumi.clusters.membership import join_cluster, probe_cluster
+from velapulumi.clusters.registry import JoinedCluster, RecordedVersion, Registry, check_name
+from velapulumi.definitions import ClusterVersion
 from velapulumi.errors import (
     ClusterUnreachable,
     InvalidFile,
@@ -21,6 +22,9 @@ from velapulumi.errors import (
     WrongCluster,
 )
 from velapulumi.project import Project
+from velapulumi.render import ClusterFacts
+
+VERSION = ClusterVersion(1, 36, "v1.36.3", "linux/amd64")
 
 
 @pytest.fixture
@@ -132,6 +136,85 @@ def test_a_name_that_no_cluster_may_have(name: str, message: str) -> None:
     assert caught.value.message.startswith(message)
 
 
+def test_what_is_known_of_a_cluster_reads_back_as_facts(
+    project: Project, registry: Registry
+) -> None:
+    registry.update(
+        "east",
+        lambda entry: entry.model_copy(
+            update={"labels": {"region": "eu"}, "version": RecordedVersion.of(VERSION)}
+        ),
+    )
+    assert yaml.safe_load(project.registry_file.read_text())["clusters"] == [
+        {
+            **joined("east").model_dump(exclude_none=True),
+            "labels": {"region": "eu"},
+            "version": {
+                "major": 1,
+                "minor": 36,
+                "gitVersion": "v1.36.3",
+                "platform": "linux/amd64",
+            },
+        },
+        {**joined("west").model_dump(exclude_none=True), "labels": {}},
+    ]
+    assert Registry(project).facts() == {
+        "east": ClusterFacts({"region": "eu"}, VERSION),
+        "west": ClusterFacts({}, ClusterVersion()),
+    }
+
+
+def test_a_registry_from_before_labels_and_versions_reads(project: Project) -> None:
+    project.registry_file.write_text(
+        "apiVersion: velapulumi.dev/v1\nkind: ClusterList\nclusters:\n"
+        "- name: east\n  type: token\n  endpoint: https://127.0.0.1:1\n  uid: uid-east\n"
+        "  joined: '2026-01-02T03:04:05Z'\n"
+    )
+    assert Registry(project).all() == [joined("east")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("labels: {region: 1}", "clusters[0].labels.region: must be a string, is the number 1"),
+        ("labels: {-a: b}", "clusters[0].labels: label key '-a' is not of the form NAME or"),
+        ("labels: {a: b c}", "clusters[0].labels: label value 'b c' is not up to 63 letters"),
+        ("version: 1.30", "clusters[0].version: must be a map, is the number 1.3"),
+        ("version: {minor: 30, gitVersion: v1}", "clusters[0].version.major: is missing"),
+    ],
+)
+def test_odd_labels_and_versions_are_told(
+    project: Project, registry: Registry, text: str, message: str
+) -> None:
+    registry.remove("west")
+    written = project.registry_file.read_text()
+    project.registry_file.write_text(written.replace("labels: {}", text))
+    with pytest.raises(InvalidFile) as caught:
+        registry.all()
+    assert message in caught.value.message
+
+
+def test_a_renamed_cluster_keeps_all_else(project: Project, registry: Registry) -> None:
+    before = registry.kubeconfig("east")
+    registry.rename("east", "north")
+    assert registry.all() == [joined("north", "uid-east"), joined("west")]
+    assert registry.kubeconfig("north") == before
+    assert not (project.credentials / "east.kubeconfig").exists()
+    with pytest.raises(UnknownCluster, match=r"^no such cluster: east$"):
+        registry.rename("east", "south")
+    with pytest.raises(UsageProblem, match=r"^cannot set cluster name to west: cluster west is"):
+        registry.rename("north", "west")
+    assert [entry.uid for entry in registry.all()] == ["uid-east", "uid-west"]
+
+
+def test_a_cluster_without_credentials_here_is_renamed_all_the_same(
+    project: Project, registry: Registry
+) -> None:
+    (project.credentials / "east.kubeconfig").unlink()
+    registry.rename("east", "north")
+    assert [entry.name for entry in registry.all()] == ["north", "west"]
+
+
 @pytest.fixture
 def identities(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """UIDs that clusters answer with, by name; one that is not there does not answer."""
@@ -145,7 +228,7 @@ def identities(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         def identity(self) -> Identity:
             if self.name not in found:
                 raise ClusterUnreachable(f"cluster {self.name} cannot be reached: gone")
-            return Identity(found[self.name], "v1.36.3")
+            return Identity(found[self.name], VERSION)
 
     monkeypatch.setattr("velapulumi.clusters.membership.Cluster", Answering)
     monkeypatch.setattr("velapulumi.clusters.identity.Cluster", Answering)
@@ -205,3 +288,63 @@ def test_each_cluster_is_reached_or_told_why_not(
         "its identity is rebuilt, joined was uid-west"
     )
     assert reach(project, []) == {}
+
+
+def join(project: Project, labels: dict[str, str] | None = None) -> JoinedCluster:
+    path = project.root / "config"
+    path.write_text(yaml.safe_dump(kubeconfig()))
+    join_cluster(project, path, "east", labels)
+    return Registry(project).get("east")
+
+
+def test_joining_again_keeps_labels_unless_they_are_given(
+    project: Project, identities: dict[str, str]
+) -> None:
+    identities["east"] = "uid-1"
+    first = join(project, {"region": "eu"})
+    assert first.labels == {"region": "eu"}
+    assert first.version is not None
+    assert first.version.value == VERSION
+    assert join(project).labels == {"region": "eu"}
+    assert join(project, {"tier": "gold"}).labels == {"tier": "gold"}
+    assert join(project, {}).labels == {}
+
+
+def test_an_upgraded_cluster_is_told_until_it_is_probed(
+    project: Project, registry: Registry, identities: dict[str, str]
+) -> None:
+    identities["east"] = "uid-east"
+    old = RecordedVersion(major=1, minor=35, gitVersion="v1.35.0")
+    for version, warning in (
+        (None, ""),
+        (RecordedVersion.of(VERSION), ""),
+        (
+            old,
+            "cluster east runs v1.36.3 now, v1.35.0 is recorded: "
+            "run `velapulumi cluster probe east`",
+        ),
+    ):
+        registry.update("east", lambda e, v=version: e.model_copy(update={"version": v}))  # type: ignore[misc]
+        found = reach(project, ["east"])["east"]
+        assert isinstance(found, Reached)
+        assert (found.warning, found.identity.version) == (warning, VERSION)
+    assert probe_cluster(project, "east").version == RecordedVersion.of(VERSION)
+    assert registry.facts()["east"].version == VERSION
+    again = project.registry_file.stat().st_mtime_ns
+    probe_cluster(project, "east")
+    assert project.registry_file.stat().st_mtime_ns == again
+
+
+def test_only_the_cluster_that_was_joined_is_probed(
+    project: Project, registry: Registry, identities: dict[str, str]
+) -> None:
+    before = project.registry_file.read_bytes()
+    identities["east"] = "rebuilt"
+    for name, error in (
+        ("east", WrongCluster),
+        ("west", ClusterUnreachable),
+        ("gone", UnknownCluster),
+    ):
+        with pytest.raises(error):
+            probe_cluster(project, name)
+    assert project.registry_file.read_bytes() == before

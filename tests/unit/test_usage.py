@@ -24,7 +24,7 @@ from velapulumi.delivery.remove import stages_of
 from velapulumi.errors import ClusterInUse, UnknownApplication, UnknownCluster, UsageProblem
 from velapulumi.gate.file import update_gate
 from velapulumi.project import Project, StackName
-from velapulumi.status.usage import detach_cluster, users_of
+from velapulumi.status.usage import detach_cluster, rename_cluster, users_of
 
 
 def use(project: Project, stack: str, cluster: str, **outputs: Any) -> None:
@@ -79,6 +79,39 @@ def test_what_is_not_joined_cannot_be_detached(project: Project) -> None:
     assert caught.value.message == (
         "cannot delete `local` cluster, it is reserved as the local cluster"
     )
+
+
+def test_a_cluster_is_renamed_unless_somebody_uses_it(project: Project) -> None:
+    join(project, "east")
+    rename_cluster(project, "east", "west")
+    assert [entry.name for entry in Registry(project).all()] == ["west"]
+    use(project, "shop.prod", "west")
+    with pytest.raises(ClusterInUse) as caught:
+        rename_cluster(project, "west", "east")
+    assert caught.value.message == (
+        "cluster west is not mutable now: "
+        "application default/shop (env: prod) is currently using cluster west"
+    )
+    assert [entry.name for entry in Registry(project).all()] == ["west"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("local", "west", "cannot rename `local` cluster, it is reserved as the local cluster"),
+        ("east", "local", "ClusterName cannot be `local`, it is reserved as the local cluster"),
+        ("east", "", "ClusterName cannot be empty"),
+        ("east", "../x", "cluster name '../x' is not a DNS name"),
+        ("east", "east", "cannot set cluster name to east: cluster east is already joined"),
+        ("gone", "west", "no such cluster: gone"),
+    ],
+)
+def test_names_that_cannot_be_changed(project: Project, old: str, new: str, message: str) -> None:
+    join(project, "east")
+    with pytest.raises(UsageProblem) as caught:
+        rename_cluster(project, old, new)
+    assert caught.value.message.startswith(message)
+    assert Registry(project).all() == [joined("east")]
 
 
 def test_stages_are_deleted_the_last_one_first(project: Project) -> None:

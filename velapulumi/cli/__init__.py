@@ -15,7 +15,7 @@ from velapulumi.errors import Interrupted, VelapulumiError
 
 # name → (module:attribute, short help); the help stands here so that `--help` loads nothing.
 COMMANDS = {
-    "cluster": ("cluster:cluster", "Join clusters, list and detach them."),
+    "cluster": ("cluster:cluster", "Join clusters, list, label and detach them."),
     "delete": ("delete:delete", "Delete an application from all its clusters."),
     "doctor": ("doctor:doctor", "Show every tool: where, which version, what to do."),
     "dry-run": ("dry_run:dry_run", "Print the Kubernetes objects of each environment."),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from velapulumi.errors import ClusterUnreachable
+from velapulumi.definitions import ClusterVersion
+from velapulumi.errors import ClusterUnreachable, ObjectRefused
 from velapulumi.files import make_private_folder
 
 Manifest = Mapping[str, Any]
 TIMEOUT = 5.0
 _NO_KUBERNETES = "it does not answer as a Kubernetes API server"
+_VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,11 @@ class Identity:
 
     Attributes:
         uid: UID of its ``kube-system`` namespace.
-        version: Version of its API server, such as ``v1.36.3``.
+        version: Version of its API server.
     """
 
     uid: str
-    version: str
+    version: ClusterVersion
 
 
 class Cluster:
@@ -80,8 +83,8 @@ class Cluster:
         if namespace is None or version is None:
             raise self._unreachable("it has no kube-system namespace")
         try:
-            return Identity(namespace["metadata"]["uid"], version["gitVersion"])
-        except (KeyError, TypeError) as error:
+            return Identity(namespace["metadata"]["uid"], _version(version))
+        except (KeyError, TypeError, ValueError) as error:
             raise self._unreachable(_NO_KUBERNETES) from error
 
     def read(self, manifest: Manifest) -> dict[str, Any] | None:
@@ -98,21 +101,66 @@ class Cluster:
 
         Raises:
             ClusterUnreachable: No answer, or access refused.
+            ObjectRefused: The patch holds the ``resourceVersion`` of a state that is gone, or its
+                result is not valid.
         """
         path = self._path(manifest)
         if path:
             self._call("PATCH", path, patch, "application/merge-patch+json")
 
-    def apply(self, manifest: Manifest, manager: str) -> None:
+    def apply(self, manifest: Manifest, manager: str) -> dict[str, Any] | None:
         """Apply a manifest on the server in the name of a field manager, by force.
+
+        Returns:
+            The object as it then is; None when the cluster does not have its kind.
 
         Raises:
             ClusterUnreachable: No answer, or access refused.
+            ObjectRefused: The result is not valid.
+        """
+        path = self._path(manifest)
+        if path is None:
+            return None
+        query = urlencode({"fieldManager": manager, "force": "true"})
+        return self._call("PATCH", f"{path}?{query}", manifest, "application/apply-patch+yaml")
+
+    def replace(self, manifest: Manifest, manager: str) -> dict[str, Any] | None:
+        """Put a manifest in the place of the object it names, in the name of a field manager.
+
+        Returns:
+            The object as it then is; None when it, or its kind, is not there.
+
+        Raises:
+            ClusterUnreachable: No answer, or access refused.
+            ObjectRefused: The manifest is not valid, or has the ``resourceVersion`` of a state that
+                is gone.
+        """
+        path = self._path(manifest)
+        if path is None:
+            return None
+        query = urlencode({"fieldManager": manager})
+        return self._call("PUT", f"{path}?{query}", manifest, "application/json")
+
+    def delete(self, manifest: Manifest, resource_version: str) -> None:
+        """Delete the object a manifest names, and what hangs on it.
+
+        Args:
+            manifest: Names the object.
+            resource_version: The state it must be in.
+
+        Raises:
+            ClusterUnreachable: No answer, or access refused.
+            ObjectRefused: It is in another state.
         """
         path = self._path(manifest)
         if path:
-            query = urlencode({"fieldManager": manager, "force": "true"})
-            self._call("PATCH", f"{path}?{query}", manifest, "application/apply-patch+yaml")
+            options = {
+                "apiVersion": "v1",
+                "kind": "DeleteOptions",
+                "propagationPolicy": "Background",
+                "preconditions": {"resourceVersion": resource_version},
+            }
+            self._call("DELETE", path, options, "application/json")
 
     def pods(self, namespace: str, labels: Mapping[str, str]) -> list[dict[str, Any]]:
         """List the pods that carry the labels.
@@ -126,30 +174,83 @@ class Cluster:
         items = answer.get("items") if answer else None
         return items if isinstance(items, list) else []
 
-    def _path(self, manifest: Manifest) -> str | None:
-        """Path of the object a manifest names; None when the cluster does not have its kind."""
-        version, metadata = manifest["apiVersion"], manifest["metadata"]
-        group = f"/apis/{version}" if "/" in version else f"/api/{version}"
-        resource = self._kinds(group).get(manifest["kind"])
-        if resource is None:
-            return None
-        plural, namespaced = resource
-        namespace = metadata.get("namespace")
-        folder = f"/namespaces/{quote(namespace)}" if namespaced and namespace else ""
-        return f"{group}{folder}/{plural}/{quote(metadata['name'])}"
+    def api_versions(self, group: str) -> list[str]:
+        """The versions the cluster serves a group in, the one it prefers first.
 
-    def _kinds(self, group: str) -> dict[str, tuple[str, bool]]:
-        if group not in self._resources:
-            answer = self._call("GET", group) or {"resources": []}
+        Args:
+            group: API group; empty for all of them, first of all the core one.
+
+        Returns:
+            API versions such as ``apps/v1``; none when there is no such group.
+
+        Raises:
+            ClusterUnreachable: No answer, or access refused.
+        """
+        answer = self._call("GET", f"/apis/{quote(group, safe='')}" if group else "/apis")
+        versions = [] if group else ["v1"]
+        try:
+            for entry in ([answer] if group else answer["groups"]) if answer else ():
+                preferred = entry["preferredVersion"]["groupVersion"]
+                others = [version["groupVersion"] for version in entry["versions"]]
+                versions += dict.fromkeys([preferred, *others])
+        except (KeyError, TypeError) as error:
+            raise self._unreachable(_NO_KUBERNETES) from error
+        return versions
+
+    def kinds(self, api_version: str) -> Mapping[str, tuple[str, bool]]:
+        """The kinds of an API version: the plural of each, and whether it is namespaced.
+
+        Raises:
+            ClusterUnreachable: No answer, or access refused.
+        """
+        if api_version not in self._resources:
+            answer = self._call("GET", _root(api_version)) or {"resources": []}
             try:
-                self._resources[group] = {
+                self._resources[api_version] = {
                     entry["kind"]: (entry["name"], entry["namespaced"])
                     for entry in answer["resources"]
                     if "/" not in entry["name"]
                 }
             except (KeyError, TypeError) as error:
                 raise self._unreachable(_NO_KUBERNETES) from error
-        return self._resources[group]
+        return self._resources[api_version]
+
+    def objects(
+        self, api_version: str, kind: str, namespace: str, labels: Mapping[str, str]
+    ) -> list[dict[str, Any]]:
+        """List the objects of a kind that carry the labels, by name; none without the kind.
+
+        Raises:
+            ClusterUnreachable: No answer, or access refused.
+        """
+        folder = self._folder(api_version, kind, namespace)
+        selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+        query = urlencode({"labelSelector": selector})
+        answer = self._call("GET", f"{folder}?{query}") if folder else None
+        try:
+            # The items of a list do not say their kind themselves.
+            found = [
+                {"apiVersion": api_version, "kind": kind, **item}
+                for item in (answer["items"] if answer else ())
+            ]
+            return sorted(found, key=lambda item: str(item["metadata"]["name"]))
+        except (KeyError, TypeError) as error:
+            raise self._unreachable(_NO_KUBERNETES) from error
+
+    def _path(self, manifest: Manifest) -> str | None:
+        """Path of the object a manifest names; None when the cluster does not have its kind."""
+        metadata = manifest["metadata"]
+        folder = self._folder(manifest["apiVersion"], manifest["kind"], metadata.get("namespace"))
+        return f"{folder}/{quote(metadata['name'], safe='')}" if folder else None
+
+    def _folder(self, api_version: str, kind: str, namespace: str | None) -> str | None:
+        """Path of the objects of a kind; None when the cluster does not have it."""
+        resource = self.kinds(api_version).get(kind)
+        if resource is None:
+            return None
+        plural, namespaced = resource
+        folder = f"/namespaces/{quote(namespace, safe='')}" if namespaced and namespace else ""
+        return f"{_root(api_version)}{folder}/{plural}"
 
     def _call(
         self, method: str, path: str, body: Manifest | None = None, content_type: str = ""
@@ -172,7 +273,9 @@ class Cluster:
             raise self._unreachable(_reason(error)) from error
         if answer.status == 404:
             return None
-        if answer.status != 200:
+        if answer.status in (409, 422):
+            raise ObjectRefused(f"cluster {self.name} refuses it: {_refusal(answer.status, content)}")
+        if answer.status not in (200, 201, 202):
             raise self._unreachable(_refusal(answer.status, content))
         try:
             document = json.loads(content)
@@ -186,6 +289,25 @@ class Cluster:
         return ClusterUnreachable(
             f"cluster {self.name} at {self.endpoint} cannot be reached: {reason}"
         )
+
+
+def _root(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+def _version(answer: Mapping[str, Any]) -> ClusterVersion:
+    """The version an API server tells; some add a ``+`` to its numbers or leave them empty.
+
+    Raises:
+        KeyError, TypeError, ValueError: It is none.
+    """
+    told = f"{answer.get('major')}.{answer.get('minor')}"
+    numbers = _VERSION.match(told) or _VERSION.match(answer["gitVersion"])
+    if numbers is None:
+        raise ValueError("no version")
+    return ClusterVersion(
+        int(numbers[1]), int(numbers[2]), answer["gitVersion"], str(answer.get("platform", ""))
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -14,11 +14,32 @@ from velapulumi.project import Project
 
 @dataclass(frozen=True)
 class Reached:
-    """A cluster that answered and is the one joined under its name."""
+    """A cluster that answered and is the one joined under its name.
+
+    Attributes:
+        joined: What is recorded of it.
+        identity: What it says of itself now, its version included.
+        client: How to talk to it.
+    """
 
     joined: JoinedCluster
     identity: Identity
     client: Cluster
+
+    @property
+    def warning(self) -> str:
+        """That another version is recorded than it runs now; empty when it is not so."""
+        recorded, live = self.joined.version, self.identity.version
+        if recorded is None or (recorded.minor, recorded.git_version) == (
+            live.minor,
+            live.git_version,
+        ):
+            return ""
+        name = self.joined.name
+        return (
+            f"cluster {name} runs {live.git_version} now, {recorded.git_version} is recorded: "
+            f"run `velapulumi cluster probe {name}`"
+        )
 
 
 def open_cluster(project: Project, name: str) -> tuple[JoinedCluster, Cluster]:

@@ -1,33 +1,68 @@
 """The joined clusters: who they are in the project, how to sign in apart from it.
 
-``clusters.yaml`` in the stack folder holds what a team shares: name, endpoint and identity. The
-credentials lie in the machine's own state folder, one file per cluster, readable by its owner only.
+``clusters.yaml`` in the stack folder holds what a team shares: name, endpoint, identity, labels
+and Kubernetes version. The credentials lie in the machine's own state folder, one file per cluster,
+readable by its owner only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from velapulumi import files
 from velapulumi.clusters.kubeconfig import Kubeconfig, parse_kubeconfig
+from velapulumi.clusters.labels import label_problem
+from velapulumi.definitions import ClusterVersion
 from velapulumi.documents import read_file
 from velapulumi.errors import UnknownCluster, UsageProblem
 from velapulumi.project import Project
-from velapulumi.spec.model import Many, StrictModel
+from velapulumi.render import ClusterFacts
+from velapulumi.spec.model import Labels, Many, StrictModel
 
 LOCAL = "local"
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_ANOTHER_NAME = "Choose another name; `velapulumi cluster join` takes it with --name."
+
+
+def _valid(labels: dict[str, str]) -> dict[str, str]:
+    if problem := label_problem(labels):
+        raise ValueError(problem)
+    return labels
+
+
+class RecordedVersion(StrictModel):
+    """A Kubernetes version, spelled as an API server does and its numbers as numbers."""
+
+    major: int
+    minor: int
+    git_version: str = Field(alias="gitVersion")
+    platform: str = ""
+
+    @classmethod
+    def of(cls, version: ClusterVersion) -> RecordedVersion:
+        """The form the registry keeps a version in."""
+        return cls(
+            major=version.major,
+            minor=version.minor,
+            gitVersion=version.git_version,
+            platform=version.platform,
+        )
+
+    @property
+    def value(self) -> ClusterVersion:
+        return ClusterVersion(self.major, self.minor, self.git_version, self.platform)
 
 
 class JoinedCluster(StrictModel):
-    """A cluster as it was when it was joined.
+    """A cluster as it was when it was joined or, its version, when it was probed last.
 
     Attributes:
         name: Its name in placements.
@@ -35,6 +70,8 @@ class JoinedCluster(StrictModel):
         endpoint: URL of its API server.
         uid: UID of its ``kube-system`` namespace: what tells it from any other cluster.
         joined: When, in RFC 3339.
+        labels: What topology policies choose it by.
+        version: Its Kubernetes version; None when it was joined before versions were recorded.
     """
 
     name: str
@@ -42,6 +79,8 @@ class JoinedCluster(StrictModel):
     endpoint: str
     uid: str
     joined: str
+    labels: Annotated[Labels, AfterValidator(_valid)] = Field(default_factory=dict)
+    version: RecordedVersion | None = None
 
 
 class _ClusterList(StrictModel):
@@ -78,6 +117,19 @@ class Registry:
                 return entry
         raise UnknownCluster(f"no such cluster: {name}", next_step=_join_hint(name))
 
+    def facts(self) -> dict[str, ClusterFacts]:
+        """What rendering needs to know of every joined cluster, by name.
+
+        Raises:
+            InvalidFile: The registry is damaged.
+        """
+        return {
+            entry.name: ClusterFacts(
+                entry.labels, entry.version.value if entry.version else ClusterVersion()
+            )
+            for entry in self.all()
+        }
+
     def add(self, cluster: JoinedCluster, kubeconfig: Kubeconfig) -> None:
         """Store a cluster and its credentials; one of the same name is replaced."""
         files.write(
@@ -85,14 +137,48 @@ class Registry:
             yaml.safe_dump(dict(kubeconfig.document), sort_keys=False),
             mode=0o600,
         )
-        with files.locked(self._project.state / "clusters.lock"):
-            self._store([entry for entry in self.all() if entry.name != cluster.name] + [cluster])
+        with self._changing() as clusters:
+            clusters[cluster.name] = cluster
+
+    def update(self, name: str, change: Callable[[JoinedCluster], JoinedCluster]) -> JoinedCluster:
+        """Change what is recorded of a cluster.
+
+        Args:
+            name: Its name.
+            change: Makes the new entry of the old one; the name stays.
+
+        Raises:
+            UnknownCluster: None is joined under that name.
+            InvalidFile: The registry is damaged.
+        """
+        with self._changing() as clusters:
+            clusters[name] = changed = change(self.get(name))
+        return changed
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a cluster another name, which its credentials on this machine follow.
+
+        Raises:
+            UnknownCluster: None is joined under the old name.
+            UsageProblem: One is joined under the new name.
+            InvalidFile: The registry is damaged.
+        """
+        with self._changing() as clusters:
+            entry = self.get(old)
+            if new in clusters:
+                raise UsageProblem(
+                    f"cannot set cluster name to {new}: cluster {new} is already joined",
+                    next_step="Choose another name.",
+                )
+            del clusters[old]
+            clusters[new] = entry.model_copy(update={"name": new})
+        with contextlib.suppress(FileNotFoundError):
+            self._credential_file(old).replace(self._credential_file(new))
 
     def remove(self, name: str) -> None:
         """Forget a cluster and its credentials."""
-        files.make_private_folder(self._project.state)
-        with files.locked(self._project.state / "clusters.lock"):
-            self._store([entry for entry in self.all() if entry.name != name])
+        with self._changing() as clusters:
+            clusters.pop(name, None)
         self._credential_file(name).unlink(missing_ok=True)
 
     def kubeconfig(self, name: str) -> Mapping[str, Any]:
@@ -114,10 +200,18 @@ class Registry:
     def _credential_file(self, name: str) -> Path:
         return self._project.credentials / f"{name}.kubeconfig"
 
-    def _store(self, clusters: list[JoinedCluster]) -> None:
-        ordered = sorted(clusters, key=lambda entry: entry.name)
-        document = _ClusterList(clusters=tuple(ordered)).model_dump(mode="json", by_alias=True)
-        files.write(self._file, yaml.safe_dump(document, sort_keys=False))
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[dict[str, JoinedCluster]]:
+        """The clusters by name, to be changed by nobody else and stored when all went well."""
+        files.make_private_folder(self._project.state)
+        with files.locked(self._project.state / "clusters.lock"):
+            clusters = {entry.name: entry for entry in self.all()}
+            yield clusters
+            ordered = tuple(clusters[name] for name in sorted(clusters))
+            document = _ClusterList(clusters=ordered).model_dump(
+                mode="json", by_alias=True, exclude_none=True
+            )
+            files.write(self._file, yaml.safe_dump(document, sort_keys=False))
 
 
 def check_name(name: str) -> None:
@@ -131,12 +225,12 @@ def check_name(name: str) -> None:
     if name == LOCAL:
         raise UsageProblem(
             "ClusterName cannot be `local`, it is reserved as the local cluster",
-            next_step="Choose another one with --name.",
+            next_step=_ANOTHER_NAME,
         )
     if len(name) > 63 or not _NAME.fullmatch(name):
         raise UsageProblem(
             f"cluster name {name!r} is not a DNS name (lower-case letters, digits, '-' and '.')",
-            next_step="Choose another one with --name.",
+            next_step=_ANOTHER_NAME,
         )
 
 

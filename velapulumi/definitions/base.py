@@ -181,7 +181,9 @@ class Definition(Generic[P]):
             The parameters (None when invalid), and the problems as path below ``properties``
             and message.
         """
-        problems = [] if self.takes_null else list(_nulls(properties, ()))
+        problems: list[tuple[Path, str]] = []
+        if not self.takes_null and _has_null(properties):
+            problems = list(_nulls(properties, ()))
         try:
             parameters = self.parameters.model_validate(properties)
         except ValidationError as error:
@@ -189,6 +191,18 @@ class Definition(Generic[P]):
             found = explain(self.parameters, error)
             return None, [*problems, *(item for item in found if item[0] not in known)]
         return (None if problems else parameters), problems
+
+
+def _has_null(value: Any) -> bool:
+    """Whether ``_nulls`` finds any, in a fraction of its time."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return value is None
+    for item in value:
+        if item is None or (not isinstance(item, str) and _has_null(item)):
+            return True
+    return False
 
 
 def _nulls(value: Any, path: Path) -> Iterator[tuple[Path, str]]:

@@ -8,15 +8,17 @@ workload.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from types import NoneType
 from typing import Any
 
 from velapulumi.spec import Path, format_path
 
 _ABSENT: Any = object()
+_SCALARS = (str, int, float, NoneType)
+_MAPS = (dict, Mapping)
 
 
 class PatchConflict(Exception):
@@ -31,16 +33,16 @@ class PatchConflict(Exception):
         return cls(path, f"conflicting values {base!r} and {patch!r}")
 
 
-class Marker(ABC):
-    """A value in a patch which is not simply unified."""
+class Marker:
+    """The base of the values in a patch which are not simply unified."""
 
-    @abstractmethod
     def merged(self, base: Any, path: Path) -> Any:
         """The value which takes the place of ``base`` (None when there is none).
 
         Raises:
             PatchConflict: It contradicts the base.
         """
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,16 @@ class ByKey(Marker):
     def merged(self, base: Any, path: Path) -> Any:
         if base is None:
             return unify(_ABSENT, list(self.items), path)
-        keys = [self._key(item) for item in self.items]
+        fields = [name.strip().split(".") for name in self.key.split(",")]
+        keys = [_first_of(fields, item) for item in self.items]
         if not isinstance(base, list) or all(key is None for key in keys):
             return unify(base, list(self.items), path)
         result = list(base)
-        places = {key: i for i, item in enumerate(base) if (key := self._key(item)) is not None}
+        places = {
+            key: index
+            for index, item in enumerate(base)
+            if (key := _first_of(fields, item)) is not None
+        }
         for key, item in zip(keys, self.items, strict=True):
             if key is not None and key in places:
                 index = places[key]
@@ -88,15 +95,6 @@ class ByKey(Marker):
                 places[key] = len(result)
                 result.append(unify(_ABSENT, item, (*path, len(result))))
         return result
-
-    def _key(self, item: Any) -> Any:
-        for name in self.key.split(","):
-            value = item
-            for part in name.strip().split("."):
-                value = value.get(part) if isinstance(value, Mapping) else None
-            if value is not None:
-                return value
-        return None
 
 
 @dataclass(frozen=True)
@@ -138,28 +136,42 @@ def unify(base: Any, patch: Any, path: Path = ()) -> Any:
     Raises:
         PatchConflict: A scalar differs, or the kinds of values do.
     """
-    if isinstance(patch, Marker):
+    if isinstance(patch, _SCALARS):
+        pass
+    elif isinstance(patch, Marker):
         return patch.merged(None if base is _ABSENT else base, path)
-    if isinstance(patch, Mapping) and (base is _ABSENT or isinstance(base, Mapping)):
+    elif isinstance(patch, list):
+        if base is _ABSENT or isinstance(base, list):
+            pairs = zip_longest([] if base is _ABSENT else base, patch, fillvalue=_ABSENT)
+            return [
+                old if new is _ABSENT else unify(old, new, (*path, index))
+                for index, (old, new) in enumerate(pairs)
+            ]
+    elif isinstance(patch, _MAPS) and (base is _ABSENT or isinstance(base, _MAPS)):
         result: dict[str, Any] = {} if base is _ABSENT else {**base}
         for key, value in patch.items():
             result[key] = unify(result.get(key, _ABSENT), value, (*path, key))
         return result
-    if isinstance(patch, list) and (base is _ABSENT or isinstance(base, list)):
-        pairs = zip_longest([] if base is _ABSENT else base, patch, fillvalue=_ABSENT)
-        return [
-            old if new is _ABSENT else unify(old, new, (*path, index))
-            for index, (old, new) in enumerate(pairs)
-        ]
     if base is _ABSENT or (base == patch and type(base) is type(patch)):
         return patch
     raise PatchConflict.between(path, base, patch)
 
 
+def _first_of(fields: Sequence[Sequence[str]], item: Any) -> Any:
+    """The value of the first field an item has, None when it has none; a field is a path."""
+    for field in fields:
+        value = item
+        for part in field:
+            value = value.get(part) if isinstance(value, _MAPS) else None
+        if isinstance(value, Hashable) and value is not None:
+            return value
+    return None
+
+
 def _json_merge(base: Any, patch: Any) -> Any:
-    if not isinstance(patch, Mapping):
+    if isinstance(patch, _SCALARS) or not isinstance(patch, _MAPS):
         return patch
-    result = {**base} if isinstance(base, Mapping) else {}
+    result = {**base} if isinstance(base, _MAPS) else {}
     for key, value in patch.items():
         if value is None:
             result.pop(key, None)

@@ -110,6 +110,7 @@ class _Delivery:
         self._timeout = timeout or (float(health.probe_timeout) if health else DEFAULT_TIMEOUT)
         self._interval = float(health.probe_interval) if health else DEFAULT_INTERVAL
         self._clusters: Mapping[str, Reached | VelapulumiError] = {}
+        self._warned: set[str] = set()
         self._engine: Engine | None = None
 
     def step(self, step: WorkflowStep, name: str) -> bool:
@@ -122,7 +123,10 @@ class _Delivery:
         while True:
             prepared = prepare(self.application, name, self._clusters, step)
             self._clusters = prepared.clusters
-            prepared.check_clusters()
+            for reached in prepared.check_clusters().values():
+                if reached.warning and reached.warning not in self._warned:
+                    self._warned.add(reached.warning)
+                    self._reporter.warning(reached.warning)
             prepared.check_promotion()
             applied, services = self._round(prepared)
             changed = changed or applied

@@ -13,6 +13,7 @@ PROVIDER_VERSION = "4.25.0"
 KUBERNETES_VERSION = "1.36.3"
 ETCD_VERSION = "3.6.14"
 KWOK_VERSION = "0.8.0"
+CUE_VERSION = "0.17.1"
 GO_SERIES = "1.26"
 
 PULUMI = "pulumi"
@@ -87,6 +88,8 @@ CLUSTER_TOOLS = (
     Tool("kwok", "kwok", "0.8.x", _kwok),
     Tool("kwokctl", "kwok", "0.8.x", _kwok),
 )
+CUE = Tool("cue", "cue", "0.17.x", lambda version: version[:2] == (0, 17), ("version",))
+"""Evaluates definitions with CUE templates; needed by projects that have one only."""
 
 
 @dataclass(frozen=True)
@@ -164,5 +167,6 @@ RECIPES = {
             "github.com/pulumi/pulumi/sdk/v3",
             "python/cmd/pulumi-language-python-exec",
         ),
+        Recipe("cue", CUE_VERSION, ("cue",), "cuelang.org/go/cmd/cue"),
     )
 }

@@ -13,7 +13,8 @@ class Manifest(pulumi.CustomResource):
 
     Args:
         name: The resource's name, unique in the stack.
-        manifest: The object; its keys go to the provider as they are.
+        manifest: The object; its keys go to the provider as they are. An object that is only read,
+            because ``opts`` has its ``id``, gives nothing but its kind.
         opts: Resource options; ``provider`` decides the cluster.
     """
 
@@ -22,7 +23,10 @@ class Manifest(pulumi.CustomResource):
     ) -> None:
         api_version = manifest["apiVersion"]
         group = api_version if "/" in api_version else f"core/{api_version}"
-        properties = {**manifest, "status": None}
+        if opts.id is None:
+            properties = {**manifest, "status": None}
+        else:
+            properties = dict.fromkeys(("metadata", "spec", "status"))
         super().__init__(f"kubernetes:{group}:{manifest['kind']}", name, properties, opts)
 
     @property

@@ -107,14 +107,23 @@ class Prepared:
 
     @cached_property
     def holding(self) -> Holding:
-        """What the stage shall hold after the step."""
+        """What the stage shall hold after the step, or the later one it has come to already."""
         application = self.application
         names = application.revision.names
         values = read_values(
-            application.loaded, names, application.workflow, self.step, self.clusters
+            application.loaded, names, application.workflow, self._reached, self.clusters
         )
         record = application.records[self.stage.name]
-        return desired_objects(application.loaded, names, self.stage, self.step, record, values)
+        return desired_objects(application.loaded, names, self.stage, self._reached, record, values)
+
+    @property
+    def _reached(self) -> WorkflowStep:
+        """The step, or the last one after it that has delivered the same revision."""
+        record = self.application.records[self.stage.name]
+        held = record.steps if record else {}
+        revision = str(self.application.revision)
+        steps = self.stage.steps[self.stage.steps.index(self.step) :]
+        return [step for step in steps if step is self.step or held.get(step.name) == revision][-1]
 
     @property
     def has_inputs(self) -> bool:
@@ -133,7 +142,7 @@ class Prepared:
         record = self.application.records[self.stage.name]
         held = dict(record.steps) if record else {}
         names = [step.name for step in self.stage.steps]
-        done = {step.name for step in self.stage.until(self.step.name)}
+        done = {step.name for step in self.stage.until(self._reached.name)}
         if self.holding.pending:
             done.remove(self.step.name)
             held.pop(self.step.name, None)

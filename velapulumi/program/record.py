@@ -19,13 +19,17 @@ class RecordedObject:
 
     Attributes:
         cluster: The cluster it is on.
-        manifest: What was asked for.
+        manifest: What was asked for; what was found there for an object that is only read.
         ready: Whether the engine saw it come up.
+        retained: Whether the engine leaves it behind instead of deleting it.
+        frozen: Whether the last update left it as it was.
     """
 
     cluster: str
     manifest: Mapping[str, Any]
     ready: bool
+    retained: bool = False
+    frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,13 @@ class StageRecord:
         outputs: What the program exported when it last finished.
         objects: The objects it manages.
         interrupted: Whether an operation was under way when the engine last stopped.
+        read: The objects of others that it only reads.
     """
 
     outputs: Mapping[str, Any]
     objects: tuple[RecordedObject, ...]
     interrupted: bool
+    read: tuple[RecordedObject, ...] = ()
 
     @cached_property
     def steps(self) -> Mapping[str, str]:
@@ -56,7 +62,8 @@ class StageRecord:
         names = {revision.partition(":")[0] for revision in held.values()}
         for entry in self.objects:
             labels = entry.manifest.get("metadata", {}).get("labels") or {}
-            if not entry.ready or labels.get("app.oam.dev/appRevision") not in names:
+            current = entry.frozen or labels.get("app.oam.dev/appRevision") in names
+            if not entry.ready or not current:
                 return {}
         return held
 
@@ -84,20 +91,25 @@ def record_of(deployment: Mapping[str, Any]) -> StageRecord:
 
 def _record(deployment: Mapping[str, Any]) -> StageRecord:
     outputs: Mapping[str, Any] = {}
-    objects = []
+    objects: list[RecordedObject] = []
+    read: list[RecordedObject] = []
     for resource in deployment.get("resources") or ():
         kind = resource.get("type", "")
         if kind == _STACK:
             outputs = dict((resource.get("outputs") or {}).items())
         elif kind.startswith("kubernetes:") and not resource.get("delete"):
-            objects.append(
+            external = bool(resource.get("external"))
+            (read if external else objects).append(
                 RecordedObject(
                     cluster=_provider_name(resource.get("provider", "")),
-                    manifest=_manifest(resource.get("inputs") or {}),
+                    manifest=_manifest(resource.get("outputs" if external else "inputs") or {}),
                     ready=not resource.get("initErrors"),
+                    retained=bool(resource.get("retainOnDelete")),
+                    frozen="*" in (resource.get("ignoreChanges") or ()),
                 )
             )
-    return StageRecord(outputs, tuple(objects), bool(deployment.get("pending_operations")))
+    pending = bool(deployment.get("pending_operations"))
+    return StageRecord(outputs, tuple(objects), pending, tuple(read))
 
 
 def _provider_name(reference: str) -> str:

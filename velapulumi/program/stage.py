@@ -67,7 +67,8 @@ def deliver_stage(prepared: Prepared, timeout: float | None = None) -> None:
         take_over(leftovers)
     for reason in prepared.missing:
         pulumi.log.warn(f"an update would be refused: {reason}")
-    for warning in (*prepared.application.loaded.warnings, *prepared.holding.pending):
+    stale = (reached.warning for reached in clusters.values() if reached.warning)
+    for warning in (*prepared.application.loaded.warnings, *stale, *prepared.holding.pending):
         pulumi.log.warn(warning)
     _register(prepared, clusters, timeout)
 

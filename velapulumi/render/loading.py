@@ -217,7 +217,9 @@ class _Loader:
         if any(read.policy.type in (ENV_BINDING, OVERRIDE) for read in self._policies.values()):
             self._builder.check_base()
         else:
-            self._render(self._builder.base())
+            base = self._builder.base()
+            self._render(base)
+            self._warnings += base.environment.warnings
         for index, component in enumerate(self._application.components):
             if component.scopes:
                 path = format_path((*COMPONENTS, index, "scopes"))

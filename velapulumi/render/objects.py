@@ -200,7 +200,7 @@ def render_component(
 
     Raises:
         ComponentError: The parameters contradict each other, a trait contradicts the workload,
-            or two outputs have one key.
+            or two traits of one type make the same object.
     """
     component = resolved.component
     context = Context(
@@ -225,16 +225,31 @@ def render_component(
     manifest = _finished(workload, context, labels, copied.annotations)
     yield _rendered(context, component, manifest, "WORKLOAD", None, "", False)
     late = {t.definition.type for t in resolved.traits if t.definition.after_workload}
-    for key, (trait, output) in outputs.items():
+    makers: dict[tuple[str, ...], str] = {}
+    for output in outputs:
+        trait, key = output.trait, output.key
         labels = {**common, **output_labels(trait, key)}
-        manifest = _finished(output, context, labels, copied.annotations)
-        yield _rendered(context, component, manifest, "TRAIT", trait, key, trait in late)
+        manifest = _finished(output.manifest, context, labels, copied.annotations)
+        further = _rendered(context, component, manifest, "TRAIT", trait, key, trait in late)
+        if output.index is not None and makers.get(further.identity) == trait:
+            message = f"{further.title} is made by an earlier trait of type {trait} already"
+            raise ComponentError(("traits", output.index), message)
+        makers[further.identity] = trait
+        yield further
 
 
-def _objects(
-    resolved: ResolvedComponent, context: Context
-) -> tuple[Manifest, dict[str, tuple[str, Manifest]]]:
-    """The workload after all traits, and by key the other objects with the trait they are from."""
+@dataclass
+class _Output:
+    """An object beside the workload: its key, the trait it is from, and that trait's place."""
+
+    key: str
+    trait: str
+    manifest: Manifest
+    index: int | None = None
+
+
+def _objects(resolved: ResolvedComponent, context: Context) -> tuple[Manifest, list[_Output]]:
+    """The workload after all traits, and the other objects."""
     try:
         base = resolved.definition.render(resolved.parameters, context)
     except RenderError as error:
@@ -242,27 +257,22 @@ def _objects(
     workload = base.workload
     for path, message in misplaced(resolved, workload["kind"]):
         raise ComponentError(path, message)
-    outputs = {key: (AUXILIARY, output) for key, output in base.outputs.items()}
+    outputs = [_Output(key, AUXILIARY, manifest) for key, manifest in base.outputs.items()]
     for index, trait in enumerate(resolved.traits):
         kind = trait.definition.type
         try:
             result = trait.definition.apply(trait.parameters, context, workload)
             workload = unify(workload, result.patch)
-            for key, patch in result.patch_outputs.items():
-                if key in outputs:
-                    owner, output = outputs[key]
-                    outputs[key] = (owner, unify(output, patch))
+            for output in outputs if result.patch_outputs else ():
+                if output.key in result.patch_outputs:
+                    output.manifest = unify(output.manifest, result.patch_outputs[output.key])
         except RenderError as error:
             place: Path = ("traits", index, "properties", *error.path)
             raise ComponentError(place, error.message) from None
         except PatchConflict as conflict:
             message = f"invalid patch trait {kind} into workload: {conflict}"
             raise ComponentError(("traits", index), message) from None
-        for key, output in result.outputs.items():
-            if key in outputs:
-                message = f'outputs item name must be unique: "{key}" already exists'
-                raise ComponentError(("traits", index), message)
-            outputs[key] = (kind, output)
+        outputs += (_Output(key, kind, made, index) for key, made in result.outputs.items())
     return workload, outputs
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from velapulumi.errors import Problem
+from velapulumi.spec.quick import OutOfTheOrdinary, read_quickly
+from velapulumi.spec.scalars import CONVERSIONS, CORE, KEY_KINDS
 
 Path: TypeAlias = tuple[str | int, ...]
 """Place in a document: keys of mappings and indexes of lists, from the root."""
@@ -18,10 +20,9 @@ Path: TypeAlias = tuple[str | int, ...]
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
 MAX_NODES = 100_000
-MAX_INTEGER = 2**63
 
-_CORE = "tag:yaml.org,2002:"
-_MERGE = _CORE + "merge"
+_MERGE = CORE + "merge"
+_KEYS = frozenset(CORE + kind for kind in KEY_KINDS)
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -41,11 +42,15 @@ class Document:
         problems: What is wrong with it without making it unusable, such as duplicate keys.
     """
 
-    def __init__(self, root: Node) -> None:
-        self._root = root
-        builder = _Builder()
-        self.value: Any = builder.build(root, (), 1)
-        self.problems: tuple[Problem, ...] = tuple(builder.problems)
+    def __init__(self, text: str, value: Any, problems: Sequence[Problem] = ()) -> None:
+        self._text = text
+        self.value = value
+        self.problems: tuple[Problem, ...] = tuple(problems)
+
+    @cached_property
+    def _root(self) -> Node:
+        """Its nodes, which know the lines; only made when a line is asked for."""
+        return next(root for root in _compose(self._text) if not _is_empty(root))
 
     def line(self, path: Path) -> int:
         """Line of a place, counted from 1; of the nearest place above it when it is not there."""
@@ -76,13 +81,20 @@ def read_document(text: str) -> Document:
     """
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise DocumentRefused(Problem(1, "", "is larger than 1 MiB"))
+    if len(text) <= MAX_NODES:  # then its values, without aliases, are not too many
+        try:
+            return Document(text, read_quickly(text, MAX_DEPTH))
+        except OutOfTheOrdinary:
+            pass
     roots = [root for root in _compose(text) if not _is_empty(root)]
     if not roots:
         raise DocumentRefused(Problem(1, "", "is empty, an Application is needed"))
     if len(roots) > 1:
         message = "a second document starts here, one Application per file is needed"
         raise DocumentRefused(*(Problem(_line(root), "", message) for root in roots[1:2]))
-    return Document(roots[0])
+    builder = _Builder()
+    value = builder.build(roots[0], (), 1)
+    return Document(text, value, builder.problems)
 
 
 def format_path(path: Path) -> str:
@@ -127,7 +139,7 @@ def _line(node: Node) -> int:
 
 
 def _is_empty(node: Node) -> bool:
-    return isinstance(node, ScalarNode) and node.tag == _CORE + "null"
+    return isinstance(node, ScalarNode) and node.tag == CORE + "null"
 
 
 def _entry(node: Node, part: str | int) -> tuple[int, Node] | None:
@@ -167,7 +179,7 @@ class _Builder:
             )
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
-        if node.tag not in (_CORE + "map", _CORE + "seq"):
+        if node.tag not in (CORE + "map", CORE + "seq"):
             self._problem(node, path, f"the YAML tag {node.tag} is not supported")
         if isinstance(node, SequenceNode):
             return [
@@ -183,7 +195,7 @@ class _Builder:
                 merges.append(value)
             elif not isinstance(key, ScalarNode):
                 self._problem(key, path, "a key must be a string, is a list or map")
-            elif key.tag not in (_CORE + "str", _CORE + "value", _CORE + "timestamp"):
+            elif key.tag not in _KEYS:
                 message = f'the key {key.value} must be a string: write "{key.value}"'
                 self._problem(key, path, message)
             elif key.value in result:
@@ -207,8 +219,8 @@ class _Builder:
                 result.setdefault(key, value)
 
     def _scalar(self, node: ScalarNode, path: Path) -> Any:
-        kind = node.tag.removeprefix(_CORE)
-        convert = _SCALARS.get(kind)
+        kind = node.tag.removeprefix(CORE)
+        convert = CONVERSIONS.get(kind)
         if convert is None:
             self._problem(node, path, f"the YAML tag {node.tag} is not supported")
             return node.value
@@ -220,60 +232,3 @@ class _Builder:
 
     def _problem(self, node: Node, path: Path, message: str) -> None:
         self.problems.append(Problem(_line(node), format_path(path), message))
-
-
-_BOOLEANS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
-_BASES = {"0x": 16, "0b": 2, "0o": 8}
-
-
-def _integer(text: str) -> int | str:
-    if ":" in text:
-        return text
-    digits = text.replace("_", "").lower()
-    sign = -1 if digits.startswith("-") else 1
-    digits = digits.lstrip("+-")
-    base = _BASES.get(digits[:2]) or (8 if digits.startswith("0") and len(digits) > 1 else 10)
-    if len(digits) > 80:
-        raise ValueError("the number is too large")
-    try:
-        value = sign * int(digits, base)
-    except ValueError:
-        raise ValueError(f"is not a number: {text}") from None
-    if not -MAX_INTEGER <= value < MAX_INTEGER:
-        raise ValueError("the number is too large")
-    return value
-
-
-def _float(text: str) -> float | str:
-    if ":" in text:
-        return text
-    digits = text.replace("_", "").lower()
-    try:
-        value = float(digits.replace(".inf", "inf").replace(".nan", "nan"))
-    except ValueError:
-        raise ValueError(f"is not a number: {text}") from None
-    if not math.isfinite(value):
-        raise ValueError("the number must be finite")
-    return value
-
-
-def _boolean(text: str) -> bool:
-    try:
-        return _BOOLEANS[text.lower()]
-    except KeyError:
-        raise ValueError(f"is neither true nor false: {text}") from None
-
-
-def _null(text: str) -> None:
-    return None
-
-
-_SCALARS: dict[str, Callable[[str], Any]] = {
-    "str": str,
-    "timestamp": str,
-    "value": str,
-    "int": _integer,
-    "float": _float,
-    "bool": _boolean,
-    "null": _null,
-}

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from velapulumi.definitions.base import ComponentDefinition, Context, Rendered
-from velapulumi.definitions.pod.deployment import (
-    WORKLOAD,
-    ContainerParameters,
-    container,
-    deployment,
-    deployment_health,
+from velapulumi.definitions.pod.container import (
+    ServerParameters,
     pod,
-    pod_labels,
+    pod_metadata,
+    server_container,
 )
+from velapulumi.definitions.pod.volumes import chosen_mounts
+from velapulumi.definitions.pod.workload import API_VERSION, replicas_health, workload
 
 
-class Parameters(ContainerParameters):
+class Parameters(ServerParameters):
     """Parameters of ``worker``."""
 
 
 def render(parameters: Parameters, context: Context) -> Rendered:
     """The Deployment."""
-    spec = pod(parameters, [container(parameters, context.name)])
-    return Rendered(deployment(context, {"labels": pod_labels(context)}, spec))
+    mounts = chosen_mounts(parameters.volumeMounts, parameters.volumes)
+    main = server_container(parameters, context.name, mounts)
+    spec = pod(parameters, main, mounts)
+    return Rendered(workload("Deployment", context, pod_metadata(context), spec))
 
 
 DEFINITION = ComponentDefinition(
@@ -29,7 +30,7 @@ DEFINITION = ComponentDefinition(
     parameters=Parameters,
     summary="A program which runs for good and is not reached over the network.",
     example={"image": "busybox", "cmd": ["sleep", "1000000"]},
-    workload=WORKLOAD,
+    workload=(API_VERSION, "Deployment"),
     render=render,
-    health=deployment_health,
+    health=replicas_health,
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from velapulumi.definitions.base import Manifest, RenderError
+from velapulumi.spec import did_you_mean
 
 POD_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod")
 """Kinds of workload which make pods; what traits of pods apply to."""
@@ -28,7 +29,8 @@ def pod_spec(workload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def containers(workload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The containers of the pods."""
-    return list(pod_spec(workload).get("containers") or ())
+    found = pod_spec(workload).get("containers")
+    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
 
 
 def container(workload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -37,10 +39,12 @@ def container(workload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     Raises:
         RenderError: There is none.
     """
+    names = []
     for item in containers(workload):
         if item.get("name") == name:
             return item
-    raise RenderError((), f"container {name} not found")
+        names.append(str(item.get("name")))
+    raise RenderError((), f"container {name} not found{did_you_mean(name, names)}")
 
 
 def template_patch(workload: Mapping[str, Any], patch: Any) -> Manifest:

@@ -164,6 +164,11 @@ class Volume(Mount):
         return _empty_dir(self.medium)
 
 
+def chosen_mounts(mounts: VolumeMounts | None, volumes: Sequence[Volume] | None) -> list[Mount]:
+    """What a component mounts: its volumeMounts, or without them its deprecated volumes."""
+    return list(volumes or ()) if mounts is None else mounts.all()
+
+
 def pod_volumes(mounts: Sequence[Mount]) -> list[Manifest]:
     """The pod's volumes; of several with one name the first."""
     volumes: dict[str, Manifest] = {}

@@ -1,0 +1,1 @@
+"""Pieces of Services and Ingresses which several trait types share."""

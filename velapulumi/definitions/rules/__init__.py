@@ -1,0 +1,1 @@
+"""What the resource-rule policies share: which objects a rule is for, and paths of fields."""
