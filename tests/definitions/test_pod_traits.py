@@ -59,7 +59,9 @@ def refused(kind: str, properties: dict[str, Any], *before: dict[str, Any]) -> t
     found = problem(*before, {"type": kind, "properties": properties})
     place = f"spec.components[0].traits[{len(before)}]"
     assert found.path.startswith(place)
-    return found.path.removeprefix(place).removeprefix(".properties"), found.message
+    message = found.message.removesuffix(f" (trait {kind})")
+    assert kind in found.message
+    return found.path.removeprefix(place).removeprefix(".properties"), message
 
 
 def needed(kind: str) -> dict[str, Any]:

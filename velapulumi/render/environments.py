@@ -168,8 +168,11 @@ class EnvironmentBuilder:
         known = self._known.get(origin.sources[-1], ())
         document = {"spec": self._application.spec}
         for place, message in findings:
-            if (_by_type(origin.component, place), message) not in known:
-                self._note([(locate(origin, place, document), message)])
+            if (_by_type(origin.component, place), message) in known:
+                continue
+            kind = _trait_type(origin.component, place)
+            text = f"{message} (trait {kind})" if kind and kind not in message else message
+            self._note([(locate(origin, place, document), text)])
 
     def _patched(
         self,
@@ -235,6 +238,13 @@ def _by_type(component: Component, place: Path) -> Path:
     if len(place) > 1 and place[0] == "traits":
         return ("traits", component.traits[int(place[1])].type, *place[2:])
     return place
+
+
+def _trait_type(component: Component, place: Path) -> str:
+    """Type of the trait in whose parameters a place of a component lies; else empty."""
+    if len(place) > 2 and place[0] == "traits":
+        return component.traits[int(place[1])].type
+    return ""
 
 
 def _name(selector: Selector | None) -> str:

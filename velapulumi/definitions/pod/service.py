@@ -84,7 +84,7 @@ class ServiceParameters(ServerParameters):
     imagePullPolicy: PullPolicy | None = Field(None, description="When to pull the image.")
     port: int | None = Field(None, description="Deprecated, use ports; not used beside it.")
     ports: Many[Port] | None = Field(None, description="Ports.")
-    exposeType: Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] = Field(
+    exposeType: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field(
         "ClusterIP", description="Type of the Service."
     )
     addRevisionLabel: bool = Field(False, description="Whether pods carry the revision.")
@@ -99,9 +99,6 @@ class MappedServiceParameters(ServiceParameters):
     """Parameters shared by ``webservice`` and ``statefulset``."""
 
     ports: Many[MappedPort] | None = Field(None, description="Ports.")
-    exposeType: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field(
-        "ClusterIP", description="Type of the Service."
-    )
     args: Many[str] | None = Field(None, description="Arguments of the program.")
     volumeMounts: SubPathVolumeMounts | None = Field(None, description="Volumes and mounts.")
 
