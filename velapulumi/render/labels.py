@@ -11,6 +11,8 @@ from velapulumi.spec import Application
 FILTER_LABELS = "filter.oam.dev/label-keys"
 FILTER_ANNOTATIONS = "filter.oam.dev/annotation-keys"
 
+REPLICA_LABEL = "app.oam.dev/replicaKey"
+
 NOT_COPIED = frozenset(
     {
         FILTER_LABELS,
@@ -61,7 +63,7 @@ def common_labels(context: Context, unnamed: Sequence[str]) -> dict[str, str]:
         "app.oam.dev/revision": context.revision,
     }
     if context.replica_key:
-        labels["app.oam.dev/replicaKey"] = context.replica_key
+        labels[REPLICA_LABEL] = context.replica_key
     if context.cluster not in unnamed:
         labels["app.oam.dev/cluster"] = context.cluster
     return labels

@@ -418,7 +418,13 @@ class _Loader:
                     application, resolved, place, revision, copied, self._surroundings
                 ):
                     other = seen.setdefault(item.identity, item)
-                    if other.component != item.component:
+                    if other.replica_key != item.replica_key:
+                        message = (
+                            f"{item.title} is rendered for several keys: a replicated component "
+                            "must have context.replicaKey in the names of its objects"
+                        )
+                        self._builder.report(origin, [((), message)])
+                    elif other.component != item.component:
                         message = f"{item.title} is rendered by component {other.component} too"
                         self._builder.report(origin, [((), message)])
                     elif other is not item:

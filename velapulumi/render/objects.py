@@ -11,6 +11,7 @@ from velapulumi.render.components import ResolvedComponent, misplaced
 from velapulumi.render.environments import Environment
 from velapulumi.render.labels import (
     AUXILIARY,
+    REPLICA_LABEL,
     Inherited,
     common_labels,
     inherited,
@@ -95,6 +96,12 @@ class RenderedObject:
     key: str
     target: str = ""
     after_workload: bool = False
+
+    @property
+    def replica_key(self) -> str:
+        """Which replica of its component it belongs to; empty without a replication policy."""
+        key: str = self.manifest["metadata"]["labels"].get(REPLICA_LABEL, "")
+        return key
 
     @property
     def identity(self) -> tuple[str, str, str, str]:
