@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
@@ -13,15 +13,17 @@ from velapulumi.render.components import find_or_explain
 from velapulumi.render.defaults import default_steps
 from velapulumi.render.environments import Environment, EnvironmentBuilder, TracedEnvironment
 from velapulumi.render.labels import inherited
+from velapulumi.render.notes import Notes
 from velapulumi.render.objects import (
     ComponentError,
     RenderedObject,
     RevisionNames,
     render_component,
 )
-from velapulumi.render.placement import LOCAL, NoCluster, Placement, topology_placements
+from velapulumi.render.placement import LOCAL, Placement
 from velapulumi.render.rules import NO_RULES, Rules
 from velapulumi.render.surroundings import NOTHING_ELSE, Surroundings
+from velapulumi.render.targets import ENV_BINDING, OVERRIDE, Policies, ReadPolicy, Targets
 from velapulumi.spec import (
     COMPONENTS,
     POLICIES,
@@ -33,7 +35,6 @@ from velapulumi.spec import (
     Step,
     SubStep,
     check_support,
-    did_you_mean,
     format_path,
     inspect_application,
     name_problem,
@@ -41,13 +42,7 @@ from velapulumi.spec import (
     read_text,
 )
 
-ENV_BINDING = "env-binding"
 HEALTH = "health"
-TOPOLOGY = "topology"
-OVERRIDE = "override"
-REPLICATION = "replication"
-DEPLOY = "deploy"
-DEPLOY2ENV = "deploy2env"
 
 MAY_BE_EMPTY = ("debug", HEALTH)
 """Policy types which need no properties."""
@@ -176,15 +171,6 @@ def base_environment(
     return EnvironmentBuilder(application, surroundings).base().environment
 
 
-@dataclass(frozen=True)
-class _Read:
-    """A policy as read: place of its properties in the file, and its parameters if valid."""
-
-    policy: Policy
-    path: Path
-    parameters: Any
-
-
 class _Loader:
     """Loads one application, collecting findings on the way."""
 
@@ -192,70 +178,80 @@ class _Loader:
         self._application = application
         self._surroundings = surroundings
         self._builder = EnvironmentBuilder(application, surroundings)
-        self._found: list[Finding] = []
-        self._invalid: set[Path] = set()
-        self._warnings: list[str] = list(application.warnings)
-        self._policies: dict[str, _Read] = {}
-        self._bindings: dict[str, dict[str, TracedEnvironment]] = {}
-        self._obstacles: list[Finding] = list(check_support(application))
+        self._notes = Notes(
+            warnings=list(application.warnings), obstacles=list(check_support(application))
+        )
+        self._policies = Policies()
         self._health: HealthPolicy | None = None
 
     def findings(self) -> Iterator[Finding]:
         yield from self._builder.findings
-        yield from self._found
+        yield from self._notes.findings
 
     def load(self) -> Loaded:
         for index, policy in enumerate(self._application.policies):
             self._read_policy(policy, (*POLICIES, index))
         rules = Rules.of(
             (read.policy.type, read.parameters)
-            for read in self._policies.values()
+            for read in self._policies.read.values()
             if read.parameters is not None
         )
         steps = self._steps()
-        environments = self._environments(steps)
-        if any(read.policy.type in (ENV_BINDING, OVERRIDE) for read in self._policies.values()):
+        targets = Targets(
+            self._application,
+            self._surroundings,
+            self._builder,
+            self._policies,
+            self._notes,
+            self._render,
+        )
+        environments = targets.environments(steps)
+        if any(
+            read.policy.type in (ENV_BINDING, OVERRIDE) for read in self._policies.read.values()
+        ):
             self._builder.check_base()
         else:
             base = self._builder.base()
             self._render(base)
-            self._warnings += base.environment.warnings
+            self._notes.warnings += base.environment.warnings
         for index, component in enumerate(self._application.components):
             if component.scopes:
                 path = format_path((*COMPONENTS, index, "scopes"))
-                self._warnings.append(f"{path}: is deprecated and has no effect")
+                self._notes.warnings.append(f"{path}: is deprecated and has no effect")
         return Loaded(
             application=self._application,
             environments=environments,
             health=self._health,
-            warnings=tuple(dict.fromkeys(self._warnings)),
+            warnings=tuple(dict.fromkeys(self._notes.warnings)),
             surroundings=self._surroundings,
             steps=steps,
             rules=rules,
-            obstacles=tuple(self._application.problem(*found) for found in self._obstacles),
+            obstacles=tuple(self._application.problem(*found) for found in self._notes.obstacles),
         )
 
     def _read_policy(self, policy: Policy, path: Path) -> None:
         catalog = self._surroundings.catalog
         definition, reason = find_or_explain(catalog, PolicyDefinition, policy.type, "policy")
         if definition is None:
-            self._note((*path, "type"), reason)
+            self._notes.problem((*path, "type"), reason)
             return
         if definition.deprecated:
             subject = f"policy {policy.name}: type {policy.type}"
-            self._warnings.append(f"{subject} is deprecated, use {definition.deprecated}")
+            self._notes.warnings.append(f"{subject} is deprecated, use {definition.deprecated}")
         parameters, problems = definition.read(policy.properties)
         if not policy.properties and policy.type not in MAY_BE_EMPTY:
             message = f"policy {policy.type} named {policy.name} must not have empty properties"
             problems = [((), message)]
             parameters = None
-        self._note_invalid(path, problems)
-        self._policies[policy.name] = _Read(policy, (*path, "properties"), parameters)
+        self._notes.problems_of(path, problems)
+        self._policies.read[policy.name] = ReadPolicy(policy, (*path, "properties"), parameters)
         if policy.type == ENV_BINDING and parameters:
-            self._bindings[policy.name] = self._read_envs(parameters, policy, path)
+            self._policies.bindings[policy.name] = self._read_envs(parameters, policy, path)
         elif policy.type == HEALTH and parameters:
             if self._health:
-                self._note((*path, "type"), "there is a health policy already, one is enough")
+                self._notes.problem(
+                    (*path, "type"), "there is a health policy already, one is enough"
+                )
             self._health = HealthPolicy(
                 policy.name, parameters.probeInterval, parameters.probeTimeout
             )
@@ -266,13 +262,13 @@ class _Loader:
         environments: dict[str, TracedEnvironment] = {}
         for index, env in enumerate(parameters.envs):
             place = (*path, "properties", "envs", index)
-            self._note((*place, "name"), name_problem(env.name))
+            self._notes.problem((*place, "name"), name_problem(env.name))
             if env.name in environments:
                 message = f'"{env.name}" is the name of an earlier env, each needs its own'
-                self._note((*place, "name"), message)
+                self._notes.problem((*place, "name"), message)
                 continue
             environment = self._builder.env(env, policy.name, place)
-            self._warnings += environment.environment.warnings
+            self._notes.warnings += environment.environment.warnings
             self._render(environment)
             environments[env.name] = environment
         return environments
@@ -281,7 +277,7 @@ class _Loader:
         """The steps of the workflow, written or made up."""
         workflow = self._application.workflow
         if workflow is None or not workflow.steps:
-            envs = {name: list(binding) for name, binding in self._bindings.items()}
+            envs = {name: list(binding) for name, binding in self._policies.bindings.items()}
             return default_steps(self._application, envs)
         for index, step in enumerate(workflow.steps):
             self._read_step(step, (*STEPS, index))
@@ -291,118 +287,23 @@ class _Loader:
 
     def _read_step(self, step: SubStep, path: Path) -> None:
         if step.type in LATER:
-            self._obstacles.append(((*path, "type"), not_supported(f"a step of type {step.type}")))
+            self._notes.obstacles.append(
+                ((*path, "type"), not_supported(f"a step of type {step.type}"))
+            )
             return
         definition, reason = find_or_explain(
             self._surroundings.catalog, StepDefinition, step.type, "workflow step"
         )
         if definition is None:
-            self._note((*path, "type"), reason)
+            self._notes.problem((*path, "type"), reason)
             return
         parameters, problems = definition.read(step.properties)
-        self._note_invalid(path, problems)
+        self._notes.problems_of(path, problems)
         if parameters is not None:
             found = definition.check(parameters)
-            self._obstacles += (((*path, "properties", *place), text) for place, text in found)
-
-    def _environments(self, steps: Iterable[Step]) -> dict[str, Environment]:
-        """The environments which the steps deliver, by name."""
-        workflow = self._application.workflow
-        written = workflow is not None and bool(workflow.steps)
-        traced: dict[str, TracedEnvironment] = {}
-        used: set[tuple[str, str]] = set()
-        for index, step in enumerate(steps):
-            path: Path = (*STEPS, index)
-            if step.type == DEPLOY:
-                self._note((*path, "name"), name_problem(step.name))
-                if (made := self._deploy(step, path)) is not None:
-                    traced[step.name] = made
-            elif step.type == DEPLOY2ENV:
-                target = self._target(step, (*path, "properties"))
-                used |= {target} if target else set()
-        policies = {policy for policy, _ in used} or set(self._bindings)
-        for policy, binding in self._bindings.items():
-            for name, env in binding.items() if policy in policies else ():
-                if name in traced:
-                    self._note((*env.path, "name"), self._taken(name, traced[name]))
-                    continue
-                others = (other.environment for other in traced.values() if other.path)
-                self._note((*env.path, "placement"), _conflict(env.environment, others))
-                traced[name] = env
-        if written:
-            self._warn_unused(used)
-        return {name: entry.environment for name, entry in traced.items()}
-
-    def _taken(self, name: str, other: TracedEnvironment) -> str:
-        if other.path:
-            return f'"{name}" is an env of policy {other.environment.policies[0]} too'
-        return f'"{name}" is the name of a deploy step too, give one of them another'
-
-    def _target(self, step: Step, path: Path) -> tuple[str, str] | None:
-        """Policy and env of a deploy2env step; notes when one is not there."""
-        name = step.properties.get("policy") or next(iter(self._bindings), "")
-        env = step.properties.get("env")
-        if not isinstance(name, str) or not isinstance(env, str):
-            return None
-        types = {policy.name: policy.type for policy in self._application.policies}
-        binding = self._bindings.get(name)
-        if not name:
-            if ENV_BINDING not in types.values():
-                self._note((*path, "policy"), "there is no policy of type env-binding")
-        elif name not in types:
-            hint = did_you_mean(name, self._bindings)
-            self._note((*path, "policy"), f'there is no policy "{name}"{hint}')
-        elif types[name] != ENV_BINDING:
-            message = f'policy "{name}" is of type {types[name]}, env-binding is needed'
-            self._note((*path, "policy"), message)
-        elif binding is not None and env not in binding:
-            hint = did_you_mean(env, binding)
-            self._note((*path, "env"), f"target env {env} in policy {name} not found{hint}")
-        return name, env
-
-    def _deploy(self, step: Step, path: Path) -> TracedEnvironment | None:
-        """The environment of a deploy step; None when its policies cannot be told."""
-        names = step.properties.get("policies") or ()
-        if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
-            return None
-        types = {policy.name: policy.type for policy in self._application.policies}
-        found: dict[str, list[_Read]] = {TOPOLOGY: [], OVERRIDE: [], REPLICATION: []}
-        for index, name in enumerate(names):
-            place = (*path, "properties", "policies", index)
-            kind = types.get(name)
-            if kind is None:
-                self._note(place, f"policy {name} not found{did_you_mean(name, types)}")
-            elif kind not in found:
-                takes = "a deploy step takes topology, override and replication"
-                self._note(place, f"policy {name} is of type {kind}, {takes}")
-            elif (read := self._policies.get(name)) and read.parameters is not None:
-                found[kind].append(read)
-        environment = self._builder.deploy(
-            step.name,
-            names,
-            self._places(found[TOPOLOGY]),
-            [(read.path, read.parameters) for read in found[OVERRIDE]],
-            [(read.path, read.parameters) for read in found[REPLICATION]],
-        )
-        self._warnings += environment.environment.warnings
-        self._render(environment)
-        return environment
-
-    def _places(self, topologies: list[_Read]) -> tuple[Placement, ...]:
-        """The places of topology policies, each once; the cluster ``local`` without any."""
-        namespace = self._application.namespace
-        places: dict[Placement, None] = {}
-        for read in topologies:
-            if name := read.parameters.namespace:
-                self._note((*read.path, "namespace"), name_problem(name))
-            try:
-                chosen = topology_placements(
-                    read.parameters, namespace, self._surroundings.clusters
-                )
-                places |= dict.fromkeys(chosen)
-            except NoCluster as error:
-                self._note((*read.path, "clusterLabelSelector"), str(error))
-        return tuple(places) if topologies else (Placement(LOCAL, namespace),)
+            self._notes.obstacles += (
+                ((*path, "properties", *place), text) for place, text in found
+            )
 
     def _render(self, traced: TracedEnvironment) -> None:
         """Render once, for what only shows then."""
@@ -428,40 +329,9 @@ class _Loader:
                         message = f"{item.title} is rendered by component {other.component} too"
                         self._builder.report(origin, [((), message)])
                     elif other is not item:
-                        self._warnings.append(
+                        self._notes.warnings.append(
                             f"component {item.component}: {item.title} is rendered twice, "
                             f"the one of {item.trait} goes before the one of {other.trait}"
                         )
             except ComponentError as error:
                 self._builder.report(origin, [(error.path, error.message)])
-
-    def _warn_unused(self, used: set[tuple[str, str]]) -> None:
-        for name, binding in self._bindings.items():
-            for env in binding:
-                if (name, env) not in used:
-                    self._warnings.append(f"env {env} of policy {name} is in no workflow step")
-
-    def _note_invalid(self, path: Path, problems: Iterable[Finding]) -> None:
-        """Note problems of properties."""
-        found = [((*path, "properties", *place), message) for place, message in problems]
-        self._found += found
-        self._invalid.update(place for place, _ in found)
-
-    def _note(self, path: Path, message: str) -> None:
-        """Note a problem, unless its place or one above is known to be invalid anyway."""
-        if message and not any(path[:end] in self._invalid for end in range(len(path) + 1)):
-            self._found.append((path, message))
-
-
-def _conflict(environment: Environment, others: Iterable[Environment]) -> str:
-    """Why two envs of env-binding cannot both be: they would own the same object."""
-    names = {component.name for component in environment.components}
-    for other in others:
-        shared = names.intersection(component.name for component in other.components)
-        if shared and other.placements == environment.placements:
-            place = environment.placements[0]
-            return (
-                f"invalid env {environment.name}: location {place.cluster}/{place.namespace} "
-                f"conflict with env {other.name}, both have {', '.join(sorted(shared))}"
-            )
-    return ""
