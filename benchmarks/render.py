@@ -30,7 +30,18 @@ import yaml
 from velapulumi.render import RevisionNames, base_environment, load, render_environment
 
 TRAITS_OF_A_COMPONENT = 5
-WORDS = ("cart", "catalog", "billing", "search", "mail", "stock", "login", "report", "price", "feed")
+WORDS = (
+    "cart",
+    "catalog",
+    "billing",
+    "search",
+    "mail",
+    "stock",
+    "login",
+    "report",
+    "price",
+    "feed",
+)
 REGISTRY = "registry.example.com/shop"
 
 Properties = dict[str, Any]
@@ -189,8 +200,8 @@ def load_only(path: Path) -> int:
 
 
 def load_and_render(path: Path) -> int:
-    application = load(path).application
-    environment = base_environment(application)
+    loaded = load(path)
+    application, environment = loaded.application, base_environment(loaded)
     names = RevisionNames(f"{application.name}-v1")
     return len(render_environment(application, environment, names))
 
@@ -250,16 +261,16 @@ def main() -> None:
     report = {
         way: {
             "applications_per_second": round(options.n / min(m.seconds for m in measured)),
-            "median_per_second": round(
-                options.n / statistics.median(m.seconds for m in measured)
-            ),
+            "median_per_second": round(options.n / statistics.median(m.seconds for m in measured)),
             "peak_growth_megabytes": round(max(m.megabytes for m in measured), 1),
             "objects": measured[0].objects,
         }
         for way, measured in measure_all(options.n, options.r).items()
     }
     if options.o == "json":
-        print(json.dumps({"applications": options.n, "rounds": options.r, "ways": report}, indent=2))
+        print(
+            json.dumps({"applications": options.n, "rounds": options.r, "ways": report}, indent=2)
+        )
         return
     print(f"{options.n} Applications, 2 components with 5 traits each, {options.r} rounds")
     print(f"{'':<18}{'apps/s best':>12}{'median':>8}{'peak growth MB':>16}{'objects':>9}")

@@ -20,7 +20,7 @@ CASES = Path(__file__).parent / "cases"
 def test_application_gives_the_expected_objects(case: Path) -> None:
     loaded = load(case)
     application = loaded.application
-    environments = loaded.environments.values() or [base_environment(application)]
+    environments = loaded.environments.values() or [base_environment(loaded)]
     revision = RevisionNames(f"{application.name}-v1")
     objects = [
         rendered.manifest

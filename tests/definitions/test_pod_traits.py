@@ -365,7 +365,7 @@ def test_deprecated_traits_warn(kind: str) -> None:
     trait = {"type": kind, "properties": dict(definition.example)}
     loaded = parse(json.dumps(application(trait)), "app.yaml")
     advice = f"component web: trait {kind} is deprecated, use {definition.deprecated}"
-    assert base_environment(loaded.application).warnings == (advice,)
+    assert base_environment(loaded).warnings == (advice,)
 
 
 def test_odd_parts_of_a_container_break_no_trait() -> None:

@@ -93,7 +93,7 @@ def rendered(text: str) -> list[RenderedObject]:
     """Objects of an Application in the namespace that is there."""
     loaded = parse(text, "app.yaml", Surroundings())
     application = loaded.application
-    environments = loaded.environments.values() or [base_environment(application)]
+    environments = loaded.environments.values() or [base_environment(loaded)]
     return [
         entry
         for environment in environments

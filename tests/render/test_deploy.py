@@ -139,9 +139,8 @@ def images(loaded: Loaded) -> dict[str, str]:
 
 def test_overrides_follow_each_other() -> None:
     first = policy("override", "a", components=[{"name": "*", "properties": {"image": "x"}}])
-    second = policy(
-        "override", "b", components=[{"name": "web", "properties": {"image": "y"}}], selector=["web"]
-    )  # fmt: skip
+    change = {"name": "web", "properties": {"image": "y"}}
+    second = policy("override", "b", components=[change], selector=["web"])
     place = policy("topology", "t", clusters=["east"])
     assert images(load(application(first, second, place, names=["t", "a", "b"]))) == {"web": "y"}
     both = images(load(application(first, second, place, names=["a", "t"])))

@@ -128,9 +128,7 @@ def expected(case: Path, minor: int) -> list[Any]:
 def rendered(case: Path, minor: int, *, allow_unknown: bool = False) -> list[Any]:
     surroundings = Surroundings(allow_unknown=allow_unknown)
     loaded = parse(application(case), "app.yaml", surroundings)
-    environments = loaded.environments.values() or [
-        base_environment(loaded.application, surroundings)
-    ]
+    environments = loaded.environments.values() or [base_environment(loaded)]
     return [
         item.manifest
         for environment in environments

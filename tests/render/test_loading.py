@@ -191,7 +191,7 @@ def test_application_labels_and_annotations_are_copied_unless_filtered(load_envs
             "kubectl.kubernetes.io/last-applied-configuration": "{}",
         },
     )
-    environment = base_environment(loaded.application)
+    environment = base_environment(loaded)
     (item,) = render_environment(loaded.application, environment, RevisionNames("app-v1"))
     metadata = item.manifest["metadata"]
     assert metadata["labels"]["team"] == "a"
@@ -200,17 +200,19 @@ def test_application_labels_and_annotations_are_copied_unless_filtered(load_envs
 
 
 def test_revision_names_are_written(load_envs: LoadEnvs) -> None:
-    application = load_envs().application
+    loaded = load_envs()
+    application = loaded.application
     revision = RevisionNames("app-v7", {"express-server": "express-server-v3"})
-    (item,) = render_environment(application, base_environment(application), revision)
+    (item,) = render_environment(application, base_environment(loaded), revision)
     labels = item.manifest["metadata"]["labels"]
     assert labels["app.oam.dev/appRevision"] == "app-v7"
     assert labels["app.oam.dev/revision"] == "express-server-v3"
 
 
 def test_rendering_gives_fresh_objects(load_envs: LoadEnvs) -> None:
-    application = load_envs().application
-    environment, revision = base_environment(application), RevisionNames("app-v1")
+    loaded = load_envs()
+    application = loaded.application
+    environment, revision = base_environment(loaded), RevisionNames("app-v1")
     (first,) = render_environment(application, environment, revision)
     first.manifest["spec"]["template"]["spec"]["containers"].clear()
     (second,) = render_environment(application, environment, revision)

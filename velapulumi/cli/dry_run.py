@@ -89,7 +89,7 @@ def _rendered(loaded: Loaded, env: str | None, cluster: str | None) -> list[Grou
         if not environments:
             _known("environment", env, list(loaded.environments))
     elif not environments:
-        environments = [base_environment(application, surroundings)]
+        environments = [base_environment(loaded)]
     if cluster is not None:
         places = (place for environment in environments for place in environment.placements)
         _known("cluster", cluster, [place.cluster for place in places])

@@ -194,14 +194,17 @@ class Definition(Generic[P]):
 
 
 def _has_null(value: Any) -> bool:
-    """Whether ``_nulls`` finds any, in a fraction of its time."""
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
-        return value is None
-    for item in value:
-        if item is None or (not isinstance(item, str) and _has_null(item)):
+    """Whether ``_nulls`` finds any, told much faster."""
+    values = [value]
+    for item in values:  # grows on the way
+        if item is None:
             return True
+        if isinstance(item, str):
+            continue
+        if isinstance(item, list):
+            values += item
+        elif isinstance(item, Mapping):
+            values += item.values()
     return False
 
 

@@ -136,25 +136,38 @@ def unify(base: Any, patch: Any, path: Path = ()) -> Any:
     Raises:
         PatchConflict: A scalar differs, or the kinds of values do.
     """
-    if isinstance(patch, _SCALARS):
-        pass
-    elif isinstance(patch, Marker):
-        return patch.merged(None if base is _ABSENT else base, path)
-    elif isinstance(patch, list):
-        if base is _ABSENT or isinstance(base, list):
-            pairs = zip_longest([] if base is _ABSENT else base, patch, fillvalue=_ABSENT)
+    if base is _ABSENT:
+        return _alone(patch, path)
+    if isinstance(patch, Marker):
+        return patch.merged(base, path)
+    if isinstance(patch, list):
+        if isinstance(base, list):
+            pairs = zip_longest(base, patch, fillvalue=_ABSENT)
             return [
                 old if new is _ABSENT else unify(old, new, (*path, index))
                 for index, (old, new) in enumerate(pairs)
             ]
-    elif isinstance(patch, _MAPS) and (base is _ABSENT or isinstance(base, _MAPS)):
-        result: dict[str, Any] = {} if base is _ABSENT else {**base}
+    elif isinstance(base, _MAPS) and isinstance(patch, _MAPS):
+        result = {**base}
         for key, value in patch.items():
             result[key] = unify(result.get(key, _ABSENT), value, (*path, key))
         return result
-    if base is _ABSENT or (base == patch and type(base) is type(patch)):
+    if base == patch and type(base) is type(patch):
         return patch
     raise PatchConflict.between(path, base, patch)
+
+
+def _alone(patch: Any, path: Path) -> Any:
+    """A patch unified with nothing."""
+    if isinstance(patch, _SCALARS):
+        return patch
+    if isinstance(patch, Marker):
+        return patch.merged(None, path)
+    if isinstance(patch, list):
+        return [_alone(item, (*path, index)) for index, item in enumerate(patch)]
+    if isinstance(patch, _MAPS):
+        return {key: _alone(value, (*path, key)) for key, value in patch.items()}
+    return patch
 
 
 def _first_of(fields: Sequence[Sequence[str]], item: Any) -> Any:

@@ -100,6 +100,8 @@ def resolve(component: Component, surroundings: Surroundings) -> Resolution:
 
     def read(definition: Definition[Any], properties: Mapping[str, Any], place: Path) -> Any:
         parameters, problems = definition.read(properties)
+        if not problems:
+            return parameters
         unknown = [path for path, message in problems if message.startswith(UNKNOWN_FIELD)]
         if unknown and surroundings.allow_unknown:
             parameters, problems = definition.read(_without(properties, (), set(unknown)))

@@ -39,15 +39,15 @@ def default_steps(application: Application, envs: Mapping[str, Sequence[str]]) -
             for env in names
         )
     return tuple(
-        Step.model_construct(
+        Step(
             name=component.name,
             type="apply-component",
             properties={"component": component.name},
-            depends_on=component.depends_on,
+            dependsOn=component.depends_on,
         )
         for component in application.components
     )
 
 
 def _step(name: str, kind: str, properties: dict[str, object]) -> Step:
-    return Step.model_construct(name=name, type=kind, properties=properties)
+    return Step(name=name, type=kind, properties=properties)

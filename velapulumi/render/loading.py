@@ -109,6 +109,8 @@ class Loaded:
         health: The health policy, if there is one.
         warnings: What a person should know.
         surroundings: What was known beside the file.
+        base: The components as they stand, on the cluster ``local``; None where it has
+            environments.
         steps: The steps of its workflow, written or made up.
         rules: Which objects its policies treat in a special way.
         obstacles: What it asks for and ``up`` cannot do yet.
@@ -119,6 +121,7 @@ class Loaded:
     health: HealthPolicy | None
     warnings: tuple[str, ...]
     surroundings: Surroundings = NOTHING_ELSE
+    base: Environment | None = None
     steps: tuple[Step, ...] = ()
     rules: Rules = NO_RULES
     obstacles: tuple[Problem, ...] = ()
@@ -159,16 +162,11 @@ def parse(text: str, file: str, surroundings: Surroundings = NOTHING_ELSE) -> Lo
     return loaded
 
 
-def base_environment(
-    application: Application, surroundings: Surroundings = NOTHING_ELSE
-) -> Environment:
-    """The components as they stand, on the cluster ``local`` and without an environment's name.
-
-    Args:
-        application: An application which ``load`` has found without problems.
-        surroundings: What is known beside the file.
-    """
-    return EnvironmentBuilder(application, surroundings).base().environment
+def base_environment(loaded: Loaded) -> Environment:
+    """The components as they stand, on the cluster ``local`` and without an environment's name."""
+    if loaded.base is not None:
+        return loaded.base
+    return EnvironmentBuilder(loaded.application, loaded.surroundings).base().environment
 
 
 class _Loader:
@@ -206,14 +204,14 @@ class _Loader:
             self._render,
         )
         environments = targets.environments(steps)
-        if any(
-            read.policy.type in (ENV_BINDING, OVERRIDE) for read in self._policies.read.values()
-        ):
+        base = None
+        if environments or OVERRIDE in {read.policy.type for read in self._policies.read.values()}:
             self._builder.check_base()
         else:
-            base = self._builder.base()
-            self._render(base)
-            self._notes.warnings += base.environment.warnings
+            standing = self._builder.base()
+            base = standing.environment
+            self._render(standing)
+            self._notes.warnings += base.warnings
         for index, component in enumerate(self._application.components):
             if component.scopes:
                 path = format_path((*COMPONENTS, index, "scopes"))
@@ -224,6 +222,7 @@ class _Loader:
             health=self._health,
             warnings=tuple(dict.fromkeys(self._notes.warnings)),
             surroundings=self._surroundings,
+            base=base,
             steps=steps,
             rules=rules,
             obstacles=tuple(self._application.problem(*found) for found in self._notes.obstacles),

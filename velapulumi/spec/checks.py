@@ -160,6 +160,8 @@ def parameter_path(key: str) -> Path:
 
 def _cycles(components: Sequence[Component]) -> Iterator[Finding]:
     """Components which wait for each other: what is left when the others are taken away."""
+    if not any(component.depends_on or component.inputs for component in components):
+        return
     names = {component.name for component in components}
     waiting = {component.name: names & set(component.needs(components)) for component in components}
     while waiting:

@@ -81,11 +81,21 @@ def read_document(text: str) -> Document:
     """
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise DocumentRefused(Problem(1, "", "is larger than 1 MiB"))
-    if len(text) <= MAX_NODES:  # then its values, without aliases, are not too many
+    # A text without aliases has at least one character for each value.
+    if len(text) <= MAX_NODES:
         try:
             return Document(text, read_quickly(text, MAX_DEPTH))
         except OutOfTheOrdinary:
             pass
+    return read_carefully(text)
+
+
+def read_carefully(text: str) -> Document:
+    """Read the one document of any text of allowed size, with everything that is wrong in it.
+
+    Raises:
+        DocumentRefused: As ``read_document``.
+    """
     roots = [root for root in _compose(text) if not _is_empty(root)]
     if not roots:
         raise DocumentRefused(Problem(1, "", "is empty, an Application is needed"))

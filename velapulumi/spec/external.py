@@ -69,6 +69,8 @@ def split_documents(text: str) -> list[str]:
 
     A text with nothing but one document is given back as it is.
     """
+    if "---" not in text:
+        return [text]
     starts = [match.start() for match in _DOCUMENT_START.finditer(text)]
     if not starts:
         return [text]

@@ -1,4 +1,4 @@
-"""The quick way through a YAML text: values of ordinary documents, in one pass over its events.
+"""The quick way through a YAML text: the values of an ordinary document, without its lines.
 
 Whatever is out of the ordinary is left to ``document``, which knows what to say about it.
 """
@@ -9,9 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import yaml
-from yaml.cyaml import CParser
+from yaml._yaml import CParser
 from yaml.events import (
-    Event,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
@@ -28,51 +27,61 @@ class OutOfTheOrdinary(Exception):
 
 
 def read_quickly(text: str, max_depth: int) -> dict[str, Any]:
-    """The value of a text with one document which is a map.
+    """Read a text with one document which is a map.
 
     Args:
         text: YAML text.
         max_depth: How many levels it may have.
 
     Raises:
-        OutOfTheOrdinary: It has problems of any kind, further documents, anchors or tags, or
-            something else at its root.
+        OutOfTheOrdinary: It has a problem of any kind, further documents, anchors or tags, or
+            something else than a map at its root.
     """
     try:
-        next_event = CParser(text).get_event
-        next_event()
-        next_event()
-        root = next_event()
+        next_event: Callable[[], Any] = CParser(text).get_event
+        _, _, root = next_event(), next_event(), next_event()
         if type(root) is not MappingStartEvent:
             raise OutOfTheOrdinary
         value: dict[str, Any] = _value(root, next_event, max_depth)
-        next_event()
-        if type(next_event()) is not StreamEndEvent:
-            raise OutOfTheOrdinary
-    except (yaml.YAMLError, UnicodeEncodeError, ValueError, KeyError):
+        _, end = next_event(), next_event()
+    except (yaml.YAMLError, ValueError, KeyError):
         raise OutOfTheOrdinary from None
+    if type(end) is not StreamEndEvent:
+        raise OutOfTheOrdinary
     return value
 
 
 def _value(event: Any, next_event: Callable[[], Any], levels: int) -> Any:
-    """The value which begins with an event."""
+    """The value that begins with an event and has at most so many levels.
+
+    Raises:
+        OutOfTheOrdinary: As ``read_quickly``.
+        KeyError, ValueError: A scalar has no value.
+    """
     if event.anchor is not None or event.tag is not None or not levels:
         raise OutOfTheOrdinary
-    if type(event) is ScalarEvent:
+    kind = type(event)
+    if kind is ScalarEvent:
         text = event.value
-        if event.implicit[0] and (kind := kind_of_plain(text)) != "str":
-            return CONVERSIONS[kind](text)
+        if event.implicit[0] and (scalar := kind_of_plain(text)) != "str":
+            return CONVERSIONS[scalar](text)
         return text
-    if type(event) is MappingStartEvent:
-        result: dict[str, Any] = {}
+    if kind is MappingStartEvent:
+        entries: dict[str, Any] = {}
         while type(key := next_event()) is ScalarEvent:
             name = key.value
-            if name in result or key.anchor is not None or key.tag is not None or (key.implicit[0] and kind_of_plain(name) not in KEY_KINDS):
+            if (
+                name in entries
+                or key.anchor is not None
+                or key.tag is not None
+                or (key.implicit[0] and kind_of_plain(name) not in KEY_KINDS)
+            ):
                 raise OutOfTheOrdinary
-            result[name] = _value(next_event(), next_event, levels - 1)
-        if type(key) is not MappingEndEvent: raise OutOfTheOrdinary
-        return result
-    if type(event) is SequenceStartEvent:
+            entries[name] = _value(next_event(), next_event, levels - 1)
+        if type(key) is not MappingEndEvent:
+            raise OutOfTheOrdinary
+        return entries
+    if kind is SequenceStartEvent:
         items = []
         while type(item := next_event()) is not SequenceEndEvent:
             items.append(_value(item, next_event, levels - 1))
