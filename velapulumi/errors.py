@@ -8,7 +8,8 @@
     │   ├── NoProject             VP104  exit 2   no Pulumi.yaml here or above
     │   ├── UnknownCluster        VP105  exit 2   no cluster is joined under that name
     │   ├── UnknownApplication    VP106  exit 2   the application has no stacks here
-    │   └── NotSupported          VP107  exit 2   valid for KubeVela, not done here
+    │   ├── NotSupported          VP107  exit 2   valid for KubeVela, not done here
+    │   └── InvalidDefinition     VP108  exit 2   a definition of one's own cannot be used
     ├── ClusterProblem            VP200  exit 1   something is wrong with a cluster
     │   ├── ClusterUnreachable    VP201  exit 1   no answer, or access refused
     │   ├── WrongCluster          VP202  exit 1   not the cluster joined under that name
@@ -128,6 +129,11 @@ class NotSupported(UsageProblem):
     code = "VP107"
 
 
+class InvalidDefinition(UsageProblem):
+    code = "VP108"
+    next_step = "Correct the definition, or take it away; velapulumi show lists all types."
+
+
 class ClusterProblem(VelapulumiError):
     code = "VP200"
 
@@ -162,7 +168,7 @@ class ObjectMissing(ClusterProblem):
 
 class ObjectRefused(ClusterProblem):
     code = "VP206"
-    next_step = "Correct what the cluster names, in the application or in the object, and try again."
+    next_step = "Correct what the cluster names, in the application or in the object; then repeat."
 
 
 class DeliveryProblem(VelapulumiError):

@@ -23,7 +23,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_PATCH = answer
+    do_GET = do_PATCH = do_PUT = do_DELETE = answer
 
     def log_message(self, *args: object) -> None:
         pass

@@ -16,7 +16,7 @@ from tests.unit.helpers import SECRET, kubeconfig, manifest
 from tests.unit.loopback import Server, serving
 from velapulumi.clusters.client import Cluster, Identity
 from velapulumi.definitions import ClusterVersion
-from velapulumi.errors import ClusterUnreachable
+from velapulumi.errors import ClusterUnreachable, ObjectRefused
 
 NAMESPACE, VERSION, GROUP = "/api/v1/namespaces/kube-system", "/version", "/apis/apps/v1"
 IDENTITY = {
@@ -218,6 +218,34 @@ def test_a_patch_is_sent_with_its_content_type_and_manager(server: Server) -> No
     assert apply[:2] == ("PATCH", f"{path}?fieldManager=pulumi-kubernetes-1a+b&force=true")
     assert apply[2]["Content-Type"] == "application/apply-patch+yaml"
     assert json.loads(apply[3]) == manifest()
+
+
+def test_an_object_is_replaced_and_deleted_in_the_state_it_was_seen_in(server: Server) -> None:
+    path = f"{GROUP}/namespaces/default/deployments/web"
+    server.answers = {GROUP: KINDS, path: manifest()}
+    with cluster(server.url) as client:
+        assert client.replace(manifest(), "a b") == manifest()
+        client.delete(manifest(), "7")
+        assert client.replace(manifest("other"), "a") is None
+        assert client.replace(manifest(kind="Unknown"), "a") is None
+        client.delete(manifest(kind="Unknown"), "7")
+    _, put, delete, _ = server.seen
+    assert put[:2] == ("PUT", f"{path}?fieldManager=a+b")
+    assert json.loads(put[3]) == manifest()
+    assert delete[:2] == ("DELETE", path)
+    options = json.loads(delete[3])
+    assert options["preconditions"] == {"resourceVersion": "7"}
+    assert options["propagationPolicy"] == "Background"
+
+
+@pytest.mark.parametrize("status", [409, 422])
+def test_a_change_that_is_refused_is_no_dead_cluster(server: Server, status: int) -> None:
+    server.answers = {GROUP: KINDS, "*": (status, b'{"message": "spec.selector: immutable"}')}
+    with cluster(server.url) as client, pytest.raises(ObjectRefused) as caught:
+        client.apply(manifest(), "a")
+    assert caught.value.message == (
+        f"cluster east refuses a change: HTTP {status}: spec.selector: immutable"
+    )
 
 
 def test_pods_are_listed_by_label(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""What is in a cluster already: ours is taken over, anybody else's is refused."""
+"""What is in a cluster already: ours and what is nobody's by permission, or it is refused."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.unit.helpers import FakeCluster, manifest, reached
-from velapulumi.clusters.ownership import find_leftovers, take_over
-from velapulumi.errors import ClusterUnreachable, ObjectNotOurs
+from velapulumi.clusters.ownership import claim, replace, take_over
+from velapulumi.errors import ObjectNotOurs
 
 
 def live(labels: dict[str, str] | None, *managers: str) -> dict[str, Any]:
@@ -23,30 +23,22 @@ def live(labels: dict[str, str] | None, *managers: str) -> dict[str, Any]:
 OURS = {"app.oam.dev/name": "shop", "app.oam.dev/namespace": "default"}
 
 
-def find(*found: dict[str, Any]) -> list[Any]:
-    return find_leftovers([("east", manifest())], {"east": reached("east", FakeCluster(*found))})
-
-
-def test_what_is_not_there_is_no_leftover() -> None:
-    assert find() == []
-    assert find(manifest("other")) == []
-
-
-def test_what_the_same_application_left_is_found() -> None:
-    (leftover,) = find(live(OURS))
+@pytest.mark.parametrize("adopt", [False, True])
+def test_what_the_same_application_left_is_claimed(adopt: bool) -> None:
+    leftover = claim(reached("east", FakeCluster()), live(OURS), manifest(), adopt=adopt)
     assert leftover.live["metadata"]["labels"] == OURS
-    assert leftover.manifest == manifest()
+    assert (leftover.manifest, leftover.adopted) == (manifest(), adopt)
+
+
+NOBODY = "Deployment default/web exists on east but not managed by any application now"
 
 
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (None, "Deployment default/web exists on east but not managed by any application now"),
-        ({}, "Deployment default/web exists on east but not managed by any application now"),
-        (
-            {"team": "red"},
-            "Deployment default/web exists on east but not managed by any application now",
-        ),
+        (None, NOBODY),
+        ({}, NOBODY),
+        ({"team": "red"}, NOBODY),
         (
             OURS | {"app.oam.dev/name": "blog"},
             "existing object Deployment default/web on east is managed by other application "
@@ -60,21 +52,21 @@ def test_what_the_same_application_left_is_found() -> None:
     ],
 )
 def test_what_is_not_ours_is_refused(labels: dict[str, str] | None, message: str) -> None:
+    cluster = reached("east", FakeCluster())
     with pytest.raises(ObjectNotOurs) as caught:
-        find(live(labels))
+        claim(cluster, live(labels), manifest())
     assert caught.value.message == message
     assert (caught.value.code, caught.value.exit_code) == ("VP204", 1)
-
-
-def test_a_cluster_that_stops_answering_is_passed_on() -> None:
-    gone = ClusterUnreachable("gone")
-    with pytest.raises(ClusterUnreachable):
-        find_leftovers([("east", manifest())], {"east": reached("east", FakeCluster(error=gone))})
+    if message == NOBODY:
+        assert claim(cluster, live(labels), manifest(), adopt=True).adopted
+    else:
+        with pytest.raises(ObjectNotOurs):
+            claim(cluster, live(labels), manifest(), adopt=True)
 
 
 def taken_over(*managers: str) -> list[tuple[Any, ...]]:
-    client = FakeCluster(live(OURS, *managers))
-    take_over(find_leftovers([("east", manifest())], {"east": reached("east", client)}))
+    client = FakeCluster()
+    take_over([claim(reached("east", client), live(OURS, *managers), manifest())])
     return client.calls
 
 
@@ -100,3 +92,89 @@ def test_where_no_manager_is_left_a_harmless_one_is_put() -> None:
 @pytest.mark.parametrize("managers", [(), ("kubectl", "kubelet")])
 def test_what_no_engine_holds_is_left_as_it_is(managers: tuple[str, ...]) -> None:
     assert taken_over(*managers) == []
+
+
+class Server(FakeCluster):
+    """A cluster that takes a manifest and says who then manages the fields."""
+
+    def __init__(self, *managed: dict[str, Any], **metadata: Any) -> None:
+        self.live = manifest(status={"replicas": 1})
+        self.live["metadata"] |= {"resourceVersion": "7", **metadata}
+        self.managed = list(managed)
+        super().__init__(self.live)
+
+    def apply(  # type: ignore[override]
+        self, wanted: Any, manager: str
+    ) -> dict[str, Any]:
+        super().apply(wanted, manager)
+        return {**wanted, "metadata": {**wanted["metadata"], "managedFields": self.managed}}
+
+    def replace(self, wanted: Any, manager: str) -> dict[str, Any]:
+        self.calls.append(("replace", wanted, manager))
+        return {**wanted, "metadata": {**wanted["metadata"], "managedFields": self.managed}}
+
+
+def fields(manager: str, found: dict[str, Any]) -> dict[str, Any]:
+    return {"manager": manager, "operation": "Update", "fieldsV1": found}
+
+
+def test_what_is_adopted_is_freed_of_everybody_else() -> None:
+    wanted: dict[str, Any] = {
+        "f:spec": {
+            "f:replicas": {},
+            "f:containers": {'k:{"name":"a"}': {".": {}, "f:image": {}}},
+        }
+    }
+    theirs = {
+        "f:metadata": {"f:labels": {"f:team": {}}},
+        "f:spec": {
+            "f:replicas": {},
+            "f:containers": {'k:{"name":"a"}': {".": {}, "f:image": {}, "f:env": {}}},
+        },
+    }
+    client = Server(
+        fields("velapulumi", wanted),
+        fields("kubectl-client-side-apply", theirs),
+        fields("hpa", {"f:spec": {"f:replicas": {}}}),
+        {"manager": "old", "operation": "Update"},
+    )
+    take_over([claim(reached("east", client), live(None), manifest(), adopt=True)])
+    (applied, _, manager), (merged, _, patch) = client.calls
+    assert (applied, manager, merged) == ("apply", "velapulumi", "merge")
+    assert patch["metadata"]["managedFields"] == [
+        fields(
+            "kubectl-client-side-apply",
+            {
+                "f:metadata": {"f:labels": {"f:team": {}}},
+                "f:spec": {"f:containers": {'k:{"name":"a"}': {"f:env": {}}}},
+            },
+        ),
+        {"manager": "old", "operation": "Update"},
+    ]
+
+
+def test_what_is_replaced_keeps_what_is_the_clusters() -> None:
+    owners = [{"kind": "Shop", "name": "x", "uid": "1"}]
+    client = Server(
+        fields("velapulumi", {"f:spec": {}}),
+        fields("kubelet", {"f:status": {}}),
+        finalizers=["keep"],
+        ownerReferences=owners,
+        annotations={"theirs": "x"},
+    )
+    replace(client, manifest())  # type: ignore[arg-type]
+    (_, body, manager), (_, _, patch) = client.calls
+    metadata = {"resourceVersion": "7", "finalizers": ["keep"], "ownerReferences": owners}
+    assert body == {
+        **manifest(),
+        "metadata": {**manifest()["metadata"], **metadata},
+        "status": {"replicas": 1},
+    }
+    assert manager == "velapulumi"
+    assert patch["metadata"]["managedFields"] == [fields("kubelet", {"f:status": {}})]
+
+
+def test_what_is_gone_is_not_replaced() -> None:
+    client = FakeCluster()
+    replace(client, manifest())  # type: ignore[arg-type]
+    assert client.calls == []

@@ -105,3 +105,25 @@ def test_a_secret_stays_sealed_and_equal_to_itself() -> None:
 def test_the_cluster_is_the_name_of_the_provider(reference: str, cluster: str) -> None:
     (entry,) = record_of(deployment(resource("x", manifest(), provider=reference))).objects
     assert entry.cluster == cluster
+
+
+def test_what_is_only_read_is_no_object_of_the_stack() -> None:
+    theirs = manifest("theirs", metadata={"name": "theirs", "labels": {"team": "red"}})
+    read = {**resource("west", {}), "external": True, "outputs": {**theirs, "__inputs": {}}}
+    record = record_of(deployment(resource("east", manifest()), read))
+    assert [entry.manifest["metadata"]["name"] for entry in record.objects] == ["web"]
+    (found,) = record.read
+    assert (found.cluster, found.manifest["metadata"]["name"]) == ("west", "theirs")
+    assert record.revision == V1
+
+
+def test_what_was_left_as_it_was_may_be_of_another_revision() -> None:
+    left = resource("east", other_revision(), ignoreChanges=["*"], retainOnDelete=True)
+    record = record_of(deployment(resource("east", manifest()), left))
+    assert record.revision == V1
+    assert [(entry.retained, entry.frozen) for entry in record.objects] == [
+        (False, False),
+        (True, True),
+    ]
+    some = resource("east", other_revision(), ignoreChanges=["spec.replicas"])
+    assert record_of(deployment(some)).revision is None

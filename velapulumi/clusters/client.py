@@ -274,7 +274,8 @@ class Cluster:
         if answer.status == 404:
             return None
         if answer.status in (409, 422):
-            raise ObjectRefused(f"cluster {self.name} refuses it: {_refusal(answer.status, content)}")
+            reason = _refusal(answer.status, content)
+            raise ObjectRefused(f"cluster {self.name} refuses a change: {reason}")
         if answer.status not in (200, 201, 202):
             raise self._unreachable(_refusal(answer.status, content))
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from velapulumi.clusters.client import Cluster
 from velapulumi.clusters.identity import Reached
-from velapulumi.definitions import ComponentDefinition, Health, find
+from velapulumi.definitions import BUILTIN, Catalog, ComponentDefinition, Health
 from velapulumi.errors import ClusterUnreachable, VelapulumiError
 
 _COMPONENT = "app.oam.dev/component"
@@ -49,12 +49,14 @@ class Service:
 def read_services(
     objects: Iterable[tuple[str, Mapping[str, Any]]],
     clusters: Mapping[str, Reached | VelapulumiError],
+    catalog: Catalog = BUILTIN,
 ) -> tuple[Service, ...]:
     """Read the health of every workload among some objects.
 
     Args:
         objects: Cluster and manifest of each object.
         clusters: The clusters by name, reached or not.
+        catalog: The definitions whose rules count.
 
     Returns:
         One entry per workload, in the order of the objects. A cluster that does not answer makes
@@ -67,32 +69,33 @@ def read_services(
             continue
         reached = clusters.get(cluster)
         if isinstance(reached, Reached):
-            services.append(_read(reached.client, cluster, manifest))
+            services.append(_read(reached.client, cluster, manifest, catalog))
         else:
             reason = reached.message if reached else f"cluster {cluster} is not joined"
             services.append(_service(cluster, manifest, False, "", reason))
     return tuple(services)
 
 
-def judge(component_type: str, live: Mapping[str, Any]) -> Health:
+def judge(component_type: str, live: Mapping[str, Any], catalog: Catalog = BUILTIN) -> Health:
     """The health of a live workload by the rule of its component type.
 
     Args:
         component_type: The type; one that is not known here has no rule and counts as healthy.
         live: The workload as the cluster has it.
+        catalog: The definitions whose rules count.
     """
-    definition = find(ComponentDefinition, component_type)
+    definition = catalog.find(ComponentDefinition, component_type)
     return definition.health(live) if definition else Health(True, "")
 
 
-def _read(client: Cluster, cluster: str, manifest: Mapping[str, Any]) -> Service:
+def _read(client: Cluster, cluster: str, manifest: Mapping[str, Any], catalog: Catalog) -> Service:
     metadata = manifest["metadata"]
     try:
         live = client.read(manifest)
         if live is None:
             name = f"{manifest['kind']} {metadata['name']}"
             return _service(cluster, manifest, False, "", f"{name} is not there", present=False)
-        health = judge(metadata["labels"].get(_TYPE, ""), live)
+        health = judge(metadata["labels"].get(_TYPE, ""), live, catalog)
         reason = "" if health.healthy else _why(client, live)
         return _service(cluster, manifest, health.healthy, health.message, reason)
     except ClusterUnreachable as error:

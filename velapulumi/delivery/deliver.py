@@ -13,7 +13,8 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.registry import LOCAL, Registry
 from velapulumi.delivery.creation import StackCreation
 from velapulumi.errors import EngineFailed, Unhealthy, UsageProblem, VelapulumiError
-from velapulumi.plan.changes import Plan, plan_stage
+from velapulumi.plan.changes import Plan
+from velapulumi.program.comparison import compare
 from velapulumi.program.prepare import Application, Prepared, prepare, read_application
 from velapulumi.program.record import StageRecord
 from velapulumi.program.stacks import read_record
@@ -154,18 +155,19 @@ class _Delivery:
         objects = [(d.entry.cluster, d.entry.manifest) for d in prepared.desired]
         record = self.application.records[name]
         held = [(entry.cluster, entry.manifest) for entry in record.objects] if record else []
-        plan = plan_stage(name, objects, held)
-        services = read_services(objects, self._clusters)
+        plan = compare(prepared)
+        services = read_services(objects, self._clusters, self.application.catalog)
         known = {_place(entry) for entry in held}
         lost = any(not s.present and (s.cluster, s.name) in known for s in services)
         complete = record is not None and (
             record.steps.get(prepared.step.name) == str(self.application.revision)
         )
-        applied = bool(plan) or lost or not (complete or prepared.holding.pending)
+        mended = lost and self.application.loaded.rules.mends_drift
+        applied = bool(plan) or mended or not (complete or prepared.holding.pending)
         if applied:
             self._reporter.planned(name, plan)
             self._run_engine(prepared, record, refresh=lost)
-            services = read_services(objects, self._clusters)
+            services = read_services(objects, self._clusters, self.application.catalog)
         elif prepared.first:
             self.application.begin()
         return applied, self._wait_healthy(name, objects, services)
@@ -198,7 +200,8 @@ class _Delivery:
             if after is not None and any(not entry.ready for entry in after.objects):
                 objects = [(entry.cluster, entry.manifest) for entry in after.objects]
                 raise self._unhealthy(
-                    prepared.stage.name, read_services(objects, self._clusters)
+                    prepared.stage.name,
+                    read_services(objects, self._clusters, self.application.catalog),
                 ) from error
             raise
 
@@ -215,7 +218,7 @@ class _Delivery:
                 raise self._unhealthy(stage, services)
             self._reporter.progress(f"{stage}: {describe_unhealthy(services)}")
             time.sleep(min(self._interval, left))
-            services = read_services(objects, self._clusters)
+            services = read_services(objects, self._clusters, self.application.catalog)
         return services
 
     def _unhealthy(self, stage: str, services: tuple[Service, ...]) -> Unhealthy:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from velapulumi.clusters.identity import reach
 from velapulumi.errors import UnknownApplication
 from velapulumi.gate.file import read_gate
+from velapulumi.program.release import application_of, forgotten, release
 from velapulumi.program.stacks import read_record
 from velapulumi.project import Project, StackName
 
@@ -49,10 +51,14 @@ def remove(
     engine = Engine(project, Listener(progress))
     for stage in stages:
         stack = StackName(application, stage)
-        if read_record(project, stack) is None:
+        record = read_record(project, stack)
+        if record is None:
             project.config_file(stack).unlink(missing_ok=True)
             continue
         progress(f"{stage}: deleting")
+        left = forgotten(record)
+        clusters = reach(project, {entry.cluster for entry in left})
+        release(application_of(record), record, left, clusters)
         engine.destroy(stack)
         project.config_file(stack).unlink(missing_ok=True)
     project.gate_file(application).unlink(missing_ok=True)

@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 
 from velapulumi.playground.golang import find_go, find_uv
-from velapulumi.playground.resolve import Found, survey
-from velapulumi.playground.tools import GO_SERIES, PROVIDER, Tool
+from velapulumi.playground.resolve import Found, find_tool, survey
+from velapulumi.playground.tools import CUE, GO_SERIES, PROVIDER, Tool
 
 _FIX = "velapulumi doctor --fix"
 
@@ -39,7 +39,8 @@ class Check:
 def checkup() -> list[Check]:
     """Look for every tool; starts nothing that takes long and changes nothing."""
     tools = [_check(tool, found) for tool, found in survey()]
-    return [_python(), _uv(), _go(needed=not all(check.fits for check in tools)), *tools]
+    go = _go(needed=not all(check.fits for check in tools))
+    return [_python(), _uv(), go, *tools, _cue()]
 
 
 def _check(tool: Tool, found: Found | None) -> Check:
@@ -70,3 +71,11 @@ def _go(needed: bool) -> Check:
         return Check("go", True, go.version, wants, "PATH", str(go.path), "")
     advice = f"{_FIX} installs it" if needed else "not needed"
     return Check("go", True, "", wants, "", "", advice)
+
+
+def _cue() -> Check:
+    found = find_tool(CUE)
+    if found and found.fits:
+        return _check(CUE, found)
+    advice = "not needed; built once a definition has a CUE template"
+    return Check(CUE.name, True, "", CUE.wants, "", "", advice)

@@ -22,6 +22,7 @@ from velapulumi.playground.places import cache_dir
 from velapulumi.playground.progress import Progress, Report
 from velapulumi.playground.tools import (
     CLUSTER_TOOLS,
+    CUE,
     ENGINE_TOOLS,
     LANGUAGE_EXECUTOR,
     LANGUAGE_HOST,
@@ -136,6 +137,25 @@ def ensure_cluster_tools(report: Report | None = None) -> ClusterTools:
     return find_cluster_tools()
 
 
+def ensure_cue(report: Report | None = None) -> Path:
+    """The ``cue`` command, built when it is missing: a minute or two the first time.
+
+    Args:
+        report: Is told what happens; writes to stderr when not given.
+
+    Raises:
+        ToolMissing: It cannot be had.
+    """
+    from velapulumi.playground.build import build_all, recipes_for
+
+    found = find_tool(CUE)
+    if not found or not found.fits:
+        build_all(recipes_for([CUE.module]), report or Progress())
+        found = find_tool(CUE)
+    assert found is not None
+    return found.path
+
+
 def ensure_everything(report: Report) -> None:
     """Fetch or build whatever is missing of the engine and the cluster tools.
 
@@ -155,10 +175,10 @@ def pulumi_home() -> Path:
 
 
 def find_tool(tool: Tool) -> Found | None:
-    """A tool of a cluster: the fitting one, else the one on PATH that does not fit.
+    """The fitting tool, else the one on PATH that does not fit.
 
     Args:
-        tool: One of `CLUSTER_TOOLS`.
+        tool: One of `CLUSTER_TOOLS`, or `CUE`.
     """
     on_path = _on_path(tool)
     if on_path and on_path.fits:

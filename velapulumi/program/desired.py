@@ -105,9 +105,10 @@ def desired_objects(
                     tuple(trait.type for trait in components[entry.component].traits),
                     needs[entry.component] if earlier.parallel else None,
                 )
-    for held in record.objects if record else ():
+    for held in (*record.objects, *record.read) if record else ():
         entry = recorded_object(held.cluster, dict(held.manifest))
-        if step is not stage.steps[-1] or (entry.cluster, entry.component) in waiting:
+        waits = step is not stage.steps[-1] or (entry.cluster, entry.component) in waiting
+        if waits or loaded.rules.treatment_of(held.manifest).stays:
             found.setdefault(ObjectKey.of(entry.cluster, entry.manifest), Desired(entry))
     return Holding(tuple(found.values()), tuple(pending))
 

@@ -13,8 +13,8 @@ class Manifest(pulumi.CustomResource):
 
     Args:
         name: The resource's name, unique in the stack.
-        manifest: The object; its keys go to the provider as they are. An object that is only read,
-            because ``opts`` has its ``id``, gives nothing but its kind.
+        manifest: The object; its keys go to the provider as they are. Of an object that is only
+            read, because ``opts`` has its ``id``, nothing goes there but its kind.
         opts: Resource options; ``provider`` decides the cluster.
     """
 
@@ -23,14 +23,17 @@ class Manifest(pulumi.CustomResource):
     ) -> None:
         api_version = manifest["apiVersion"]
         group = api_version if "/" in api_version else f"core/{api_version}"
-        if opts.id is None:
-            properties = {**manifest, "status": None}
-        else:
-            properties = dict.fromkeys(("metadata", "spec", "status"))
+        properties = {**manifest, "status": None}
+        if opts.id is not None:
+            properties = dict.fromkeys(properties)
+        self._fields = tuple(properties)
         super().__init__(f"kubernetes:{group}:{manifest['kind']}", name, properties, opts)
 
     @property
     def live(self) -> pulumi.Output[dict[str, Any]]:
         """The object as the cluster has it once it is up; unknown in a preview."""
-        fields = {key: self.__dict__[key] for key in ("metadata", "spec", "status")}
-        return pulumi.Output.all(**{k: v for k, v in fields.items() if v is not None})
+        return pulumi.Output.all(**{key: self.__dict__[key] for key in self._fields}).apply(_held)
+
+
+def _held(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}

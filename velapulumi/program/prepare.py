@@ -14,10 +14,10 @@ from typing import Any
 
 from velapulumi.clusters.health import Service, read_services
 from velapulumi.clusters.identity import Reached, reach
+from velapulumi.definitions import Catalog
 from velapulumi.errors import InvalidApplication, PromotionRefused, UsageProblem, VelapulumiError
 from velapulumi.gate.file import Gate, read_gate, update_gate
 from velapulumi.gate.promotion import missing
-from velapulumi.plan.changes import ObjectKey
 from velapulumi.program.desired import Desired, Holding, desired_objects
 from velapulumi.program.record import StageRecord
 from velapulumi.program.stacks import read_record
@@ -66,6 +66,11 @@ class Application:
     def stack(self, stage: str) -> StackName:
         """The stack of a stage."""
         return StackName(self.name, stage)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The definitions it may use."""
+        return self.loaded.surroundings.catalog
 
     def begin(self) -> None:
         """Record the revision as the current one in the gate file; a no-op when it already is."""
@@ -159,22 +164,14 @@ class Prepared:
             self.step,
             revision,
             {
-                step.name: step_state(application.records[step.stage], step.name, self.clusters)
+                step.name: step_state(
+                    application.records[step.stage], step.name, self.clusters, application.catalog
+                )
                 for step in application.workflow.before(self.step.name)
                 if step.stage is not None
             },
             application.gate.approver(revision),
         )
-
-    def new_objects(self) -> list[tuple[str, Mapping[str, Any]]]:
-        """Cluster and manifest of each object the stage shall hold and its stack does not."""
-        record = self.application.records[self.stage.name]
-        held = {ObjectKey.of(e.cluster, e.manifest) for e in record.objects} if record else set()
-        return [
-            (desired.entry.cluster, desired.entry.manifest)
-            for desired in self.desired
-            if ObjectKey.of(desired.entry.cluster, desired.entry.manifest) not in held
-        ]
 
     def check_clusters(self) -> dict[str, Reached]:
         """The clusters of the stage itself.
@@ -282,17 +279,22 @@ def prepare(
     return Prepared(application, stages[stage], step, clusters)
 
 
-def step_state(record: StageRecord | None, step: str, clusters: Clusters) -> StageState:
+def step_state(
+    record: StageRecord | None, step: str, clusters: Clusters, catalog: Catalog
+) -> StageState:
     """The state of a delivering step by its stage's stack and, this moment, its clusters."""
     if record is None:
         return StageState()
-    services = stage_services(record, clusters)
+    services = stage_services(record, clusters, catalog)
     return StageState(record.steps.get(step), all(service.healthy for service in services))
 
 
-def stage_services(record: StageRecord, clusters: Clusters) -> tuple[Service, ...]:
+def stage_services(
+    record: StageRecord, clusters: Clusters, catalog: Catalog
+) -> tuple[Service, ...]:
     """The services of a stage as its clusters show them this moment."""
-    return read_services(((entry.cluster, entry.manifest) for entry in record.objects), clusters)
+    objects = ((entry.cluster, entry.manifest) for entry in record.objects)
+    return read_services(objects, clusters, catalog)
 
 
 def _next_step(application: Application, stage: Stage) -> WorkflowStep:

@@ -12,6 +12,9 @@ _PROVIDER = "pulumi:providers:"
 _STACK = "pulumi:pulumi:Stack"
 _SECRET_KEY = "4dabf18193072939515e22adb298388d"
 
+SEALED = "secret"
+"""Key of the map that stands for a value the stack holds encrypted."""
+
 
 @dataclass(frozen=True)
 class RecordedObject:
@@ -130,7 +133,7 @@ def plain(value: Any) -> Any:
     """A value as it was before the engine carried it: whole numbers are integers again."""
     if isinstance(value, dict):
         if _SECRET_KEY in value:
-            return {"secret": json.dumps(value, sort_keys=True)}
+            return {SEALED: json.dumps(value, sort_keys=True)}
         return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [plain(entry) for entry in value]

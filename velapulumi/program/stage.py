@@ -16,14 +16,18 @@ import pulumi
 from pulumi_kubernetes import Provider
 
 from velapulumi.clusters.health import judge
-from velapulumi.clusters.identity import Reached
-from velapulumi.clusters.ownership import find_leftovers, take_over
+from velapulumi.clusters.identity import Reached, reach
+from velapulumi.clusters.ownership import take_over
 from velapulumi.clusters.registry import Registry
+from velapulumi.definitions import Catalog
 from velapulumi.errors import UsageProblem, VelapulumiError
 from velapulumi.program.desired import Desired
 from velapulumi.program.manifest import Manifest
 from velapulumi.program.prepare import Prepared, prepare, read_application
 from velapulumi.program.record import plain
+from velapulumi.program.registration import Registration, Registrations, find_registrations
+from velapulumi.program.release import LEFT_BEHIND, forgotten
+from velapulumi.program.special import left_behind, settle, special_options
 from velapulumi.project import ALLOW_UNKNOWN, CONFIG_NAMESPACE, Project, StackName, find_project
 from velapulumi.render import RenderedObject
 
@@ -60,17 +64,20 @@ def deliver_stage(prepared: Prepared, timeout: float | None = None) -> None:
     clusters = prepared.check_clusters()
     if not pulumi.runtime.is_dry_run():
         prepared.check_promotion()
-    leftovers = find_leftovers(prepared.new_objects(), clusters)
+    clusters |= _further_clusters(prepared, clusters)
+    found = find_registrations(prepared, clusters)
     if not pulumi.runtime.is_dry_run():
         if prepared.first:
             prepared.application.begin()
-        take_over(leftovers)
+        take_over(found.leftovers)
     for reason in prepared.missing:
         pulumi.log.warn(f"an update would be refused: {reason}")
     stale = (reached.warning for reached in clusters.values() if reached.warning)
     for warning in (*prepared.application.loaded.warnings, *stale, *prepared.holding.pending):
         pulumi.log.warn(warning)
-    _register(prepared, clusters, timeout)
+    resources = _register(prepared, found, clusters, timeout)
+    if not pulumi.runtime.is_dry_run():
+        settle(prepared, resources, clusters)
 
 
 def _from_config() -> Prepared:
@@ -104,7 +111,29 @@ def _existing(project: Project, file: str) -> Path:
     return path
 
 
-def _register(prepared: Prepared, clusters: Mapping[str, Reached], timeout: float | None) -> None:
+def _further_clusters(prepared: Prepared, known: Mapping[str, Reached]) -> dict[str, Reached]:
+    """Clusters that are no place of the stage any more and still have objects of it to see to.
+
+    Raises:
+        VelapulumiError: One cannot be used.
+    """
+    record = prepared.application.records[prepared.stage.name]
+    names = {desired.entry.cluster for desired in prepared.desired}
+    names |= {entry.cluster for entry in forgotten(record)} if record else set()
+    found = {}
+    for name, cluster in reach(prepared.application.project, names - known.keys()).items():
+        if isinstance(cluster, VelapulumiError):
+            raise cluster
+        found[name] = cluster
+    return found
+
+
+def _register(
+    prepared: Prepared,
+    found: Registrations,
+    clusters: Mapping[str, Reached],
+    timeout: float | None,
+) -> list[tuple[Registration, Manifest]]:
     application = prepared.application
     registry = Registry(application.project)
     providers = {
@@ -115,21 +144,22 @@ def _register(prepared: Prepared, clusters: Mapping[str, Reached], timeout: floa
     seconds = timeout or (health.probe_timeout if health else DEFAULT_TIMEOUT)
     patience = pulumi.CustomTimeouts(create=f"{seconds:g}s", update=f"{seconds:g}s")
     services: list[pulumi.Output[dict[str, Any]]] = []
-    registered: list[tuple[Desired, Manifest]] = []
-    for desired in prepared.desired:
-        entry = desired.entry
-        resource = Manifest(
-            _resource_name(entry),
-            entry.manifest,
-            pulumi.ResourceOptions(
-                provider=providers[entry.cluster],
-                depends_on=_waits_for(desired, registered),
-                custom_timeouts=patience,
-            ),
+    registered: list[tuple[Registration, Manifest]] = []
+    for entry in found.objects:
+        options = pulumi.ResourceOptions(
+            provider=providers[entry.entry.cluster],
+            depends_on=_waits_for(entry.desired, registered),
+            custom_timeouts=patience,
         )
-        registered.append((desired, resource))
-        if entry.role == "WORKLOAD":
-            services.append(_service(desired, resource))
+        special = special_options(entry, clusters[entry.entry.cluster])
+        resource = Manifest(
+            _resource_name(entry.entry),
+            entry.manifest,
+            pulumi.ResourceOptions.merge(options, special),
+        )
+        registered.append((entry, resource))
+        if entry.entry.role == "WORKLOAD":
+            services.append(_service(entry.desired, resource, application.catalog))
     pulumi.export("application", application.name)
     pulumi.export("namespace", application.loaded.application.namespace)
     pulumi.export("stage", prepared.stage.name)
@@ -137,14 +167,17 @@ def _register(prepared: Prepared, clusters: Mapping[str, Reached], timeout: floa
     pulumi.export("revision", str(application.revision))
     pulumi.export("steps", prepared.delivered)
     pulumi.export("objects", [_reference(desired.entry) for desired in prepared.desired])
+    pulumi.export(LEFT_BEHIND, left_behind(found.objects))
     pulumi.export("services", pulumi.Output.all(*services))
     pulumi.export(
         "clusters",
         [
-            {"name": name, "endpoint": reached.joined.endpoint, "uid": reached.joined.uid}
-            for name, reached in clusters.items()
+            {"name": name, "endpoint": joined.endpoint, "uid": joined.uid}
+            for name in prepared.stage.clusters
+            for joined in (clusters[name].joined,)
         ],
     )
+    return registered
 
 
 def _provider(name: str, reached: Reached, kubeconfig: Mapping[str, Any]) -> Provider:
@@ -154,12 +187,14 @@ def _provider(name: str, reached: Reached, kubeconfig: Mapping[str, Any]) -> Pro
         context=kubeconfig["current-context"],
         cluster_identifier=reached.joined.uid,
         enable_server_side_apply=True,
+        enable_config_map_mutable=True,
+        enable_secret_mutable=True,
         skip_update_unreachable=False,
     )
 
 
 def _waits_for(
-    desired: Desired, registered: list[tuple[Desired, Manifest]]
+    desired: Desired, registered: list[tuple[Registration, Manifest]]
 ) -> list[pulumi.Resource]:
     """What must be ready before an object is applied, in its own placement.
 
@@ -183,11 +218,13 @@ def _waits_for(
     ]
 
 
-def _service(desired: Desired, resource: Manifest) -> pulumi.Output[dict[str, Any]]:
+def _service(
+    desired: Desired, resource: Manifest, catalog: Catalog
+) -> pulumi.Output[dict[str, Any]]:
     entry = desired.entry
 
     def describe(live: dict[str, Any]) -> dict[str, Any]:
-        health = judge(entry.component_type, plain(live))
+        health = judge(entry.component_type, plain(live), catalog)
         return {
             "name": entry.component,
             "type": entry.component_type,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from velapulumi.clusters.referred import read_referred
 from velapulumi.clusters.registry import Registry
+from velapulumi.extensions import catalog_of
 from velapulumi.project import Project
 from velapulumi.render import Surroundings, references_of
 
@@ -24,6 +25,7 @@ def read_surroundings(project: Project, file: Path, *, allow_unknown: bool = Fal
     """
     return Surroundings(
         clusters=Registry(project).facts(),
+        catalog=catalog_of(project.root),
         referred=read_referred(project, references_of(file)),
         allow_unknown=allow_unknown,
     )

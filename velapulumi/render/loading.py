@@ -21,7 +21,7 @@ from velapulumi.render.objects import (
     render_component,
 )
 from velapulumi.render.placement import LOCAL, Placement
-from velapulumi.render.rules import NO_RULES, Rules
+from velapulumi.render.rules import NO_RULES, Rules, refusals, remarks
 from velapulumi.render.surroundings import NOTHING_ELSE, Surroundings
 from velapulumi.render.targets import ENV_BINDING, OVERRIDE, Policies, ReadPolicy, Targets
 from velapulumi.spec import (
@@ -243,6 +243,10 @@ class _Loader:
             problems = [((), message)]
             parameters = None
         self._notes.problems_of(path, problems)
+        self._notes.obstacles += (((*path, *place), text) for place, text in refusals(policy.type))
+        for place, text in remarks(policy.type, parameters) if parameters is not None else ():
+            where = format_path((*path, "properties", *place))
+            self._notes.warnings.append(f"{where}: {text}")
         self._policies.read[policy.name] = ReadPolicy(policy, (*path, "properties"), parameters)
         if policy.type == ENV_BINDING and parameters:
             self._policies.bindings[policy.name] = self._read_envs(parameters, policy, path)

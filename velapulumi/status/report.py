@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from velapulumi.clusters.health import Service
 from velapulumi.clusters.identity import Reached, reach
+from velapulumi.definitions import Catalog
 from velapulumi.errors import UnknownApplication, VelapulumiError
+from velapulumi.extensions import catalog_of
 from velapulumi.gate.file import Gate, read_gate
 from velapulumi.program.prepare import stage_services
 from velapulumi.program.record import StageRecord
@@ -72,10 +74,11 @@ def read_status(project: Project, application: str, *, contact: bool = True) -> 
         if (record := read_record(project, StackName(application, stage))) is not None
     }
     clusters = reach(project, _clusters(records)) if contact else {}
+    catalog = catalog_of(project.root)
     services = tuple(
         service
         for stage, record in records.items()
-        for service in _services(stage, record, clusters)
+        for service in _services(stage, record, clusters, catalog)
     )
     states = {
         step.name: StageState(
@@ -108,7 +111,10 @@ def _clusters(records: Mapping[str, StageRecord]) -> set[str]:
 
 
 def _services(
-    stage: str, record: StageRecord, clusters: Mapping[str, Reached | VelapulumiError]
+    stage: str,
+    record: StageRecord,
+    clusters: Mapping[str, Reached | VelapulumiError],
+    catalog: Catalog,
 ) -> list[StageService]:
     traits = {
         (entry.get("cluster"), entry.get("namespace"), entry.get("name")): tuple(entry["traits"])
@@ -121,5 +127,5 @@ def _services(
             service,
             traits.get((service.cluster, service.namespace, service.name), ()),
         )
-        for service in stage_services(record, clusters)
+        for service in stage_services(record, clusters, catalog)
     ]

@@ -61,10 +61,9 @@ FieldPath = Annotated[str, AfterValidator(_checked)]
 def value_at(path: Iterable[str | int], value: Any) -> Any:
     """What a value holds at a path; MISSING when there is no such field."""
     for part in path:
-        if (isinstance(part, str) and isinstance(value, Mapping) and part in value) or (isinstance(part, int) and isinstance(value, list) and part < len(value)):
-            value = value[part]
-        else:
+        if not _has(value, part):
             return MISSING
+        value = value[part]
     return value
 
 
@@ -87,3 +86,9 @@ def with_value_at(path: Parts, value: Any, new: Any) -> Any:
         changed = with_value_at(rest, value[part], new)
         return [*value[:part], changed, *value[part + 1 :]]
     return value
+
+
+def _has(value: Any, part: str | int) -> bool:
+    if isinstance(part, str):
+        return isinstance(value, Mapping) and part in value
+    return isinstance(value, list) and part < len(value)

@@ -1,0 +1,99 @@
+"""Objects that several applications share: joining in, and giving up one's part.
+
+The annotation ``app.oam.dev/shared-by`` names them, the owner first; the labels name the owner
+alone. Everybody changes both only from a state he has seen, so that no one is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from velapulumi.clusters.client import Cluster
+from velapulumi.errors import ObjectRefused
+from velapulumi.render.rules import SHARERS, owner_of, ownership, sharers_of
+
+_ATTEMPTS = 5
+
+
+def join(client: Cluster, manifest: Mapping[str, Any], application: str) -> None:
+    """Add an application to those that share an object.
+
+    Args:
+        client: The object's cluster.
+        manifest: Names the object; nothing happens when it is not there.
+        application: ``<namespace>/<name>``.
+
+    Raises:
+        ClusterUnreachable: The cluster stopped answering or refused access.
+        ObjectRefused: The object kept changing.
+    """
+
+    def act(live: Mapping[str, Any]) -> None:
+        names = sharers_of(live)
+        if application not in names:
+            client.merge(manifest, _change(live, (*names, application)))
+
+    _settle(client, manifest, act)
+
+
+def give_up(
+    client: Cluster, manifest: Mapping[str, Any], application: str, *, left_behind: bool
+) -> None:
+    """End an application's part in an object that the engine does not delete.
+
+    Where others share it, the object stays, and the next of them becomes its owner. The last one
+    deletes it. An object that is left behind belongs to nobody from then on.
+
+    Args:
+        client: The object's cluster.
+        manifest: Names the object; nothing happens when it is not there.
+        application: ``<namespace>/<name>``.
+        left_behind: Whether the object is never deleted.
+
+    Raises:
+        ClusterUnreachable: The cluster stopped answering or refused access.
+        ObjectRefused: The object kept changing.
+    """
+
+    def act(live: Mapping[str, Any]) -> None:
+        names = sharers_of(live)
+        others = tuple(name for name in names if name != application)
+        if owner_of(live) != application:
+            if application in names:
+                client.merge(manifest, _change(live, others))
+        elif names and not others and not left_behind:
+            client.delete(manifest, live["metadata"]["resourceVersion"])
+        else:
+            client.merge(manifest, _change(live, others, owner=others[0] if others else ""))
+
+    _settle(client, manifest, act)
+
+
+def _settle(
+    client: Cluster, manifest: Mapping[str, Any], act: Callable[[Mapping[str, Any]], None]
+) -> None:
+    """Act on an object as it is now, and once more when somebody else was faster."""
+    for left in reversed(range(_ATTEMPTS)):
+        live = client.read(manifest)
+        if live is None:
+            break
+        try:
+            act(live)
+            break
+        except ObjectRefused:
+            if not left:
+                raise
+
+
+def _change(
+    live: Mapping[str, Any], names: tuple[str, ...], owner: str | None = None
+) -> dict[str, Any]:
+    """The patch that says who shares an object, and whose it is; the owner stays when None."""
+    metadata: dict[str, Any] = {
+        "resourceVersion": live["metadata"]["resourceVersion"],
+        "annotations": {SHARERS[-1]: ",".join(names) or None},
+    }
+    if owner is not None:
+        metadata["labels"] = ownership(owner)
+    return {"metadata": metadata}

@@ -1,0 +1,70 @@
+"""What delivering a step would change, policies considered; needs no cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from velapulumi.plan.changes import ObjectKey, Plan, plan_stage
+from velapulumi.program.prepare import Prepared
+from velapulumi.program.record import SEALED
+from velapulumi.program.registration import is_rendered, keys_of
+from velapulumi.render.rules import registered
+
+_REVISION = "app.oam.dev/revision"
+
+
+def compare(prepared: Prepared) -> Plan:
+    """Compare what a stage shall hold with what its stack has recorded.
+
+    Objects that are only read are no change, whatever they hold. Fields that keep their live values
+    are compared with the recorded ones. What is sealed in the stack counts as changed when the
+    component's revision is another one. An empty map or list is none, as the provider drops some.
+
+    Args:
+        prepared: The stage.
+    """
+    rules = prepared.application.loaded.rules
+    record = prepared.application.records[prepared.stage.name]
+    held = {ObjectKey.of(e.cluster, e.manifest): e for e in record.objects} if record else {}
+    read = set(keys_of(record.read)) if record else set()
+    wanted: dict[ObjectKey, Mapping[str, Any]] = {}
+    for desired in prepared.desired:
+        entry = desired.entry
+        key = ObjectKey.of(entry.cluster, entry.manifest)
+        treatment = rules.treatment_of(entry.manifest)
+        if treatment.read_only and is_rendered(entry):
+            read.add(key)
+        present = held[key].manifest if key in held else None
+        manifest = registered(entry.manifest, present, treatment)
+        wanted[key] = _sealed_alike(manifest, present) if present is not None else manifest
+    return plan_stage(
+        prepared.stage.name,
+        [(key.cluster, _full(manifest)) for key, manifest in wanted.items() if key not in read],
+        [(key.cluster, _full(entry.manifest)) for key, entry in held.items() if key not in read],
+    )
+
+
+def _sealed_alike(manifest: Mapping[str, Any], present: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A manifest with nothing in the clear that the recorded one has sealed."""
+    revisions = {
+        (each["metadata"].get("labels") or {}).get(_REVISION) for each in (manifest, present)
+    }
+    sealed = {key: value for key, value in present.items() if _is_sealed(value)}
+    if len(revisions) > 1:
+        sealed = {key: {SEALED: "another value"} for key in sealed}
+    return {**manifest, **sealed}
+
+
+def _full(value: Any) -> Any:
+    """A value without the empty maps and lists in it."""
+    if isinstance(value, Mapping):
+        below = {key: _full(entry) for key, entry in value.items()}
+        return {key: entry for key, entry in below.items() if entry not in ({}, [])}
+    if isinstance(value, list):
+        return [_full(entry) for entry in value]
+    return value
+
+
+def _is_sealed(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {SEALED}
