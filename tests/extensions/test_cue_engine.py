@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from velapulumi.errors import ToolMissing
 from velapulumi.extensions import cue
 from velapulumi.extensions.cue import CueError, Engine
 from velapulumi.playground import ensure_cue, resolve
@@ -121,6 +122,21 @@ def test_a_text_that_takes_too_long_is_given_up(
     monkeypatch.setattr(cue, "TIMEOUT", 0.2)
     monkeypatch.setattr(cue, "ensure_cue", lambda: slow)
     with pytest.raises(CueError, match=r"takes longer than 0\.2 seconds"):
+        engine.export("a: 1", "a")
+    assert not (tmp_path / "memory").exists()
+
+
+def test_an_end_by_force_is_no_answer(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = tmp_path / "cue"
+    killed.write_text("#!/bin/sh\nkill -9 $$\n")
+    killed.chmod(0o755)
+    monkeypatch.setattr(cue, "ensure_cue", lambda: killed)
+    with pytest.raises(CueError, match="cue ended with -9"):
+        engine.export("a: 1", "a")
+    killed.write_text("no program")
+    with pytest.raises(ToolMissing, match="cannot be run: Exec format error"):
         engine.export("a: 1", "a")
     assert not (tmp_path / "memory").exists()
 

@@ -211,6 +211,7 @@ def test_the_context_is_that_of_kubevela(project: Project) -> None:
         "publishVersion": "",
         "replicaKey": "north",
         "output": WORKLOAD,
+        "outputs": {},
     }
 
 

@@ -253,3 +253,29 @@ def test_what_up_cannot_do_yet_is_named_and_does_not_hinder_rendering() -> None:
         "11: spec.workflow.steps[2].type: a step of type notification is not supported yet",
         "12: spec.workflow.steps[3].type: a step of type step-group is not supported yet",
     ]
+
+
+TWINS = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: app}
+spec:
+  components:
+  - name: a
+    type: k8s-objects
+    properties: {objects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {k: v}}]}
+  - name: b
+    type: k8s-objects
+    properties: {objects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {k: v}}]}
+"""
+
+
+def test_two_components_may_make_the_same_object_but_not_different_ones() -> None:
+    assert parse(TWINS, "app.yaml").warnings == (
+        "component b: ConfigMap x is rendered twice, the one of b counts",
+    )
+    with pytest.raises(InvalidApplication) as caught:
+        parse(TWINS[: TWINS.rindex("k: v")] + "k: w}}]}\n", "app.yaml")
+    (problem,) = caught.value.problems
+    assert problem.message == "ConfigMap x is rendered by component a too"
+    assert problem.path == "spec.components[1]"

@@ -142,3 +142,21 @@ def test_patch_of_outputs_changes_objects_made_before() -> None:
     )
     assert role.manifest["rules"] == []
     assert role.trait == "rbac"
+
+
+def test_a_trait_sees_the_objects_made_before() -> None:
+    seen: list[dict[str, Manifest]] = []
+
+    def apply(parameters: NoParameters, context: Context, workload: Manifest) -> TraitResult:
+        seen.append(dict(context.outputs))
+        return TraitResult()
+
+    looking = TraitDefinition(
+        type="looking", parameters=NoParameters, summary="s", example={}, apply=apply
+    )
+    rendered(
+        ResolvedTrait(looking, NoParameters()),
+        trait("rbac", outputs={"role": ROLE}),
+        ResolvedTrait(looking, NoParameters()),
+    )
+    assert seen == [{}, {"role": ROLE}]

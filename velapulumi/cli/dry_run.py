@@ -84,19 +84,19 @@ def _rendered(loaded: Loaded, env: str | None, cluster: str | None) -> list[Grou
     revision = RevisionNames(f"{application.name}-v1")
     surroundings = loaded.surroundings
     environments = list(loaded.environments.values())
-    if env is not None:
+    if env:
         environments = [e for e in environments if env == e.name or env in e.policies]
         if not environments:
             _known("environment", env, list(loaded.environments))
     elif not environments:
         environments = [base_environment(loaded)]
-    if cluster is not None:
+    if cluster:
         places = (place for environment in environments for place in environment.placements)
         _known("cluster", cluster, [place.cluster for place in places])
     groups: list[Group] = []
     for environment in environments:
         for place in environment.placements:
-            if cluster in (None, place.cluster):
+            if not cluster or cluster == place.cluster:
                 here = replace(environment, placements=(place,))
                 objects = render_environment(application, here, revision, surroundings)
                 groups.append((environment, place, objects))

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +26,7 @@ _PLACES = {
     "step": "spec.workflow.steps",
 }
 _NARROWEST, _WIDEST = 80, 120
+_LONGEST_DEFAULT = 24
 _BESIDE = 30
 """Least room for descriptions beside the other columns; with less they go below."""
 
@@ -142,6 +144,7 @@ def _without_rows(schema: Schema) -> str:
 
 def _print_rows(rows: list[Row]) -> None:
     """Print parameters as a table, with descriptions beside it or, for want of room, below."""
+    rows = [_with_short_default(row) for row in rows]
     cells = [(row.type, "yes" if row.required else "", _default(row)) for row in rows]
     titles = ("TYPE", "REQUIRED", "DEFAULT")
     widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
@@ -180,6 +183,14 @@ def _broken(name: str, width: int) -> list[str]:
             lines.append("  ")
         lines[-1] += part
     return lines
+
+
+def _with_short_default(row: Row) -> Row:
+    """A row whose default, when it is long, has moved to the description."""
+    text = _default(row)
+    if len(text) <= _LONGEST_DEFAULT:
+        return row
+    return replace(row, default=None, description=f"{row.description} Default: {text}")
 
 
 def _default(row: Row) -> str:

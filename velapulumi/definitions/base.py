@@ -101,6 +101,8 @@ class Context:
         workflow_name: Name of the workflow; empty unless an annotation gives it.
         publish_version: Version the application is published as; empty likewise.
         replica_key: Which of the replicas a policy makes of the component; empty without one.
+        outputs: For a trait, the further objects which the component and the traits before it
+            make, by key.
         referred: Objects of a cluster which the application refers to, by reference.
     """
 
@@ -117,6 +119,7 @@ class Context:
     workflow_name: str = ""
     publish_version: str = ""
     replica_key: str = ""
+    outputs: Mapping[str, Manifest] = field(default_factory=dict)
     referred: Mapping[Reference, Sequence[Manifest]] = field(default_factory=dict)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from velapulumi import files
-from velapulumi.errors import VelapulumiError
+from velapulumi.errors import ToolMissing, VelapulumiError
 from velapulumi.extensions.cuetext import with_concat
 from velapulumi.playground import ensure_cue
 from velapulumi.playground.tools import CUE_VERSION
@@ -132,7 +132,11 @@ class Engine:
                 )
             except subprocess.TimeoutExpired:
                 raise CueError([((), f"takes longer than {TIMEOUT:g} seconds")]) from None
-        failed = done.returncode != 0
+            except OSError as error:
+                raise ToolMissing(f"{program} cannot be run: {error.strerror}") from None
+        if done.returncode not in (0, 1):
+            raise CueError([((), f"cue ended with {done.returncode}")])
+        failed = done.returncode == 1
         answer = "E" if failed else "O"
         answer += (done.stderr if failed else done.stdout).decode("utf-8", "replace")
         with suppress(VelapulumiError):  # no more than a memory

@@ -261,7 +261,9 @@ def _context_values(context: Context, workload: Manifest | None) -> dict[str, An
         "publishVersion": context.publish_version,
         "replicaKey": context.replica_key,
     }
-    return values if workload is None else {**values, "output": workload}
+    if workload is None:
+        return values
+    return {**values, "output": workload, "outputs": dict(context.outputs)}
 
 
 def _parameter_problems(findings: Iterable[Finding]) -> Iterable[Finding]:

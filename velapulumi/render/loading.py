@@ -47,6 +47,9 @@ HEALTH = "health"
 MAY_BE_EMPTY = ("debug", HEALTH)
 """Policy types which need no properties."""
 
+RUN = ("deploy", "deploy2env", "suspend")
+"""Step types which ``up`` runs."""
+
 LATER = frozenset(
     {
         "apply-application",
@@ -300,6 +303,9 @@ class _Loader:
         if definition is None:
             self._notes.problem((*path, "type"), reason)
             return
+        if step.type not in RUN:
+            message = not_supported(f"a step of type {step.type}")
+            self._notes.obstacles.append(((*path, "type"), message))
         parameters, problems = definition.read(step.properties)
         self._notes.problems_of(path, problems)
         if parameters is not None:
@@ -328,13 +334,14 @@ class _Loader:
                             "must have context.replicaKey in the names of its objects"
                         )
                         self._builder.report(origin, [((), message)])
-                    elif other.component != item.component:
+                    elif other.component != item.component and other.content != item.content:
                         message = f"{item.title} is rendered by component {other.component} too"
                         self._builder.report(origin, [((), message)])
                     elif other is not item:
+                        maker = item.trait if other.component == item.component else item.component
                         self._notes.warnings.append(
                             f"component {item.component}: {item.title} is rendered twice, "
-                            f"the one of {item.trait} goes before the one of {other.trait}"
+                            f"the one of {maker} counts"
                         )
             except ComponentError as error:
                 self._builder.report(origin, [(error.path, error.message)])

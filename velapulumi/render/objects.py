@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from velapulumi.definitions import Context, Manifest, PatchConflict, RenderError, unify
 from velapulumi.render.components import ResolvedComponent, misplaced
@@ -110,6 +110,12 @@ class RenderedObject:
         return group, self.manifest["kind"], self.namespace, self.manifest["metadata"]["name"]
 
     @property
+    def content(self) -> Mapping[str, Any]:
+        """The object without its labels, which tell where it comes from."""
+        metadata = {k: v for k, v in self.manifest["metadata"].items() if k != "labels"}
+        return {**self.manifest, "metadata": metadata}
+
+    @property
     def title(self) -> str:
         """Kind and name, for messages."""
         return f"{self.manifest['kind']} {self.manifest['metadata']['name']}"
@@ -210,6 +216,7 @@ def render_component(
             or two traits of one type make the same object.
     """
     component = resolved.component
+    made: dict[str, Manifest] = {}
     context = Context(
         app_name=application.name,
         app_namespace=application.namespace,
@@ -224,9 +231,10 @@ def render_component(
         workflow_name=application.annotations.get("app.oam.dev/workflowName", ""),
         publish_version=application.annotations.get("app.oam.dev/publishVersion", ""),
         replica_key=resolved.replica_key,
+        outputs=made,
         referred=surroundings.referred,
     )
-    workload, outputs = _objects(resolved, context)
+    workload, outputs = _objects(resolved, context, made)
     common = {**copied.labels, **common_labels(context, (LOCAL, ANY))}
     labels = {**common, **workload_labels(component.type)}
     manifest = _finished(workload, context, labels, copied.annotations)
@@ -255,8 +263,16 @@ class _Output:
     index: int | None = None
 
 
-def _objects(resolved: ResolvedComponent, context: Context) -> tuple[Manifest, list[_Output]]:
-    """The workload after all traits, and the other objects."""
+def _objects(
+    resolved: ResolvedComponent, context: Context, made: dict[str, Manifest]
+) -> tuple[Manifest, list[_Output]]:
+    """The workload after all traits, and the other objects.
+
+    Args:
+        resolved: The component.
+        context: Its context.
+        made: Where the context has the other objects made so far; is kept up with them.
+    """
     try:
         base = resolved.definition.render(resolved.parameters, context)
     except RenderError as error:
@@ -265,6 +281,7 @@ def _objects(resolved: ResolvedComponent, context: Context) -> tuple[Manifest, l
     for path, message in misplaced(resolved, workload["kind"]):
         raise ComponentError(path, message)
     outputs = [_Output(key, AUXILIARY, manifest) for key, manifest in base.outputs.items()]
+    made.update(base.outputs)
     for index, trait in enumerate(resolved.traits):
         kind = trait.definition.type
         try:
@@ -273,13 +290,15 @@ def _objects(resolved: ResolvedComponent, context: Context) -> tuple[Manifest, l
             for output in outputs if result.patch_outputs else ():
                 if output.key in result.patch_outputs:
                     output.manifest = unify(output.manifest, result.patch_outputs[output.key])
+                    made[output.key] = output.manifest
         except RenderError as error:
             place: Path = ("traits", index, "properties", *error.path)
             raise ComponentError(place, error.message) from None
         except PatchConflict as conflict:
             message = f"invalid patch trait {kind} into workload: {conflict}"
             raise ComponentError(("traits", index), message) from None
-        outputs += (_Output(key, kind, made, index) for key, made in result.outputs.items())
+        outputs += (_Output(key, kind, output, index) for key, output in result.outputs.items())
+        made.update(result.outputs)
     return workload, outputs
 
 
