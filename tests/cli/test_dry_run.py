@@ -108,3 +108,27 @@ def test_importing_the_command_loads_neither_yaml_nor_the_rest() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.stdout == "[]\n"
+
+
+TOPOLOGY = ROOT / "examples/02-topology/app.yaml"
+
+
+def test_a_policy_chooses_what_it_places() -> None:
+    result = run("-f", TOPOLOGY, "--env", "production")
+    comments = [line for line in result.stdout.splitlines() if line.startswith("#")]
+    assert comments == [
+        f"# env: {step}, cluster: any, component: {component}"
+        for step in ("canary", "everyone")
+        for component in ("api", "api", "web")
+    ]
+
+
+def test_unknown_parameters_are_refused_or_ignored_with_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "app.yaml"
+    file.write_text(PLAIN.read_text("utf-8").replace("image:", "imgae: x\n      image:"))
+    refused = run("-f", file)
+    assert isinstance(refused.exception, InvalidApplication)
+    allowed = run("-f", file, "--allow-unknown-parameters")
+    assert allowed.exit_code == 0
+    assert allowed.stderr == "Warning: component web: properties.imgae is unknown and ignored\n"
+    assert allowed.stdout == run("-f", PLAIN).stdout

@@ -47,7 +47,7 @@ def test_nowhere_to_deliver_to_is_refused(project: Project, application: str) ->
     before = project.files()
     refused = project.run("up", "-f", str(project.write(yaml.safe_dump(document))))
     assert refused.returncode == 2
-    assert "env prod is placed on the control plane's own cluster" in refused.stderr
+    assert "stage prod is placed on the control plane's own cluster" in refused.stderr
     del document["spec"]["policies"], document["spec"]["workflow"]
     refused = project.run("up", "-f", str(project.write(yaml.safe_dump(document))))
     assert refused.returncode == 2

@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,13 @@ from hypothesis import strategies as st
 from velapulumi.definitions import unify
 from velapulumi.definitions.policies.env_binding import ComponentPatch
 from velapulumi.errors import InvalidApplication, Problem
-from velapulumi.render import RevisionNames, merge, parse, render_environment
+from velapulumi.render import (
+    RevisionNames,
+    base_environment,
+    merge,
+    parse,
+    render_environment,
+)
 from velapulumi.render.patching import patch_components, traced
 
 SEED = (Path(__file__).parents[2] / "examples/01-seed/app.yaml").read_text("utf-8")
@@ -113,3 +120,22 @@ def test_an_application_with_mistakes_is_read_or_refused(text: str, data: st.Dat
         problems = refused.problems
     lines = text.count("\n")
     assert all(1 <= problem.line <= lines for problem in problems)
+
+
+CASES = sorted((Path(__file__).parents[1] / "definitions" / "cases").glob("*/*/app.yaml"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: "/".join(path.parts[-3:-1]))
+def test_no_definition_depends_on_the_order_of_keys(case: Path) -> None:
+    document = yaml.safe_load(case.read_text("utf-8"))
+    expected = standing(document)
+    for seed in range(4):
+        assert standing(shuffled(document, random.Random(seed))) == expected
+
+
+def standing(document: Any) -> list[Any]:
+    """The objects of an application's components as they stand."""
+    loaded = parse(yaml.safe_dump(document, sort_keys=False), "app.yaml")
+    environment = base_environment(loaded)
+    rendered = render_environment(loaded.application, environment, RevisionNames("app-v1"))
+    return [item.manifest for item in rendered]

@@ -85,3 +85,13 @@ def test_another_label_is_a_change_of_its_own() -> None:
     after["metadata"]["labels"]["team"] = "red"
     (change,) = plan_stage("prod", [("east", after)], [("east", manifest())]).changes
     assert [field.path for field in change.beyond_revision] == ["metadata.labels.team"]
+
+
+def test_what_stays_in_the_cluster_is_not_called_deleted() -> None:
+    held = [("east", manifest("a")), ("east", manifest("b"))]
+    kept = ObjectKey.of("east", manifest("b"))
+    plan = plan_stage("prod", [], held, {kept})
+    assert [(change.action, change.key.name) for change in plan.changes] == [
+        (Action.DELETE, "a"),
+        (Action.LEAVE, "b"),
+    ]

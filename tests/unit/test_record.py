@@ -127,3 +127,19 @@ def test_what_was_left_as_it_was_may_be_of_another_revision() -> None:
     ]
     some = resource("east", other_revision(), ignoreChanges=["spec.replicas"])
     assert record_of(deployment(some)).revision is None
+
+
+def test_objects_are_in_the_order_the_program_had_them() -> None:
+    exported = [
+        {"cluster": "east", "kind": "Deployment", "namespace": "default", "name": name}
+        for name in ("b", "a")
+    ]
+    found = record_of(
+        deployment(
+            resource("east", manifest("late")),
+            resource("east", manifest("a")),
+            resource("east", manifest("b")),
+            objects=exported,
+        )
+    )
+    assert [entry.manifest["metadata"]["name"] for entry in found.objects] == ["b", "a", "late"]

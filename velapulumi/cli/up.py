@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from velapulumi.delivery.deliver import Outcome
     from velapulumi.plan.changes import Change, Plan
 
-_SIGNS = {"create": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
+_SIGNS = {
+    "create": ("+", "green"),
+    "update": ("~", "yellow"),
+    "delete": ("-", "red"),
+    "leave": ("=", "cyan"),
+}
 _SHOWN_FIELDS = 5
 _SHOWN_LETTERS = 60
 
@@ -116,6 +121,8 @@ class _Lines:
         sign, colour = _SIGNS[change.action]
         fields = change.beyond_revision
         note = " (revision labels only)" if change.fields and not fields else ""
+        if change.action == "leave":
+            note = " (is given up and stays in the cluster)"
         click.secho(f"           {sign} {change.key}{note}", fg=colour, err=True)
         for field in fields[:_SHOWN_FIELDS]:
             click.echo(

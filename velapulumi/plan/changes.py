@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,7 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    LEAVE = "leave"
 
 
 @dataclass(frozen=True, order=True)
@@ -87,6 +88,7 @@ def plan_stage(
     stage: str,
     desired: Iterable[tuple[str, Mapping[str, Any]]],
     recorded: Iterable[tuple[str, Mapping[str, Any]]],
+    retained: Container[ObjectKey] = (),
 ) -> Plan:
     """Compare what a stage shall hold with what its stack recorded.
 
@@ -94,6 +96,7 @@ def plan_stage(
         stage: The stage's name.
         desired: Cluster and manifest of each object it shall hold.
         recorded: Cluster and manifest of each object its stack holds.
+        retained: Objects that stay in their cluster when the stage no longer holds them.
     """
     wanted = {ObjectKey.of(cluster, manifest): manifest for cluster, manifest in desired}
     held = {ObjectKey.of(cluster, manifest): manifest for cluster, manifest in recorded}
@@ -102,7 +105,8 @@ def plan_stage(
         if key not in held:
             changes.append(Change(Action.CREATE, key))
         elif key not in wanted:
-            changes.append(Change(Action.DELETE, key))
+            action = Action.LEAVE if key in retained else Action.DELETE
+            changes.append(Change(action, key))
         else:
             fields = tuple(_differences("", held[key], wanted[key]))
             if fields:

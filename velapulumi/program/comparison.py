@@ -42,6 +42,7 @@ def compare(prepared: Prepared) -> Plan:
         prepared.stage.name,
         [(key.cluster, _full(manifest)) for key, manifest in wanted.items() if key not in read],
         [(key.cluster, _full(entry.manifest)) for key, entry in held.items() if key not in read],
+        {key for key, entry in held.items() if entry.retained},
     )
 
 

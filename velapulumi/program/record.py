@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -112,7 +112,21 @@ def _record(deployment: Mapping[str, Any]) -> StageRecord:
                 )
             )
     pending = bool(deployment.get("pending_operations"))
+    places = {name: index for index, name in enumerate(_order(outputs))}
+    objects.sort(key=lambda entry: places.get(_name(entry), len(places)))
     return StageRecord(outputs, tuple(objects), pending, tuple(read))
+
+
+def _order(outputs: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """The objects as the program exported them: in the order of components, not of completion."""
+    for entry in outputs.get("objects") or ():
+        yield tuple(entry.get(key) or "" for key in ("cluster", "kind", "namespace", "name"))
+
+
+def _name(entry: RecordedObject) -> tuple[Any, ...]:
+    metadata = entry.manifest["metadata"]
+    namespace = metadata.get("namespace") or ""
+    return entry.cluster, entry.manifest["kind"], namespace, metadata["name"]
 
 
 def _provider_name(reference: str) -> str:

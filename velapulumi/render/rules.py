@@ -22,14 +22,8 @@ from velapulumi.definitions.rules.fieldpath import (
 from velapulumi.spec import Path, not_supported
 
 if TYPE_CHECKING:
-    from velapulumi.definitions.policies import (
-        apply_once,
-        garbage_collect,
-        read_only,
-        resource_update,
-        shared_resource,
-        take_over,
-    )
+    from velapulumi.definitions.policies import apply_once, garbage_collect, resource_update
+    from velapulumi.definitions.rules.selector import Rule
 
 GARBAGE_COLLECT = "garbage-collect"
 APPLY_ONCE = "apply-once"
@@ -96,9 +90,9 @@ class Rules:
     keep_legacy: bool = False
     keep: tuple[apply_once.Rule, ...] = ()
     mends_drift: bool = True
-    share: tuple[shared_resource.Rule, ...] = ()
-    read: tuple[read_only.Rule, ...] = ()
-    adopt: tuple[take_over.Rule, ...] = ()
+    share: tuple[Rule, ...] = ()
+    read: tuple[Rule, ...] = ()
+    adopt: tuple[Rule, ...] = ()
     update: tuple[resource_update.Rule, ...] = ()
 
     @classmethod

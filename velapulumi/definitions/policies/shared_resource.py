@@ -5,24 +5,12 @@ Follows KubeVela v1.10.
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from velapulumi.definitions.base import Parameters as BaseParameters
 from velapulumi.definitions.base import PolicyDefinition
-from velapulumi.definitions.rules.selector import Selector
-from velapulumi.spec import Many
+from velapulumi.definitions.rules.selector import SelectingParameters
 
 
-class Rule(BaseParameters):
-    """Some objects which are shared."""
-
-    selector: Selector = Field(description="The objects it is for.")
-
-
-class Parameters(BaseParameters):
+class Parameters(SelectingParameters):
     """Parameters of ``shared-resource``."""
-
-    rules: Many[Rule] = Field((), description="What any of the rules selects counts.")
 
 
 DEFINITION = PolicyDefinition(

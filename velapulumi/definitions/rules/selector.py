@@ -59,3 +59,15 @@ class Selector(Parameters):
             (self.resourceTypes, kind),
             (self.resourceNames, name),
         )
+
+
+class Rule(Parameters):
+    """A rule which says no more than what it is for."""
+
+    selector: Selector = Field(description="The objects it is for.")
+
+
+class SelectingParameters(Parameters):
+    """Parameters of a policy which only selects objects."""
+
+    rules: Many[Rule] = Field((), description="What any of the rules selects counts.")
