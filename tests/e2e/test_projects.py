@@ -51,7 +51,7 @@ def test_nowhere_to_deliver_to_is_refused(project: Project, application: str) ->
     del document["spec"]["policies"], document["spec"]["workflow"]
     refused = project.run("up", "-f", str(project.write(yaml.safe_dump(document))))
     assert refused.returncode == 2
-    assert "no step delivers an environment" in refused.stderr
+    assert "no step delivers to a cluster" in refused.stderr
     assert project.files() == before
 
 
