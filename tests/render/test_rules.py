@@ -379,3 +379,23 @@ def test_wrong_parameters_are_told(
     assert definition is not None
     _, problems = definition.read(properties)
     assert problems == [(place, message)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "waits"),
+    [
+        ("Deployment", {}, True),
+        ("Service", {}, False),
+        ("Service", {"type": "NodePort"}, False),
+        ("Service", {"type": "LoadBalancer"}, True),
+        ("Ingress", {}, False),
+        ("PersistentVolumeClaim", {}, False),
+        ("ConfigMap", {}, True),
+    ],
+)
+def test_what_is_ready_by_being_there_is_not_waited_for(
+    kind: str, spec: dict[str, Any], waits: bool
+) -> None:
+    manifest = {**FURTHER, "kind": kind, "spec": spec}
+    annotations = registered(manifest, None, NOTHING_SPECIAL)["metadata"].get("annotations")
+    assert annotations == (None if waits else {"pulumi.com/skipAwait": "true"})

@@ -107,11 +107,6 @@ def test_order_is_that_of_the_step() -> None:
             [("east", "db", "i"), ("east", "web", "a"), ("west", "db", "i"), ("west", "web", "b")],
             (), id="own-place",
         ),
-        pytest.param(
-            {(Placement("north", "default"), "host"): "n"},
-            [("east", "db", "i"), ("east", "web", "n"), ("west", "db", "i"), ("west", "web", "n")],
-            (), id="elsewhere",
-        ),
     ],
 )  # fmt: skip
 def test_inputs_come_from_the_same_place_first(
@@ -120,3 +115,16 @@ def test_inputs_come_from_the_same_place_first(
     found = holding(INPUTS, 0, (old("web"),), values)
     assert names(found) == expected
     assert found.pending == pending
+
+
+def test_inputs_come_from_elsewhere_when_nobody_here_publishes_them() -> None:
+    only_web = """\
+  - {name: only-web, type: override, properties: {selector: [web]}}
+  workflow:
+    steps: [{name: go, type: deploy, properties: {policies: [east, only-web]}}]
+"""
+    values = {(Placement("north", "default"), "host"): "n"}
+    found = holding(INPUTS + only_web, 0, (), values)
+    assert names(found) == [("east", "web", "n"), ("west", "web", "n")]
+    assert found.pending == ()
+    assert names(holding(INPUTS, 0, (), values)) == [("east", "db", "i"), ("west", "db", "i")]

@@ -123,7 +123,7 @@ class _Delivery:
         deadline = time.monotonic() + self._timeout
         while True:
             prepared = prepare(self.application, name, self._clusters, step)
-            self._clusters = prepared.clusters
+            self._clusters, title = prepared.clusters, prepared.title
             for reached in prepared.check_clusters().values():
                 if reached.warning and reached.warning not in self._warned:
                     self._warned.add(reached.warning)
@@ -139,14 +139,14 @@ class _Delivery:
                 deadline = time.monotonic() + self._timeout
             elif time.monotonic() > deadline:
                 reason = "; ".join(pending)
-                raise Unhealthy(f"stage {name} is not complete after {self._timeout:g}s: {reason}")
+                raise Unhealthy(f"stage {title} is not complete after {self._timeout:g}s: {reason}")
             else:
-                self._reporter.progress(f"{name}: {'; '.join(pending)}")
+                self._reporter.progress(f"{title}: {'; '.join(pending)}")
                 time.sleep(self._interval)
         if changed:
-            self._reporter.delivered(name, services)
+            self._reporter.delivered(title, services)
         else:
-            self._reporter.unchanged(name)
+            self._reporter.unchanged(title)
         return changed
 
     def _round(self, prepared: Prepared) -> tuple[bool, tuple[Service, ...]]:
@@ -165,12 +165,12 @@ class _Delivery:
         mended = lost and self.application.loaded.rules.mends_drift
         applied = bool(plan) or mended or not (complete or prepared.holding.pending)
         if applied:
-            self._reporter.planned(name, plan)
+            self._reporter.planned(prepared.title, plan)
             self._run_engine(prepared, record, refresh=lost)
             services = read_services(objects, self._clusters, self.application.catalog)
         elif prepared.first:
             self.application.begin()
-        return applied, self._wait_healthy(name, objects, services)
+        return applied, self._wait_healthy(prepared.title, objects, services)
 
     def _run_engine(self, prepared: Prepared, record: StageRecord | None, *, refresh: bool) -> None:
         project = self.application.project
@@ -200,7 +200,7 @@ class _Delivery:
             if after is not None and any(not entry.ready for entry in after.objects):
                 objects = [(entry.cluster, entry.manifest) for entry in after.objects]
                 raise self._unhealthy(
-                    prepared.stage.name,
+                    prepared.title,
                     read_services(objects, self._clusters, self.application.catalog),
                 ) from error
             raise

@@ -126,11 +126,15 @@ def _filled(environment: Environment, loaded: Loaded, values: Values) -> Iterato
     if not any(component.inputs for component in environment.components):
         yield _Filled(environment)
         return
+    made_here = {output.name for c in environment.components for output in c.outputs}
     for place in environment.placements:
         resolved, missing = [], []
         for entry in environment.resolved:
             component = entry.component
-            known = {item.from_: _value(values, place, item.from_) for item in component.inputs}
+            known = {
+                item.from_: _value(values, place, item.from_, item.from_ not in made_here)
+                for item in component.inputs
+            }
             lacking = [name for name, value in known.items() if value is None]
             missing += [(component, place, name) for name in lacking]
             if lacking:
@@ -155,9 +159,9 @@ def _filled(environment: Environment, loaded: Loaded, values: Values) -> Iterato
         )
 
 
-def _value(values: Values, place: Placement, name: str) -> object | None:
-    """A value published at the same place, else the one published last anywhere; None if none."""
-    if (place, name) in values:
-        return values[place, name]
+def _value(values: Values, place: Placement, name: str, elsewhere: bool) -> object | None:
+    """A value published at a place, or (``elsewhere``) the one published last; None if none."""
+    if not elsewhere:
+        return values.get((place, name))
     found = [value for (_, key), value in values.items() if key == name]
     return found[-1] if found else None

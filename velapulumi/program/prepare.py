@@ -106,6 +106,11 @@ class Prepared:
         return self.application.stack(self.stage.name)
 
     @property
+    def title(self) -> str:
+        """How people call it: as the stage, or as the step where the stage has several."""
+        return self.stage.name if len(self.stage.steps) == 1 else self.step.name
+
+    @property
     def first(self) -> bool:
         """Whether no step delivers before this one."""
         return not any(s.stage for s in self.application.workflow.before(self.step.name))

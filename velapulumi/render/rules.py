@@ -36,6 +36,9 @@ DEBUG = "debug"
 ORPHANS: Parts = ("metadata", "annotations", "pulumi.com/deletionPropagationPolicy")
 """Where the engine's provider is told what becomes of what hangs on a deleted object."""
 
+NO_WAIT: Parts = ("metadata", "annotations", "pulumi.com/skipAwait")
+"""Where the engine's provider is told not to wait until an object is ready."""
+
 SHARERS: Parts = ("metadata", "annotations", "app.oam.dev/shared-by")
 """Where an object names the applications that share it, the owner first."""
 
@@ -171,6 +174,8 @@ def registered(
     """
     if treatment.frozen and present is not None:
         return dict(present)
+    if not _is_waited_for(manifest):
+        manifest = with_value_at(NO_WAIT, manifest, "true")
     if treatment.orphans:
         manifest = with_value_at(ORPHANS, manifest, "orphan")
     if treatment.shared:
@@ -181,6 +186,18 @@ def registered(
         if (value := value_at(path, present)) is not MISSING:
             manifest = with_value_at(path, manifest, value)
     return manifest
+
+
+def _is_waited_for(manifest: Manifest) -> bool:
+    """Whether it is ready only when more than its being there is seen.
+
+    A Service is ready when it has an address, which only a load balancer takes time to get; an
+    Ingress and a claim when they are there, as for KubeVela. The provider would watch endpoints for
+    ten seconds at least, and wait for ever where no controller writes the status of an Ingress.
+    """
+    if manifest["kind"] == "Service":
+        return (manifest.get("spec") or {}).get("type") == "LoadBalancer"
+    return manifest["kind"] not in ("Ingress", "PersistentVolumeClaim")
 
 
 def owner_of(manifest: Mapping[str, Any]) -> str:
