@@ -72,7 +72,7 @@ def test_what_an_object_waits_for_is_told_and_noise_is_not() -> None:
         diagnostic("[MinimumReplicasUnavailable] no", "info", ephemeral=True),
         diagnostic("of the whole stack", "info", urn="", ephemeral=True),
     )
-    assert lines == ["web on east: waiting for app to be available (0/1)"]
+    assert lines == ["Deployment web on east: waiting for app to be available (0/1)"]
     assert errors == ""
 
 
@@ -90,7 +90,7 @@ def test_each_step_of_an_object_is_a_line(operation: Any, doing: str, done: str)
     lines, _ = told(
         event(resource_pre_event=step(operation)), event(res_outputs_event=step(operation))
     )
-    assert lines == [f"web on east: {doing}", f"web on east: {done}"]
+    assert lines == [f"Deployment web on east: {w}" for w in (doing, done)]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,11 @@ def test_other_steps_are_no_line(found: Any) -> None:
 
 @pytest.mark.parametrize(
     ("name", "subject"),
-    [("east/default/web", "web on east"), ("east/shop", "shop on east"), ("east", "east")],
+    [
+        ("east/default/web", "Deployment web on east"),
+        ("east/shop", "Deployment shop on east"),
+        ("east", "east"),
+    ],
 )
 def test_an_object_is_named_with_its_cluster(name: str, subject: str) -> None:
     urn = f"urn:pulumi:shop.prod::p::kubernetes:core/v1:Namespace::{name}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 # What Kubernetes says on the way of every rollout, and what nobody needs to read.
-_NOISE = ("ScalingReplicaSet:", "[MinimumReplicasUnavailable]")
+_NOISE = ("ScalingReplicaSet:", "[MinimumReplicasUnavailable]", "Skipping await logic")
 
 
 class Listener:
@@ -60,6 +60,8 @@ def _is_echo(text: str) -> bool:
 
 
 def _subject(urn: str) -> str:
-    """``<name> on <cluster>`` from the URN of an object, whose name is ``<cluster>/…/<name>``."""
-    cluster, _, name = urn.rpartition("::")[2].partition("/")
-    return f"{name.rpartition('/')[2]} on {cluster}" if name else cluster
+    """``<kind> <name> on <cluster>`` from an object's URN, whose name is ``<cluster>/…/<name>``."""
+    head, _, full_name = urn.rpartition("::")
+    cluster, _, name = full_name.partition("/")
+    kind = head.rpartition(":")[2]
+    return f"{kind} {name.rpartition('/')[2]} on {cluster}" if name else cluster
