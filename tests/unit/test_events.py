@@ -109,8 +109,8 @@ def test_other_steps_are_no_line(found: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "subject"),
     [
-        ("east/default/web", "Deployment web on east"),
-        ("east/shop", "Deployment shop on east"),
+        ("east/default/web", "Namespace web on east"),
+        ("east/shop", "Namespace shop on east"),
         ("east", "east"),
     ],
 )

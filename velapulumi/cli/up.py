@@ -110,9 +110,8 @@ class _Lines:
 
     def delivered(self, stage: str, services: tuple[Service, ...]) -> None:
         for service in services:
-            self._line(
-                f"{stage}: {service.name} on {service.cluster} {service.message}", fg="green"
-            )
+            state = service.message or "is there"
+            self._line(f"{stage}: {service.name} on {service.cluster} {state}", fg="green")
 
     def approved(self, step: str, by: str) -> None:
         self._line(f"{step}: approved by {by}", bold=True)
