@@ -128,12 +128,16 @@ class Prepared:
 
     @property
     def _reached(self) -> WorkflowStep:
-        """The step, or the last one after it that has delivered the same revision."""
+        """The step; when it has delivered the revision, the last one after it that has, too."""
         record = self.application.records[self.stage.name]
         held = record.steps if record else {}
         revision = str(self.application.revision)
-        steps = self.stage.steps[self.stage.steps.index(self.step) :]
-        return [step for step in steps if step is self.step or held.get(step.name) == revision][-1]
+        reached = self.step
+        for step in self.stage.steps[self.stage.steps.index(self.step) :]:
+            if held.get(step.name) != revision:
+                break
+            reached = step
+        return reached
 
     @property
     def has_inputs(self) -> bool:
@@ -148,16 +152,22 @@ class Prepared:
 
     @property
     def delivered(self) -> dict[str, str]:
-        """The revision each step of the stage has delivered once this one is applied, by name."""
+        """The revision each step of the stage has delivered once this one is applied, by name.
+
+        A later step that has once delivered this very revision has to do it again.
+        """
         record = self.application.records[self.stage.name]
-        held = dict(record.steps) if record else {}
-        names = [step.name for step in self.stage.steps]
-        done = {step.name for step in self.stage.until(self._reached.name)}
-        if self.holding.pending:
-            done.remove(self.step.name)
-            held.pop(self.step.name, None)
+        held = record.steps if record else {}
         revision = str(self.application.revision)
-        return {n: revision if n in done else held[n] for n in names if n in done or n in held}
+        done = [step.name for step in self.stage.until(self._reached.name)]
+        if self.holding.pending:
+            done.pop()
+        later = self.stage.steps[len(self.stage.until(self._reached.name)) :]
+        return dict.fromkeys(done, revision) | {
+            step.name: held[step.name]
+            for step in later
+            if held.get(step.name, revision) != revision
+        }
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
