@@ -42,7 +42,7 @@ KINDS = {
     "workflowSteps": StepDefinition,
 }
 REFUSED_ON_PURPOSE = {
-    "e2e-app-app8": "two envs with one component in one place",
+    "e2e-app-app8": "two components of one name",
     "docdef-workflowstep-read-config": "an output of a step without valueFrom",
     "ex-advanced-cue-app2": "a Service without ports",
     "own-err-dependson-missing": "dependsOn a component which is not there",
