@@ -14,7 +14,7 @@ from tests.e2e.conftest import PROD, STAGING, Project
 from velapulumi.clusters.referred import read_referred
 from velapulumi.clusters.registry import Registry
 from velapulumi.definitions import Reference
-from velapulumi.errors import ClusterProblem
+from velapulumi.errors import ObjectMissing
 from velapulumi.project import find_project
 
 CRD: Mapping[str, Any] = {
@@ -146,7 +146,7 @@ def test_objects_are_read_from_two_clusters(project: Project, namespace: str) ->
         (refer(PROD, "apps", "deploymet", name="c"), 'did you mean "deployments"?'),
         (refer(PROD, "farm.example.com", "meadow", name="c"), 'has no kind or resource "meadow"'),
     ):
-        with pytest.raises(ClusterProblem) as caught:
+        with pytest.raises(ObjectMissing) as caught:
             read_referred(place, [missing])
         assert message in caught.value.message
     assert Registry(place).facts()[PROD].version.minor > 20

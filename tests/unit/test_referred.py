@@ -12,7 +12,7 @@ from tests.unit.loopback import Server, serving
 from velapulumi.clusters.referred import read_referred
 from velapulumi.clusters.registry import Registry
 from velapulumi.definitions import Reference
-from velapulumi.errors import ClusterProblem, ClusterUnreachable, UnknownCluster, WrongCluster
+from velapulumi.errors import ClusterUnreachable, ObjectMissing, UnknownCluster, WrongCluster
 from velapulumi.project import Project
 
 
@@ -136,7 +136,7 @@ def test_labels_choose_objects_of_several_clusters(
 def test_an_object_that_is_not_there(
     project: Project, servers: dict[str, Server], reference: Reference, message: str
 ) -> None:
-    with pytest.raises(ClusterProblem) as caught:
+    with pytest.raises(ObjectMissing) as caught:
         read_referred(project, [reference])
     assert caught.value.message == f"{message}, which the application refers to"
     assert caught.value.next_step
@@ -153,7 +153,7 @@ def test_an_object_that_is_not_there(
 def test_a_kind_that_is_not_there(
     project: Project, servers: dict[str, Server], reference: Reference, message: str
 ) -> None:
-    with pytest.raises(ClusterProblem) as caught:
+    with pytest.raises(ObjectMissing) as caught:
         read_referred(project, [reference])
     assert caught.value.message == f"cluster east has no kind or resource {message}"
     assert caught.value.next_step

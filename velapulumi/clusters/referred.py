@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from velapulumi.clusters.client import Cluster
 from velapulumi.clusters.identity import reach
 from velapulumi.definitions import Manifest, Reference
-from velapulumi.errors import ClusterProblem, VelapulumiError
+from velapulumi.errors import ObjectMissing, VelapulumiError
 from velapulumi.project import Project
 
 
@@ -27,7 +27,7 @@ def read_referred(
 
     Raises:
         UnknownCluster, ClusterUnreachable, WrongCluster: A cluster cannot be used.
-        ClusterProblem: A cluster does not have a kind, or no object that is meant.
+        ObjectMissing: A cluster does not have a kind, or no object that is meant.
     """
     wanted: dict[str, dict[Reference, None]] = {}
     for reference in references:
@@ -65,7 +65,7 @@ def _read(cluster: Cluster, reference: Reference) -> tuple[Manifest, ...]:
     if not found:
         namespaced = cluster.kinds(api_version)[kind][1]
         place = f" in namespace {reference.namespace}" if namespaced else ""
-        raise ClusterProblem(
+        raise ObjectMissing(
             f"cluster {reference.cluster} has no {kind} {meant}{place}, "
             "which the application refers to",
             next_step="Create it there, or correct what the application refers to.",
@@ -84,7 +84,7 @@ def _find_kind(cluster: Cluster, reference: Reference) -> tuple[str, str]:
     group = f" in group {reference.group}" if reference.group else ""
     close = difflib.get_close_matches(word, known, n=1)
     hint = f', did you mean "{close[0]}"?' if close else ""
-    raise ClusterProblem(
+    raise ObjectMissing(
         f'cluster {reference.cluster} has no kind or resource "{reference.resource}"{group}{hint}',
         next_step="Correct the resource and its group, or install its definition in the cluster.",
     )
