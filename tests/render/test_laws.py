@@ -25,7 +25,9 @@ from velapulumi.render import (
 from velapulumi.render.patching import patch_components, traced
 
 SEED = (Path(__file__).parents[2] / "examples/01-seed/app.yaml").read_text("utf-8")
-FULL = (Path(__file__).parents[1] / "definitions/cases/webservice/full/app.yaml").read_text("utf-8")
+CASES = sorted((Path(__file__).parents[1] / "definitions" / "cases").glob("*/*/app.yaml"))
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("0*/app.yaml"))
 
 keys = st.sampled_from(["a", "b", "name", "type", "properties", "traits", "spec"])
 scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=4)
@@ -106,9 +108,9 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 @calm
-@given(st.sampled_from([SEED, FULL]), st.data())
-def test_an_application_with_mistakes_is_read_or_refused(text: str, data: st.DataObject) -> None:
-    document = yaml.safe_load(text)
+@given(st.sampled_from([*CASES, *EXAMPLES]), st.data())
+def test_an_application_with_mistakes_is_read_or_refused(path: Path, data: st.DataObject) -> None:
+    document = yaml.safe_load(path.read_text("utf-8"))
     for _ in range(data.draw(st.integers(1, 3))):
         container, key = data.draw(st.sampled_from(places(document)))
         container[key] = data.draw(values)
@@ -120,9 +122,6 @@ def test_an_application_with_mistakes_is_read_or_refused(text: str, data: st.Dat
         problems = refused.problems
     lines = text.count("\n")
     assert all(1 <= problem.line <= lines for problem in problems)
-
-
-CASES = sorted((Path(__file__).parents[1] / "definitions" / "cases").glob("*/*/app.yaml"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: "/".join(path.parts[-3:-1]))

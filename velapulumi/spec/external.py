@@ -152,7 +152,8 @@ def complete(application: Application, external: External) -> tuple[Application,
             message = f'workflow "{workflow.ref}" not found: put it into this file{hint}'
             findings.append(((*WORKFLOW, "ref"), message))
     policies = list(application.policies)
-    plain = list(spec.get("policies") or ())
+    listed = spec.get("policies")
+    plain = list(listed) if isinstance(listed, list) else []
     own = {policy.name for policy in policies}
     used = set(_named_by_steps(workflow))
     for name, (policy, document) in external.policies.items():
