@@ -96,6 +96,13 @@ def test_parameters_are_described(word: str, name: str) -> None:
     assert all(row.description for row in parameter_rows(made))
 
 
+def test_a_type_inside_itself_is_told_once() -> None:
+    tree = {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"$ref": "#/$defs/Tree"}}]}
+    made = {"properties": {"tree": {"$ref": "#/$defs/Tree"}}, "$defs": {"Tree": tree}}
+    (row,) = parameter_rows(made)
+    assert (row.name, row.type) == ("tree", "integer or list of any")
+
+
 @pytest.mark.parametrize(("word", "name"), ALL)
 def test_made_up_examples_fit(word: str, name: str) -> None:
     made = definition_schema(definition(word, name))

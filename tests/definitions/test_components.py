@@ -11,6 +11,8 @@ from velapulumi.definitions import ClusterVersion, ComponentDefinition, Context,
 
 CONTEXT = Context("app", "default", "app-v1", "comp", "comp-v1", "local", "default")
 IMAGE = {"image": "i"}
+KEY = {"name": "s", "key": "k"}
+SECRET = {"secretKeyRef": KEY}
 SCHEDULED = {**IMAGE, "schedule": "@daily"}
 REFERRED = {"cluster": "c", "resource": "deployment", "name": "web"}
 CHART = {"url": "https://charts.example.org", "chart": "web"}
@@ -42,6 +44,54 @@ def without(values: dict[str, Any], key: str) -> dict[str, Any]:
             {**IMAGE, "ports": [{"port": 1, "nodePort": 2}]},
             ("ports", 0, "nodePort"),
             "unknown field",
+        ),
+        ("webservice", {**IMAGE, "port": 0}, ("port",), "must be at least 1"),
+        (
+            "webservice",
+            {**IMAGE, "ports": [{"port": 80, "nodePort": 70000}]},
+            ("ports", 0, "nodePort"),
+            "must be at most 65535",
+        ),
+        (
+            "webservice",
+            {**IMAGE, "ports": [{"port": 80, "name": "prometheus-metrics"}]},
+            ("ports", 0, "name"),
+            "up to 15 lower-case letters",
+        ),
+        ("daemon", {**IMAGE, "ports": [{"port": 80, "name": "80"}]}, ("ports", 0, "name"), "a let"),
+        ("webservice", {**IMAGE, "cpu": 1}, ("cpu",), 'write "1" in quotes'),
+        ("webservice", {**IMAGE, "cpu": "-1"}, ("cpu",), 'must be an amount, such as "0.5"'),
+        ("webservice", {**IMAGE, "limit": {"memory": "1GB"}}, ("limit", "memory"), "an amount"),
+        ("worker", {**IMAGE, "memory": "256 Mi"}, ("memory",), 'is "256 Mi"'),
+        (
+            "worker",
+            {**IMAGE, "env": [{"name": "A", "value": "1", "valueFrom": SECRET}]},
+            ("env", 0),
+            "both value and valueFrom",
+        ),
+        (
+            "worker",
+            {**IMAGE, "env": [{"name": "A", "valueFrom": {}}]},
+            ("env", 0, "valueFrom"),
+            "needs exactly one of secretKeyRef, configMapKeyRef and fieldRef",
+        ),
+        (
+            "worker",
+            {**IMAGE, "env": [{"name": "A", "valueFrom": {**SECRET, "configMapKeyRef": KEY}}]},
+            ("env", 0, "valueFrom"),
+            "needs exactly one of",
+        ),
+        (
+            "worker",
+            {**IMAGE, "livenessProbe": {"periodSeconds": 5}},
+            ("livenessProbe",),
+            "needs exactly one of exec, httpGet and tcpSocket",
+        ),
+        (
+            "webservice",
+            {**IMAGE, "readinessProbe": {"httpGet": {"path": "/", "port": 1, "scheme": "http"}}},
+            ("readinessProbe", "httpGet", "scheme"),
+            "must be 'HTTP' or 'HTTPS'",
         ),
         ("k8s-objects", {}, ("objects",), "is missing"),
         ("k8s-objects", {"objects": []}, ("objects",), "must not be empty"),
@@ -109,6 +159,15 @@ def test_wrong_parameters_are_refused(
             "git.branch",
         ),
         (
+            "webservice",
+            {
+                **IMAGE,
+                "ports": [{"port": 80, "containerPort": 8}, {"port": 81, "containerPort": 8}],
+            },
+            ("ports", 1),
+            "an earlier port is named port-8 too",
+        ),
+        (
             "task",
             {**IMAGE, "labels": {"app.oam.dev/name": "other"}},
             ("labels", "app.oam.dev/name"),
@@ -117,7 +176,7 @@ def test_wrong_parameters_are_refused(
     ],
 )
 def test_parameters_which_do_not_go_together_are_refused(
-    name: str, properties: dict[str, Any], path: tuple[str, ...], message: str
+    name: str, properties: dict[str, Any], path: tuple[str | int, ...], message: str
 ) -> None:
     definition = definition_of(name)
     parameters, problems = definition.read(properties)
@@ -125,6 +184,14 @@ def test_parameters_which_do_not_go_together_are_refused(
     with pytest.raises(RenderError, match=message) as refused:
         definition.render(parameters, CONTEXT)
     assert refused.value.path == path
+
+
+@pytest.mark.parametrize(
+    "amount", ["1", "0.5", ".5", "1.", "500m", "64Ki", "1e3", "1E", "2Ei", "100n", "+1", ""]
+)
+def test_amount_which_kubernetes_takes(amount: str) -> None:
+    _, problems = definition_of("worker").read({**IMAGE, "cpu": amount, "memory": amount})
+    assert problems == []
 
 
 @pytest.mark.parametrize(("minor", "version"), [(24, "batch/v1beta1"), (25, "batch/v1")])

@@ -65,7 +65,11 @@ def refused(kind: str, properties: dict[str, Any], *before: dict[str, Any]) -> t
 
 
 def needed(kind: str) -> dict[str, Any]:
-    return {"image": "j"} if kind == "container-image" else {}
+    wanted: dict[str, dict[str, Any]] = {
+        "container-image": {"image": "j"},
+        "startup-probe": {"exec": {"command": ["true"]}},
+    }
+    return wanted.get(kind, {})
 
 
 def several(kind: str) -> str:
@@ -171,6 +175,23 @@ def test_one_target_beside_several(kind: str) -> None:
             "must be at least 1, is 0",
         ),
         ("startup-probe", {"tcpSocket": {"port": "80"}}, ".tcpSocket.port", "must be an integer"),
+        ("startup-probe", {"grpc": {"port": 0}}, ".grpc.port", "must be at least 1, is 0"),
+        ("startup-probe", {}, "", "needs exactly one of exec, httpGet, grpc and tcpSocket"),
+        (
+            "startup-probe",
+            {"probes": [{"containerName": "web", "grpc": {"port": 1}, "tcpSocket": {"port": 1}}]},
+            ".probes[0]",
+            "needs exactly one of exec, httpGet, grpc and tcpSocket",
+        ),
+        ("lifecycle", {"preStop": {}}, ".preStop", "needs exactly one of exec, httpGet and tcp"),
+        (
+            "container-ports",
+            {"ports": [{"containerPort": 80, "hostPort": 65536}]},
+            ".ports[0].hostPort",
+            "must be at most 65535",
+        ),
+        ("resource", {"limits": {"cpu": "half"}}, ".limits.cpu", "must be an amount"),
+        ("resource", {"limits": {"cpu": -1}}, ".limits.cpu", "must be an amount"),
         ("hostalias", {}, ".hostAliases", "is missing"),
         (
             "affinity",
@@ -189,6 +210,18 @@ def test_one_target_beside_several(kind: str) -> None:
             {"targetKind": "StatefulSet"},
             ".targetKind",
             "is StatefulSet, the workload is a Deployment: write that",
+        ),
+        (
+            "k8s-update-strategy",
+            {"strategy": {"rollingStrategy": {"maxSurge": "some"}}},
+            ".strategy.rollingStrategy.maxSurge",
+            'must be a number of pods or a percentage, such as 1 or "25%"',
+        ),
+        (
+            "k8s-update-strategy",
+            {"strategy": {"rollingStrategy": {"maxUnavailable": -1}}},
+            ".strategy.rollingStrategy.maxUnavailable",
+            "must be a number of pods or a percentage",
         ),
         ("labels", {"a": 1}, ".a", 'must be a string, is the number 1: write "1" in quotes'),
         ("annotations", {"a": {"b": "c"}}, ".a", "must be a string, is a map"),

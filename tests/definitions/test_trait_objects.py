@@ -110,6 +110,9 @@ def test_invalid_parameter_is_a_problem_at_its_place(
          'annotations["kubernetes.io/ingress.class"]', '"nginx"'),
         ("expose", {}, "", "needs ports"),
         ("expose", {"ports": [], "type": "LoadBalancer"}, "", "type LoadBalancer needs ports"),
+        ("expose", {"port": [80, 80]}, "port[1]", "an earlier port is named port-80 too"),
+        ("expose", {"ports": [{"port": 80, "name": "a"}, {"port": 81, "name": "a"}]},
+         "ports[1]", "an earlier port is named a too"),
         ("cpuscaler", {"min": 5, "max": 2}, "max", "at least min (5)"),
         ("hpa", {"min": 11}, "max", "at least min (11)"),
         ("rollout", {"targetSize": 2}, "", "kruise-rollout addon"),
@@ -156,6 +159,16 @@ def test_the_cluster_decides_the_version_of_an_autoscaler(minor: int, version: s
 def test_claim_which_is_mounted_twice_is_made_once() -> None:
     mounts = [{"name": "v", "mountPath": path} for path in ("/a", "/b")]
     assert list(apply("storage", {"pvc": mounts}).outputs) == ["pvc-v"]
+
+
+def test_condition_of_a_claim_is_one_or_a_list_of_them() -> None:
+    condition = {"key": "zone", "operator": "In", "values": ["a"]}
+
+    def selector(conditions: Any) -> Any:
+        claim = volume("pvc", selector={"matchExpressions": conditions})
+        return apply("storage", claim).outputs["pvc-v"]["spec"]["selector"]
+
+    assert selector(condition) == selector([condition]) == {"matchExpressions": [condition]}
 
 
 def test_expose_waits_for_the_workload() -> None:

@@ -96,3 +96,48 @@ def test_going_on_by_plain_pulumi_delivers_the_next_step_of_a_stage(project: Pro
         assert run.returncode == 0, run.stdout + run.stderr
         assert web(project, PROD)[0] == replicas
     assert project.run("delete", "shop", "--yes").returncode == 0
+
+
+BROKEN = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: mend, namespace: NAMESPACE}
+spec:
+  components:
+  - {name: web, type: worker, properties: {image: web:1}}
+  - name: db
+    type: worker
+    properties: {image: db:1}
+    traits: [{type: labels, properties: {velapulumi.dev/sim: pending}}]
+  policies:
+  - {name: place, type: topology, properties: {clusters: [cluster-staging]}}
+  - {name: web-only, type: override, properties: {selector: [web]}}
+  - {name: short, type: health, properties: {probeTimeout: 5, probeInterval: 1}}
+  workflow:
+    steps:
+    - {name: web, type: deploy, properties: {policies: [place, web-only]}}
+    - {name: all, type: deploy, properties: {policies: [place]}}
+"""
+
+
+def test_a_broken_later_step_of_a_stage_can_be_mended(project: Project, namespace: str) -> None:
+    text = BROKEN.replace("NAMESPACE", namespace)
+    file = str(project.write(text))
+    broken = project.run("up", "-f", file)
+    assert broken.returncode == 6, broken.stderr
+    assert "db on cluster-staging" in broken.stderr
+
+    mended = text.replace("pending", "none").replace("web:1", "web:2").replace("db:1", "db:2")
+    project.write(mended)
+    done = project.run("up", "-f", file)
+    assert done.returncode == 0, done.stderr
+    found = project.clusters[STAGING].deployments(namespace)
+    images = {
+        name: item["spec"]["template"]["spec"]["containers"][0]["image"]
+        for name, item in found.items()
+    }
+    assert images == {"web": "web:2", "db": "db:2"}
+    assert all(item["status"]["readyReplicas"] == 1 for item in found.values())
+    assert "skipAwait" not in str(found["db"]["metadata"]["annotations"])
+    assert "no change" in project.run("up", "-f", file).stdout
+    assert project.run("delete", "mend", "--yes").returncode == 0

@@ -56,6 +56,35 @@ def test_the_older_half_is_forgotten(
     assert len(list((tmp_path / "memory").iterdir())) == 3
 
 
+def test_answers_are_for_their_owner_alone(engine: Engine, tmp_path: Path) -> None:
+    engine.export('password: "x"', "password")
+    (answer,) = (tmp_path / "memory").iterdir()
+    assert answer.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("text", ["", "else", "\0"])
+def test_what_is_no_answer_is_asked_again(engine: Engine, tmp_path: Path, text: str) -> None:
+    engine.export("a: 1", "a")
+    (answer,) = (tmp_path / "memory").iterdir()
+    answer.write_text(text)
+    assert Engine(tmp_path / "memory").export("a: 1", "a") == "1\n"
+    assert answer.read_text() == "O1\n"
+
+
+@pytest.mark.parametrize("code", [1, 2, 127])
+def test_an_end_without_a_word_is_not_remembered(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    broken = tmp_path / "cue"
+    broken.write_text(f"#!/bin/sh\nexit {code}\n")
+    broken.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setattr(cue, "ensure_cue", lambda: broken)
+        with pytest.raises(CueError, match=f"cue ended with {code}"):
+            engine.export("a: 1", "a")
+    assert engine.export("a: 1", "a") == "1\n"
+
+
 def test_a_memory_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert Engine(tmp_path / "file" / "memory").export("a: 1", "a") == "1\n"

@@ -78,6 +78,7 @@ def test_two_packages_cannot_define_one_type(install: Install) -> None:
     [
         ("no_such_module:X", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("velapulumi.definitions:NOTHING", "AttributeError: .*NOTHING"),
+        ("leaving:X", "SystemExit: 3"),
         ("velapulumi.definitions:Context", "must be a TraitDefinition, is a type"),
         (
             "velapulumi.definitions.components.worker:DEFINITION",
@@ -89,7 +90,10 @@ def test_two_packages_cannot_define_one_type(install: Install) -> None:
         ),
     ],
 )
-def test_what_cannot_be_used_is_named(install: Install, value: str, message: str) -> None:
+def test_what_cannot_be_used_is_named(
+    install: Install, tmp_path: Path, value: str, message: str
+) -> None:
+    (tmp_path / "leaving.py").write_text("raise SystemExit(3)")
     install("odd", zone=value)
     with pytest.raises(InvalidDefinition, match=message) as caught:
         Catalog().find(TraitDefinition, "zone")

@@ -96,6 +96,12 @@ def spec(**values: Any) -> str:
         pytest.param(
             "a.cue", 'import "kube/apps/v1"\n' + IN_CUE, "own-type imports kube/apps/v1", id="kube"
         ),
+        pytest.param(
+            "a.yaml",
+            spec().replace("name: own", "name: ../own"),
+            "a.yaml: '../own' is no name of a type",
+            id="path",
+        ),
         pytest.param("a.cue", "template: {}", "a.cue: must hold the definition", id="no-head"),
         pytest.param("a.cue", "own: {}", "a.cue: must hold the definition", id="no-template"),
         pytest.param(

@@ -54,6 +54,9 @@ from velapulumi.extensions.markers import marked, read_patches
             id="keys",
         ),
         pytest.param(
+            "// +patchKey=a=b\na: [1]\n", {"a": ByKey("a=b", [1])}, id="key-with-equals-sign"
+        ),
+        pytest.param(
             "// +patchKey=name\na: {b: [{name: 1}], c: 1}\n",
             {"a": {"b": ByKey("name", [{"name": 1}]), "c": 1}},
             id="key-for-lists-below",

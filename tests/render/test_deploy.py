@@ -101,6 +101,11 @@ def test_where_no_cluster_is_known_labels_choose_one_place() -> None:
             ["p"],
             "properties.clusterLabelSelector: failed to find any cluster matches given labels",
         ),
+        (
+            [policy("topology", clusterSelector={"region": "asia"})],
+            ["p"],
+            "properties.clusterSelector: failed to find any cluster matches given labels",
+        ),
         ([policy("topology", cluster=["x"])], ["p"], 'unknown field, did you mean "clusters"?'),
         ([policy("topology", clusters=["x"])], ["q"], "policies[0]: policy q not found"),
         (
@@ -244,6 +249,29 @@ def test_default_workflow(policies: list[dict[str, Any]], steps: list[Any]) -> N
     assert [(step.name, step.type, step.properties) for step in made] == steps
 
 
+def test_a_name_that_a_made_up_step_cannot_have_is_told_where_it_is_written() -> None:
+    text = application(policy("topology", "My_Place", clusters=["east"]))
+    with pytest.raises(InvalidApplication) as caught:
+        load(text)
+    (problem,) = caught.value.problems
+    assert problem.path == "spec.policies[0].name"
+    assert text.splitlines()[problem.line - 1] == "  - name: My_Place"
+    assert '"deploy-My_Place" is not a valid name' in problem.message
+
+
+def test_made_up_steps_of_one_name_are_refused() -> None:
+    def binding(name: str, env: str, cluster: str) -> dict[str, Any]:
+        place = {"clusterSelector": {"name": cluster}}
+        return policy("env-binding", name, envs=[{"name": env, "placement": place}])
+
+    text = application(binding("a-b", "c", "east"), binding("a", "b-c", "west"))
+    with pytest.raises(InvalidApplication) as caught:
+        load(text)
+    (problem,) = caught.value.problems
+    assert problem.path == "spec.policies[1].properties.envs[0].name"
+    assert problem.message == 'its step "deploy-a-b-c" is called like an earlier one'
+
+
 WORKFLOW = """\
 ---
 apiVersion: core.oam.dev/v1alpha1
@@ -273,6 +301,12 @@ def test_policy_and_workflow_may_stand_beside_the_application() -> None:
     assert places(text) == [("east", "shop")]
     assert "policy unused is not referenced by the application" in loaded.warnings
     assert loaded.application.spec["policies"][0]["name"] == "place"
+
+
+def test_the_file_may_begin_with_directives() -> None:
+    text = "%YAML 1.1\n---\n" + application(workflow={"ref": "flow"})
+    assert [step.name for step in load(text + WORKFLOW).steps] == ["go"]
+    assert places("%YAML 1.1\n---\n" + application(names=[])) == [("local", "shop")]
 
 
 def test_a_problem_beside_the_application_has_its_own_line() -> None:

@@ -85,7 +85,7 @@ def test_there_is_a_stand_in_of_the_right_kind(key: str, value: Any) -> None:
                 database(inputs=[{"from": "url", "parameterKey": "image"}]),
                 shop("image") | {"outputs": [{"name": "url", "valueFrom": "output.kind"}]},
             ),
-            "these components wait for each other: db, shop",
+            "spec.components[0].inputs: these components wait for each other: db, shop",
             id="circle",
         ),
         pytest.param(

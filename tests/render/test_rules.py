@@ -388,14 +388,14 @@ def test_wrong_parameters_are_told(
         ("Service", {}, False),
         ("Service", {"type": "NodePort"}, False),
         ("Service", {"type": "LoadBalancer"}, True),
+        ("Service", None, False),
+        ("Service", ["type"], False),
         ("Ingress", {}, False),
         ("PersistentVolumeClaim", {}, False),
         ("ConfigMap", {}, True),
     ],
 )
-def test_what_is_ready_by_being_there_is_not_waited_for(
-    kind: str, spec: dict[str, Any], waits: bool
-) -> None:
+def test_what_is_ready_by_being_there_is_not_waited_for(kind: str, spec: Any, waits: bool) -> None:
     manifest = {**FURTHER, "kind": kind, "spec": spec}
     annotations = registered(manifest, None, NOTHING_SPECIAL)["metadata"].get("annotations")
     assert annotations == (None if waits else {"pulumi.com/skipAwait": "true"})

@@ -54,6 +54,8 @@ def test_value(text: str, value: Any) -> None:
         ('"open', '""open" is not understood'),
         (r'"\q"', "is not a string that is understood"),
         ("output.a +", "it ends too early"),
+        ("(" * 5000, "it has too many parentheses inside each other"),
+        ("9" * 5000, "is not understood"),
     ],
 )
 def test_invalid(text: str, message: str) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +206,7 @@ def test_a_kind_without_namespaces_and_a_core_kind_have_other_paths(server: Serv
 
 def test_a_patch_is_sent_with_its_content_type_and_manager(server: Server) -> None:
     path = f"{GROUP}/namespaces/default/deployments/web"
-    server.answers = {GROUP: KINDS, path: {}}
+    server.answers = {GROUP: KINDS, path: manifest()}
     with cluster(server.url) as client:
         client.merge(manifest(), {"metadata": {"labels": {"a": None}}})
         client.apply(manifest(), "pulumi-kubernetes-1a b")
@@ -236,6 +236,20 @@ def test_an_object_is_replaced_and_deleted_in_the_state_it_was_seen_in(server: S
     options = json.loads(delete[3])
     assert options["preconditions"] == {"resourceVersion": "7"}
     assert options["propagationPolicy"] == "Background"
+
+
+@pytest.mark.parametrize("answer", [{}, {"metadata": None}, {"metadata": "x"}])
+def test_what_is_no_object_comes_from_no_cluster(server: Server, answer: Any) -> None:
+    server.answers = {GROUP: KINDS, "*": answer}
+    with cluster(server.url) as client:
+        asks: tuple[Callable[[], object], ...] = (
+            lambda: client.read(manifest()),
+            lambda: client.apply(manifest(), "a"),
+            lambda: client.replace(manifest(), "a"),
+        )
+        for ask in asks:
+            with pytest.raises(ClusterUnreachable, match="does not answer as a Kubernetes API"):
+                ask()
 
 
 @pytest.mark.parametrize("status", [409, 422])
@@ -310,3 +324,13 @@ def test_a_name_with_a_slash_leads_to_no_other_path(server: Server) -> None:
     with cluster(server.url) as client:
         assert client.read(manifest("../../kube-system/deployments/web")) is None
     assert server.seen[-1][1].startswith(f"{GROUP}/namespaces/default/deployments/..%2F..%2F")
+
+
+@pytest.mark.parametrize(("name", "namespace"), [(".", "a"), ("..", "a"), ("web", "..")])
+def test_dots_lead_to_no_other_object(server: Server, name: str, namespace: str) -> None:
+    server.answers = {GROUP: KINDS, "*": manifest()}
+    dots = manifest(metadata={"name": name, "namespace": namespace})
+    with cluster(server.url) as client:
+        assert client.read(dots) is None
+        client.delete(dots, "7")
+    assert {path for _, path, *_ in server.seen} <= {GROUP}

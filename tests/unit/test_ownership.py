@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.helpers import FakeCluster, manifest, reached
 from velapulumi.clusters.ownership import claim, replace, take_over
-from velapulumi.errors import ObjectNotOurs
+from velapulumi.errors import ObjectNotOurs, ObjectRefused
 
 
 def live(labels: dict[str, str] | None, *managers: str) -> dict[str, Any]:
@@ -94,6 +94,13 @@ def test_what_no_engine_holds_is_left_as_it_is(managers: tuple[str, ...]) -> Non
     assert taken_over(*managers) == []
 
 
+def test_an_adoption_that_died_is_ended_without_its_policy() -> None:
+    calls = taken_over("velapulumi", "kubectl")
+    (applied, _, manager), (_, _, patch) = calls
+    assert (applied, manager) == ("apply", "velapulumi")
+    assert [entry["manager"] for entry in patch["metadata"]["managedFields"]] == ["kubectl"]
+
+
 class Server(FakeCluster):
     """A cluster that takes a manifest and says who then manages the fields."""
 
@@ -137,6 +144,7 @@ def test_what_is_adopted_is_freed_of_everybody_else() -> None:
         fields("kubectl-client-side-apply", theirs),
         fields("hpa", {"f:spec": {"f:replicas": {}}}),
         {"manager": "old", "operation": "Update"},
+        {"operation": "Update"},
     )
     take_over([claim(reached("east", client), live(None), manifest(), adopt=True)])
     (applied, _, manager), (merged, _, patch) = client.calls
@@ -150,6 +158,7 @@ def test_what_is_adopted_is_freed_of_everybody_else() -> None:
             },
         ),
         {"manager": "old", "operation": "Update"},
+        {"operation": "Update"},
     ]
 
 
@@ -158,6 +167,7 @@ def test_what_is_replaced_keeps_what_is_the_clusters() -> None:
     client = Server(
         fields("velapulumi", {"f:spec": {}}),
         fields("kubelet", {"f:status": {}}),
+        {"operation": "Update"},
         finalizers=["keep"],
         ownerReferences=owners,
         annotations={"theirs": "x"},
@@ -171,7 +181,25 @@ def test_what_is_replaced_keeps_what_is_the_clusters() -> None:
         "status": {"replicas": 1},
     }
     assert manager == "velapulumi"
-    assert patch["metadata"]["managedFields"] == [fields("kubelet", {"f:status": {}})]
+    assert patch["metadata"]["managedFields"] == [
+        fields("kubelet", {"f:status": {}}),
+        {"operation": "Update"},
+    ]
+
+
+def test_what_changes_meanwhile_is_replaced_as_it_then_is() -> None:
+    class Busy(Server):
+        def replace(self, wanted: Any, manager: str) -> dict[str, Any]:
+            if wanted["metadata"]["resourceVersion"] == "7":
+                self.live["metadata"]["resourceVersion"] = "8"
+                self.live["status"] = {"replicas": 2}
+                raise ObjectRefused("cluster east refuses a change: HTTP 409: changed")
+            return super().replace(wanted, manager)
+
+    client = Busy()
+    replace(client, manifest())  # type: ignore[arg-type]
+    (_, body, _), _ = client.calls
+    assert body["status"] == {"replicas": 2}
 
 
 def test_what_is_gone_is_not_replaced() -> None:

@@ -280,6 +280,38 @@ def test_what_is_sealed_in_the_stack_is_compared_by_revision_and_never_shown(
     assert "b3RoZXI=" not in str(field.after)
 
 
+def test_only_what_is_new_is_looked_at_without_policies(setting: Setting) -> None:
+    class Counting(FakeCluster):
+        looks = 0
+
+        def read(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            self.looks += 1
+            return super().read(wanted)
+
+    client = Counting()
+
+    def looks() -> int:
+        client.looks = 0
+        prepared = setting.prepared()
+        find_registrations(prepared, {"east": reached("east", client)})
+        return client.looks
+
+    assert looks() == 2
+    setting.record()
+    assert looks() == 0
+    setting.values["c"] = "1"
+    assert looks() == 1
+
+
+def test_what_a_secret_gets_is_never_shown(setting: Setting) -> None:
+    setting.kind = "Secret"
+    setting.values = {"a": "c2VjcmV0"}
+    setting.record(a={"data": {}})
+    (change,) = compare(setting.prepared()).changes
+    assert [field.path for field in change.fields] == ["data"]
+    assert "c2VjcmV0" not in str(change)
+
+
 def test_empty_maps_are_none(setting: Setting) -> None:
     setting.record()
     found = setting.manifests()["a"]

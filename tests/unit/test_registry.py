@@ -194,6 +194,14 @@ def test_odd_labels_and_versions_are_told(
     assert message in caught.value.message
 
 
+def test_a_name_leads_to_no_file_elsewhere(project: Project, registry: Registry) -> None:
+    written = project.registry_file.read_text()
+    project.registry_file.write_text(written.replace("name: west", "name: ../../west"))
+    with pytest.raises(InvalidFile) as caught:
+        registry.all()
+    assert "clusters[1].name: must be a DNS name, is '../../west'" in caught.value.message
+
+
 def test_a_renamed_cluster_keeps_all_else(project: Project, registry: Registry) -> None:
     before = registry.kubeconfig("east")
     registry.rename("east", "north")

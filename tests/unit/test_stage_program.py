@@ -16,7 +16,7 @@ from pulumi.runtime.stack import run_pulumi_func
 
 from tests.unit.helpers import SEED, FakeCluster, joined, kubeconfig, manifest, parsed, reached
 from velapulumi.clusters.registry import Registry
-from velapulumi.errors import ObjectNotOurs, UnknownCluster, VelapulumiError
+from velapulumi.errors import ObjectNotOurs, ToolMissing, UnknownCluster, VelapulumiError
 from velapulumi.program import stage as program
 from velapulumi.program.desired import desired_objects
 from velapulumi.program.manifest import Manifest
@@ -247,6 +247,39 @@ def test_an_unknown_cluster_stops_it_before_anything(project: Project, run: Run)
     error, found = attempt(run, lambda: program.deliver_stage(stage))
     assert (error, found) == (unknown, [])
     assert not project.gate_file("example-app").exists()
+
+
+def test_why_health_cannot_be_told_is_no_traceback(
+    project: Project, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ToolMissing("there is no cue")
+
+    monkeypatch.setattr(program, "judge", fail)
+    stage = prepared(project, "staging")
+    with pytest.raises(pulumi.RunError, match="there is no cue"):
+        run(lambda: program.deliver_stage(stage))
+
+
+def test_what_is_told_of_a_secret_is_none(
+    project: Project, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[asyncio.Task[bool]] = []
+
+    class Sealed(Manifest):
+        @property
+        def live(self) -> pulumi.Output[dict[str, Any]]:
+            return pulumi.Output.secret(super().live)
+
+    def export(name: str, value: Any) -> None:
+        if name == "services":
+            found.append(asyncio.ensure_future(value.is_secret()))
+
+    monkeypatch.setattr(program, "Manifest", Sealed)
+    monkeypatch.setattr(pulumi, "export", export)
+    stage = prepared(project, "staging")
+    run(lambda: program.deliver_stage(stage))
+    assert [task.result() for task in found] == [False]
 
 
 def left_behind() -> FakeCluster:

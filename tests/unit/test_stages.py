@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.helpers import SEED, seed
+from velapulumi.gate.promotion import missing
 from velapulumi.render import Placement, parse
 from velapulumi.spec import Component
 from velapulumi.workflow.stages import in_delivery_order, workflow_of
@@ -114,6 +115,31 @@ def test_a_deploy_step_may_wait_for_approval() -> None:
     (found,) = workflow_of(parse(f"{DEPLOYS}  workflow: {{steps: [{step}]}}\n", "app.yaml")).steps
     assert (found.gate, found.approval, found.parallelism) == (True, True, 2)
     assert found.message == 'Waiting approval to the deploy step "d"'
+
+
+def test_a_step_asks_for_approval_even_where_it_delivers_nothing() -> None:
+    steps = (
+        "[{type: deploy, name: a, properties: {policies: [none], auto: false}}, "
+        "{type: deploy, name: b, properties: {policies: [none]}}, "
+        "{type: deploy, name: c, properties: {policies: [east]}}]"
+    )
+    workflow = workflow_of(parse(f"{DEPLOYS}  workflow: {{steps: {steps}}}\n", "app.yaml"))
+    assert [(s.name, s.stage, s.gate) for s in workflow.steps] == [
+        ("a", None, True),
+        ("c", "c", False),
+    ]
+    reasons = missing(workflow, workflow.steps[1], "shop-v1:0", {}, lambda step: False)
+    assert reasons == ("step a is not approved for shop-v1:0",)
+
+
+def test_stages_are_in_the_order_of_their_first_steps() -> None:
+    steps = "".join(
+        f"    - {{type: deploy, name: s{i}, properties: {{policies: [{name}]}}}}\n"
+        for i, name in enumerate(["east", "north", "both"])
+    )
+    workflow = workflow_of(parse(f"{DEPLOYS}  workflow:\n    steps:\n{steps}", "app.yaml"))
+    assert list(workflow.stages) == ["s0", "s1"]
+    assert [step.name for step in workflow.stages["s0"].steps] == ["s0", "s2"]
 
 
 def test_before_gives_the_steps_ahead_of_one() -> None:

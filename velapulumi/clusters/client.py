@@ -17,6 +17,8 @@ from velapulumi.files import make_private_folder
 Manifest = Mapping[str, Any]
 TIMEOUT = 5.0
 _NO_KUBERNETES = "it does not answer as a Kubernetes API server"
+_NO_NAMES = (".", "..")
+"""Nothing is called so; as parts of a path they would lead to another object."""
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
 
@@ -94,7 +96,7 @@ class Cluster:
             ClusterUnreachable: No answer, or access refused.
         """
         path = self._path(manifest)
-        return self._call("GET", path) if path else None
+        return self._object("GET", path) if path else None
 
     def merge(self, manifest: Manifest, patch: Manifest) -> None:
         """Merge a patch into the object a manifest names (RFC 7396).
@@ -122,7 +124,7 @@ class Cluster:
         if path is None:
             return None
         query = urlencode({"fieldManager": manager, "force": "true"})
-        return self._call("PATCH", f"{path}?{query}", manifest, "application/apply-patch+yaml")
+        return self._object("PATCH", f"{path}?{query}", manifest, "application/apply-patch+yaml")
 
     def replace(self, manifest: Manifest, manager: str) -> dict[str, Any] | None:
         """Put a manifest in the place of the object it names, in the name of a field manager.
@@ -139,7 +141,7 @@ class Cluster:
         if path is None:
             return None
         query = urlencode({"fieldManager": manager})
-        return self._call("PUT", f"{path}?{query}", manifest, "application/json")
+        return self._object("PUT", f"{path}?{query}", manifest, "application/json")
 
     def delete(self, manifest: Manifest, resource_version: str) -> None:
         """Delete the object a manifest names, and what hangs on it.
@@ -238,19 +240,30 @@ class Cluster:
             raise self._unreachable(_NO_KUBERNETES) from error
 
     def _path(self, manifest: Manifest) -> str | None:
-        """Path of the object a manifest names; None when the cluster does not have its kind."""
+        """Path of the object a manifest names; None when the cluster cannot have it."""
         metadata = manifest["metadata"]
+        if metadata["name"] in _NO_NAMES:
+            return None
         folder = self._folder(manifest["apiVersion"], manifest["kind"], metadata.get("namespace"))
         return f"{folder}/{quote(metadata['name'], safe='')}" if folder else None
 
     def _folder(self, api_version: str, kind: str, namespace: str | None) -> str | None:
         """Path of the objects of a kind; None when the cluster does not have it."""
         resource = self.kinds(api_version).get(kind)
-        if resource is None:
+        if resource is None or namespace in _NO_NAMES:
             return None
         plural, namespaced = resource
         folder = f"/namespaces/{quote(namespace, safe='')}" if namespaced and namespace else ""
         return f"{_root(api_version)}{folder}/{plural}"
+
+    def _object(
+        self, method: str, path: str, body: Manifest | None = None, content_type: str = ""
+    ) -> dict[str, Any] | None:
+        """The object that is answered with; what has no metadata comes from no Kubernetes."""
+        answer = self._call(method, path, body, content_type)
+        if answer is not None and not isinstance(answer.get("metadata"), dict):
+            raise self._unreachable(_NO_KUBERNETES)
+        return answer
 
     def _call(
         self, method: str, path: str, body: Manifest | None = None, content_type: str = ""

@@ -13,6 +13,7 @@ from typing import Any
 
 from velapulumi.clusters.client import Cluster
 from velapulumi.clusters.identity import Reached
+from velapulumi.clusters.sharing import change_live
 from velapulumi.errors import ObjectNotOurs
 from velapulumi.render.rules import owner_of
 
@@ -84,14 +85,14 @@ def take_over(leftovers: Iterable[Leftover]) -> None:
     """
     for leftover in leftovers:
         live = leftover.live
-        managers = [entry["manager"] for entry in _managed(live) if _is_engine(entry)]
-        if leftover.adopted:
+        managers = [entry["manager"] for entry in _managed(live) if _is_hold(entry)]
+        if leftover.adopted and _OWN not in managers:
             managers.append(_OWN)
         if not managers:
             continue
         for manager in managers:
             live = leftover.client.apply(leftover.manifest, manager) or live
-        gone = [entry for entry in _managed(live) if entry["manager"] in managers]
+        gone = [entry for entry in _managed(live) if entry.get("manager") in managers]
         kept = [entry for entry in _managed(live) if entry not in gone]
         if leftover.adopted:
             for entry in gone:
@@ -110,24 +111,25 @@ def replace(client: Cluster, manifest: Mapping[str, Any]) -> None:
 
     Raises:
         ClusterUnreachable: The cluster stopped answering or refused access.
-        ObjectRefused: The object cannot become what is wanted, or changed meanwhile.
+        ObjectRefused: The object cannot become what is wanted, or kept changing.
     """
-    live = client.read(manifest)
-    if live is None:
-        return
-    found = live["metadata"]
-    owned = {
-        key: found[key]
-        for key in ("resourceVersion", "finalizers", "ownerReferences")
-        if key in found
-    }
-    body = {**manifest, "metadata": {**manifest["metadata"], **owned}}
-    if "status" in live:
-        body["status"] = live["status"]
-    done = client.replace(body, _OWN)
-    if done is not None:
-        kept = [entry for entry in _managed(done) if entry["manager"] != _OWN]
-        _set_managed(client, manifest, kept)
+
+    def act(live: Mapping[str, Any]) -> None:
+        found = live["metadata"]
+        owned = {
+            key: found[key]
+            for key in ("resourceVersion", "finalizers", "ownerReferences")
+            if key in found
+        }
+        body = {**manifest, "metadata": {**manifest["metadata"], **owned}}
+        if "status" in live:
+            body["status"] = live["status"]
+        done = client.replace(body, _OWN)
+        if done is not None:
+            kept = [entry for entry in _managed(done) if entry.get("manager") != _OWN]
+            _set_managed(client, manifest, kept)
+
+    change_live(client, manifest, act)
 
 
 def _managed(live: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -153,8 +155,10 @@ def _set_managed(
     client.merge(manifest, {"metadata": {"managedFields": held or [nobody]}})
 
 
-def _is_engine(entry: Mapping[str, Any]) -> bool:
-    return str(entry.get("manager", "")).startswith(_ENGINE)
+def _is_hold(entry: Mapping[str, Any]) -> bool:
+    """Whether a dead run holds fields: its engine, or it died in the middle of adopting."""
+    manager = str(entry.get("manager", ""))
+    return manager.startswith(_ENGINE) or (manager == _OWN and entry.get("operation") == "Apply")
 
 
 def _freed(entry: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,12 @@ _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _ANOTHER_NAME = "Choose another name; `velapulumi cluster join` takes it with --name."
 
 
+def _named(name: str) -> str:
+    if not _is_name(name):
+        raise ValueError(f"must be a DNS name, is {name!r}")
+    return name
+
+
 def _valid(labels: dict[str, str]) -> dict[str, str]:
     if problem := label_problem(labels):
         raise ValueError(problem)
@@ -74,7 +80,7 @@ class JoinedCluster(StrictModel):
         version: Its Kubernetes version; None when it was joined before versions were recorded.
     """
 
-    name: str
+    name: Annotated[str, AfterValidator(_named)]
     type: str
     endpoint: str
     uid: str
@@ -227,11 +233,15 @@ def check_name(name: str) -> None:
             "ClusterName cannot be `local`, it is reserved as the local cluster",
             next_step=_ANOTHER_NAME,
         )
-    if len(name) > 63 or not _NAME.fullmatch(name):
+    if not _is_name(name):
         raise UsageProblem(
             f"cluster name {name!r} is not a DNS name (lower-case letters, digits, '-' and '.')",
             next_step=_ANOTHER_NAME,
         )
+
+
+def _is_name(name: str) -> bool:
+    return len(name) <= 63 and _NAME.fullmatch(name) is not None
 
 
 def _join_hint(name: str) -> str:

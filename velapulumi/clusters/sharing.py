@@ -34,7 +34,7 @@ def join(client: Cluster, manifest: Mapping[str, Any], application: str) -> None
         if application not in names:
             client.merge(manifest, _change(live, (*names, application)))
 
-    _settle(client, manifest, act)
+    change_live(client, manifest, act)
 
 
 def give_up(
@@ -67,13 +67,23 @@ def give_up(
         else:
             client.merge(manifest, _change(live, others, owner=others[0] if others else ""))
 
-    _settle(client, manifest, act)
+    change_live(client, manifest, act)
 
 
-def _settle(
+def change_live(
     client: Cluster, manifest: Mapping[str, Any], act: Callable[[Mapping[str, Any]], None]
 ) -> None:
-    """Act on an object as it is now, and once more when somebody else was faster."""
+    """Act on an object as it is now, and once more when somebody else was faster.
+
+    Args:
+        client: The object's cluster.
+        manifest: Names the object; nothing happens when it is not there.
+        act: Is given the object.
+
+    Raises:
+        ClusterUnreachable: The cluster stopped answering or refused access.
+        ObjectRefused: The object kept changing, or cannot become what is wanted.
+    """
     for left in reversed(range(_ATTEMPTS)):
         live = client.read(manifest)
         if live is None:

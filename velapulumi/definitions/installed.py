@@ -49,7 +49,7 @@ def load(entry: EntryPoint, kind: type[Definition[Any]]) -> Definition[Any]:
     """
     try:
         value = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         cause = f"{type(error).__name__}: {error}"
         raise InvalidDefinition(f"{title(entry)} cannot be imported: {cause}") from error
     return checked(value, kind, entry.name, title(entry))

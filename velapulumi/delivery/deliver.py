@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -83,7 +83,7 @@ def deliver(
         VelapulumiError: Why a stage could not be delivered; later stages were not touched.
     """
     application = read_application(project, file, allow_unknown=allow_unknown)
-    for warning in application.loaded.warnings:
+    for warning in (*application.loaded.warnings, *_left_alone(application)):
         reporter.warning(warning)
     _check_placements(application)
     delivery = _Delivery(application, reporter, timeout)
@@ -152,7 +152,9 @@ class _Delivery:
     def _round(self, prepared: Prepared) -> tuple[bool, tuple[Service, ...]]:
         """Bring a stage to what can be told now; whether it was changed, and its services."""
         name = prepared.stage.name
-        objects = [(d.entry.cluster, d.entry.manifest) for d in prepared.desired]
+        entries = [desired.entry for desired in prepared.desired]
+        objects = [(entry.cluster, entry.manifest) for entry in entries]
+        delivered = [(entry.cluster, entry.manifest) for entry in entries if entry.target]
         record = self.application.records[name]
         held = [(entry.cluster, entry.manifest) for entry in record.objects] if record else []
         plan = compare(prepared)
@@ -170,7 +172,7 @@ class _Delivery:
             services = read_services(objects, self._clusters, self.application.catalog)
         elif prepared.first:
             self.application.begin()
-        return applied, self._wait_healthy(prepared.title, objects, services)
+        return applied, self._wait_healthy(prepared.title, delivered, services)
 
     def _run_engine(self, prepared: Prepared, record: StageRecord | None, *, refresh: bool) -> None:
         project = self.application.project
@@ -248,6 +250,18 @@ def _check_placements(application: Application) -> None:
                     next_step="Name a joined cluster in its topology policy or env placement.",
                 )
             registry.get(cluster)
+
+
+def _left_alone(application: Application) -> Iterator[str]:
+    """What is to be said of stacks which no step delivers to any more and which hold objects."""
+    for stack in application.project.stack_names(application.name):
+        if stack.stage not in application.workflow.stages:
+            record = read_record(application.project, stack)
+            if record is not None and record.objects:
+                yield (
+                    f"no step delivers to stage {stack.stage} any more: what its stack {stack} "
+                    "holds stays as it is until the application is deleted"
+                )
 
 
 def describe_unhealthy(services: tuple[Service, ...]) -> str:

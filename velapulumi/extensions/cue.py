@@ -1,7 +1,8 @@
 """Runs the ``cue`` command and remembers what it said, by the content it was given.
 
 CUE reads nothing but its input: no files, no network. So an answer holds as long as the input is
-the same, and a second run of velapulumi starts no process.
+the same, and a second run of velapulumi starts no process. Answers hold what parameters hold, even
+passwords, so only their owner can read them.
 """
 
 from __future__ import annotations
@@ -115,7 +116,8 @@ class Engine:
     def _remembered(self, key: str) -> str:
         """An earlier answer: ``O`` and what was printed, or ``E`` and the errors; "" for none."""
         with suppress(OSError, ValueError):
-            return (self._memory / key).read_text("utf-8")
+            answer = (self._memory / key).read_text("utf-8")
+            return answer if answer.startswith(("O", "E")) else ""
         return ""
 
     def _asked(self, key: str, command: Sequence[str], text: str) -> str:
@@ -134,13 +136,13 @@ class Engine:
                 raise CueError([((), f"takes longer than {TIMEOUT:g} seconds")]) from None
             except OSError as error:
                 raise ToolMissing(f"{program} cannot be run: {error.strerror}") from None
-        if done.returncode not in (0, 1):
-            raise CueError([((), f"cue ended with {done.returncode}")])
         failed = done.returncode == 1
+        if done.returncode not in (0, 1) or (failed and not done.stderr.strip()):
+            raise CueError([((), f"cue ended with {done.returncode}")])
         answer = "E" if failed else "O"
         answer += (done.stderr if failed else done.stdout).decode("utf-8", "replace")
         with suppress(VelapulumiError):  # no more than a memory
-            files.write(self._memory / key, answer)
+            files.write(self._memory / key, answer, mode=0o600)
             self._forget()
         return answer
 

@@ -30,6 +30,7 @@ _SUFFIXES = (".yaml", ".yml", ".cue")
 _DESCRIPTION = "definition.oam.dev/description"
 _DEPRECATED = "deprecated"
 
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _ONLY_IN_KUBEVELA = re.compile(r'"((?:vela|kube)(?:/[^"]*)?)"')
 _KINDS = {
     "cronjobs.batch": "CronJob",
@@ -271,9 +272,15 @@ def _entry(source: Source, engine: Engine) -> Entry:
     """The definition that was read.
 
     Raises:
-        InvalidDefinition: It is of a kind, or uses something, that only KubeVela can evaluate.
+        InvalidDefinition: It has a name that no object of Kubernetes may have, or is of a kind
+            that only KubeVela can evaluate.
     """
     file = source.file
+    if not _NAME.fullmatch(source.name):
+        raise InvalidDefinition(
+            f"{file}: {source.name!r} is no name of a type: lower-case letters, digits, '-' and "
+            "'.' only"
+        )
     if source.kind not in ("component", "trait"):
         raise InvalidDefinition(
             f"{file}: {source.name} is a {source.kind} definition: with a CUE template there can "

@@ -95,7 +95,7 @@ class _Reader:
     def _field(self, key: str, plain: bool) -> tuple[str, Any]:
         tags: Tags = {}
         while self.next_is("tag"):
-            name, value = self._take().split("=")
+            name, value = self._take().split("=", 1)
             tags[name] = value
         name = self._take()
         self._take()

@@ -382,11 +382,16 @@ def _row(place: str, field: Any, root: Schema, required: bool) -> Row:
     return Row(place, kind, required, schema.get("default"), text)
 
 
-def _type(node: Any, root: Schema) -> str:
+def _type(node: Any, root: Schema, above: tuple[str, ...] = ()) -> str:
+    """What a schema allows, in words; of a type inside itself no more is said."""
+    if isinstance(node, dict) and "$ref" in node:
+        if node["$ref"] in above:
+            return "any"
+        above = (*above, node["$ref"])
     schema = _resolved(node, root)
     choices = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
     if choices:
-        return " or ".join(dict.fromkeys(_type(choice, root) for choice in choices))
+        return " or ".join(dict.fromkeys(_type(choice, root, above) for choice in choices))
     values = schema.get("enum", [schema["const"]] if "const" in schema else [])
     if values:
         kinds = {"boolean" if isinstance(v, bool) else type(v).__name__ for v in values}
@@ -394,10 +399,10 @@ def _type(node: Any, root: Schema) -> str:
         return " or ".join(sorted(names.get(kind, kind) for kind in kinds))
     kind = schema.get("type", "any")
     if "items" in schema:
-        return f"list of {_type(schema.get('items'), root)}"
+        return f"list of {_type(schema.get('items'), root, above)}"
     others = schema.get("additionalProperties")
     if isinstance(others, dict) and not schema.get("properties"):
-        return f"map of {_type(others, root)}"
+        return f"map of {_type(others, root, above)}"
     return " or ".join(kind) if isinstance(kind, list) else str(kind)
 
 

@@ -12,6 +12,7 @@ from velapulumi.program.registration import is_rendered, keys_of
 from velapulumi.render.rules import registered
 
 _REVISION = "app.oam.dev/revision"
+_ANOTHER = {SEALED: "another value"}
 
 
 def compare(prepared: Prepared) -> Plan:
@@ -47,13 +48,16 @@ def compare(prepared: Prepared) -> Plan:
 
 
 def _sealed_alike(manifest: Mapping[str, Any], present: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A manifest with nothing in the clear that the recorded one has sealed."""
+    """A manifest with nothing in the clear that the recorded one has sealed, or would seal."""
     revisions = {
         (each["metadata"].get("labels") or {}).get(_REVISION) for each in (manifest, present)
     }
     sealed = {key: value for key, value in present.items() if _is_sealed(value)}
     if len(revisions) > 1:
-        sealed = {key: {SEALED: "another value"} for key in sealed}
+        sealed = dict.fromkeys(sealed, _ANOTHER)
+    if manifest["kind"] == "Secret":
+        values = {key for key in ("data", "stringData") if manifest.get(key)}
+        sealed |= dict.fromkeys(filter(lambda key: not present.get(key), values), _ANOTHER)
     return {**manifest, **sealed}
 
 

@@ -93,7 +93,8 @@ class Prepared:
         application: The application.
         stage: The stage.
         step: The step.
-        clusters: The stage's clusters and those of the stages before it.
+        clusters: The stage's clusters and those of the stages before it, or before the later step
+            which the stage has come to already.
     """
 
     application: Application
@@ -128,22 +129,16 @@ class Prepared:
 
     @property
     def _reached(self) -> WorkflowStep:
-        """The step; when it has delivered the revision, the last one after it that has, too."""
-        record = self.application.records[self.stage.name]
-        held = record.steps if record else {}
-        revision = str(self.application.revision)
-        reached = self.step
-        for step in self.stage.steps[self.stage.steps.index(self.step) :]:
-            if held.get(step.name) != revision:
-                break
-            reached = step
-        return reached
+        return _reached_step(self.application, self.stage, self.step)
 
     @property
     def has_inputs(self) -> bool:
-        """Whether a component of the step gets values from others."""
-        environment = self.stage.environments[self.step.name]
-        return any(component.inputs for component in environment.components)
+        """Whether a component of the stage, as it is after the step, gets values from others."""
+        return any(
+            component.inputs
+            for step in self.stage.until(self._reached.name)
+            for component in self.stage.environments[step.name].components
+        )
 
     @property
     def desired(self) -> tuple[Desired, ...]:
@@ -285,8 +280,9 @@ def prepare(
             next_step=f"Its stages are: {', '.join(stages) or 'none'}.",
         )
     step = step or _next_step(application, stages[stage])
+    reached = _reached_step(application, stages[stage], step)
     names = set(stages[stage].clusters)
-    for earlier in application.workflow.before(step.name):
+    for earlier in application.workflow.before(reached.name):
         if earlier.stage is not None:
             names |= set(stages[earlier.stage].clusters)
     clusters: dict[str, Reached | VelapulumiError] = dict(known or {})
@@ -297,11 +293,17 @@ def prepare(
 def step_state(
     record: StageRecord | None, step: str, clusters: Clusters, catalog: Catalog
 ) -> StageState:
-    """The state of a delivering step by its stage's stack and, this moment, its clusters."""
+    """The state of a delivering step by its stage's stack and, this moment, its clusters.
+
+    What a later step of the stage once delivered and has still to deliver again does not count.
+    """
     if record is None:
         return StageState()
-    services = stage_services(record, clusters, catalog)
-    return StageState(record.steps.get(step), all(service.healthy for service in services))
+    revision = record.steps.get(step)
+    name = (revision or "").partition(":")[0]
+    delivered = [entry for entry in record.objects if entry.revision == name]
+    services = stage_services(replace(record, objects=tuple(delivered)), clusters, catalog)
+    return StageState(revision, all(service.healthy for service in services))
 
 
 def stage_services(
@@ -318,6 +320,19 @@ def _next_step(application: Application, stage: Stage) -> WorkflowStep:
     revision = str(application.revision)
     pending = (step for step in stage.steps if held.get(step.name) != revision)
     return next(pending, stage.steps[-1])
+
+
+def _reached_step(application: Application, stage: Stage, step: WorkflowStep) -> WorkflowStep:
+    """The step; when it has delivered the revision, the last one after it that has, too."""
+    record = application.records[stage.name]
+    held = record.steps if record else {}
+    revision = str(application.revision)
+    reached = step
+    for later in stage.steps[stage.steps.index(step) :]:
+        if held.get(later.name) != revision:
+            break
+        reached = later
+    return reached
 
 
 def _with_records(project: Project, file: Path, loaded: Loaded, workflow: Workflow) -> Application:

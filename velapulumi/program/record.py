@@ -12,6 +12,9 @@ _PROVIDER = "pulumi:providers:"
 _STACK = "pulumi:pulumi:Stack"
 _SECRET_KEY = "4dabf18193072939515e22adb298388d"
 
+UNWATCHED = "status"
+"""What the engine is told to ignore of an object that is left and not waited for: a mark."""
+
 SEALED = "secret"
 """Key of the map that stands for a value the stack holds encrypted."""
 
@@ -33,6 +36,12 @@ class RecordedObject:
     ready: bool
     retained: bool = False
     frozen: bool = False
+
+    @property
+    def revision(self) -> str:
+        """Name of the revision it belongs to, such as ``shop-v2``; empty when it has none."""
+        labels = self.manifest["metadata"].get("labels") or {}
+        return str(labels.get("app.oam.dev/appRevision") or "")
 
 
 @dataclass(frozen=True)
@@ -64,8 +73,7 @@ class StageRecord:
         held = {step: text for step, text in steps.items() if isinstance(text, str)}
         names = {revision.partition(":")[0] for revision in held.values()}
         for entry in self.objects:
-            labels = entry.manifest.get("metadata", {}).get("labels") or {}
-            current = entry.frozen or labels.get("app.oam.dev/appRevision") in names
+            current = entry.frozen or entry.revision in names
             if not entry.ready or not current:
                 return {}
         return held
@@ -108,7 +116,7 @@ def _record(deployment: Mapping[str, Any]) -> StageRecord:
                     manifest=_manifest(resource.get("outputs" if external else "inputs") or {}),
                     ready=not resource.get("initErrors"),
                     retained=bool(resource.get("retainOnDelete")),
-                    frozen="*" in (resource.get("ignoreChanges") or ()),
+                    frozen=not {"*", UNWATCHED}.isdisjoint(resource.get("ignoreChanges") or ()),
                 )
             )
     pending = bool(deployment.get("pending_operations"))

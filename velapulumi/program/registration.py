@@ -13,13 +13,14 @@ from typing import Any
 
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.ownership import Leftover, claim, title
+from velapulumi.definitions.rules.fieldpath import with_value_at
 from velapulumi.errors import NotSupported, ObjectMissing, ObjectNotOurs
 from velapulumi.plan.changes import ObjectKey
 from velapulumi.program.desired import Desired
 from velapulumi.program.prepare import Prepared
 from velapulumi.program.record import RecordedObject, StageRecord
 from velapulumi.render import RenderedObject
-from velapulumi.render.rules import Treatment, owner_of, registered, sharers_of
+from velapulumi.render.rules import NO_WAIT, Treatment, owner_of, registered, sharers_of
 
 
 class Mode(Enum):
@@ -27,6 +28,7 @@ class Mode(Enum):
 
     WRITE = "brings it to its manifest"
     LEAVE = "leaves it as the stack has it"
+    UNWATCH = "leaves it and does not wait again until it is ready"
     READ = "reads it"
 
 
@@ -93,6 +95,8 @@ class _Finder:
         self.leftovers: list[Leftover] = []
         self._held = keys_of(record.objects) if record else frozenset()
         self._read = keys_of(record.read) if record else frozenset()
+        broken = [entry for entry in record.objects if not entry.ready] if record else []
+        self._broken = keys_of(broken)
 
     def find(self, desired: Desired, treatment: Treatment, cluster: Reached) -> None:
         """Find out how one object is registered."""
@@ -103,7 +107,7 @@ class _Finder:
             if (live := cluster.client.read(entry.manifest)) is not None:
                 self.objects.append(Registration(desired, treatment, live, Mode.READ))
         elif not is_rendered(entry):
-            self.objects.append(Registration(desired, treatment, entry.manifest, Mode.LEAVE))
+            self.objects.append(self._left(desired, treatment, key))
         elif treatment.read_only:
             self._find_read_only(desired, treatment, cluster)
         elif treatment.frozen and held:
@@ -112,6 +116,14 @@ class _Finder:
             looks = not held or treatment.shared or treatment.kept
             live = cluster.client.read(entry.manifest) if looks else None
             self._find_written(desired, treatment, cluster, live, held)
+
+    def _left(self, desired: Desired, treatment: Treatment, key: ObjectKey) -> Registration:
+        """An object that stays as it is; one that did not get ready is not waited for again."""
+        manifest = desired.entry.manifest
+        if key in self._broken:
+            unwatched = with_value_at(NO_WAIT, manifest, "true")
+            return Registration(desired, treatment, unwatched, Mode.UNWATCH)
+        return Registration(desired, treatment, manifest, Mode.LEAVE)
 
     def _find_read_only(self, desired: Desired, treatment: Treatment, cluster: Reached) -> None:
         manifest = desired.entry.manifest

@@ -16,6 +16,7 @@ from velapulumi.errors import VelapulumiError
 from velapulumi.plan.changes import ObjectKey
 from velapulumi.program.manifest import Manifest
 from velapulumi.program.prepare import Prepared
+from velapulumi.program.record import UNWATCHED
 from velapulumi.program.registration import Mode, Registration
 from velapulumi.program.release import forgotten, full_name, release
 
@@ -35,8 +36,8 @@ def special_options(entry: Registration, cluster: Reached) -> pulumi.ResourceOpt
     options = pulumi.ResourceOptions()
     if treatment.never_deleted or treatment.shared:
         options.retain_on_delete = True
-    if entry.mode is Mode.LEAVE:
-        options.ignore_changes = ["*"]
+    if entry.mode in (Mode.LEAVE, Mode.UNWATCH):
+        options.ignore_changes = ["*" if entry.mode is Mode.LEAVE else UNWATCHED]
         return options
     if treatment.recreated:
         options.replace_on_changes = [_property_path(path) for path in treatment.recreated]

@@ -63,6 +63,8 @@ def deliver_stage(prepared: Prepared, timeout: float | None = None) -> None:
     """
     clusters = prepared.check_clusters()
     if not pulumi.runtime.is_dry_run():
+        if prepared.first and prepared.missing:
+            prepared.application.begin()  # so that somebody can approve it
         prepared.check_promotion()
     clusters |= _further_clusters(prepared, clusters)
     found = find_registrations(prepared, clusters)
@@ -221,10 +223,14 @@ def _waits_for(
 def _service(
     desired: Desired, resource: Manifest, catalog: Catalog
 ) -> pulumi.Output[dict[str, Any]]:
+    """What is exported of a workload: nothing of it that is secret, as the data of a Secret is."""
     entry = desired.entry
 
     def describe(live: dict[str, Any]) -> dict[str, Any]:
-        health = judge(entry.component_type, plain(live), catalog)
+        try:
+            health = judge(entry.component_type, plain(live), catalog)
+        except VelapulumiError as error:
+            raise pulumi.RunError(f"[{error.code}] {error.message}") from error
         return {
             "name": entry.component,
             "type": entry.component_type,
@@ -239,7 +245,7 @@ def _service(
             "message": health.message,
         }
 
-    return resource.live.apply(describe)
+    return pulumi.Output.unsecret(resource.live.apply(describe))
 
 
 def _resource_name(entry: RenderedObject) -> str:

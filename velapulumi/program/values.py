@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from velapulumi.clusters.identity import Reached
-from velapulumi.errors import VelapulumiError
+from velapulumi.errors import InvalidApplication, VelapulumiError
 from velapulumi.program.desired import Values
 from velapulumi.render import Environment, Loaded, Placement, RevisionNames, render_placed
-from velapulumi.spec import NotThere, parse_expression
+from velapulumi.spec import (
+    COMPONENTS,
+    Application,
+    Component,
+    InvalidExpression,
+    NotThere,
+    Output,
+    Path,
+    parse_expression,
+)
 from velapulumi.workflow.stages import Stage, Workflow, WorkflowStep
 
 
@@ -20,7 +29,7 @@ def read_values(
     step: WorkflowStep,
     clusters: Mapping[str, Reached | VelapulumiError],
 ) -> Values:
-    """The values published so far, as far as they are wanted.
+    """The values published so far that the step's stage wants for what it holds after the step.
 
     Args:
         loaded: The application.
@@ -31,11 +40,13 @@ def read_values(
 
     Raises:
         ClusterUnreachable: A cluster stopped answering.
+        InvalidApplication: What an expression puts together does not go together.
     """
     steps = [each for each in (*workflow.before(step.name), step) if each.stage is not None]
     wanted = {
         item.from_
-        for component in _environment(workflow, step).components
+        for each in workflow.stages[step.stage or ""].until(step.name)
+        for component in _environment(workflow, each).components
         for item in component.inputs
     }
     values: dict[tuple[Placement, str], Any] = {}
@@ -90,4 +101,18 @@ def _published(
                 values[output.name] = parse_expression(output.value_from).value(scope)
             except NotThere:
                 continue
+            except InvalidExpression as error:
+                raise _no_value(loaded.application, component, output, error) from error
     return values
+
+
+def _no_value(
+    application: Application, component: Component, output: Output, error: InvalidExpression
+) -> InvalidApplication:
+    """What is wrong, told at the component as far as the file lists it."""
+    path: Path = COMPONENTS
+    for index, written in enumerate(application.components):
+        if written.name == component.name:
+            path = (*COMPONENTS, index, "outputs")
+    message = f"component {component.name} cannot publish {output.name}: {error}"
+    return InvalidApplication(application.file, [application.problem(path, message)])

@@ -196,7 +196,7 @@ def _is_waited_for(manifest: Manifest) -> bool:
     ten seconds at least, and wait for ever where no controller writes the status of an Ingress.
     """
     if manifest["kind"] == "Service":
-        return (manifest.get("spec") or {}).get("type") == "LoadBalancer"
+        return bool(value_at(("spec", "type"), manifest) == "LoadBalancer")
     return manifest["kind"] not in ("Ingress", "PersistentVolumeClaim")
 
 

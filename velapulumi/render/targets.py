@@ -11,6 +11,7 @@ from velapulumi.render.notes import Notes
 from velapulumi.render.placement import LOCAL, NoCluster, Placement, topology_placements
 from velapulumi.render.surroundings import Surroundings
 from velapulumi.spec import (
+    POLICIES,
     STEPS,
     Application,
     Path,
@@ -79,15 +80,21 @@ class Targets:
         written = workflow is not None and bool(workflow.steps)
         traced: dict[str, TracedEnvironment] = {}
         used: set[tuple[str, str]] = set()
+        names: set[str] = set()
         for index, step in enumerate(steps):
             path: Path = (*STEPS, index)
             if step.type == DEPLOY:
-                self._notes.problem((*path, "name"), name_problem(step.name))
+                source = path if written else self._source(step)
+                self._notes.problem((*source, "name"), name_problem(step.name))
                 if (made := self._deploy(step, path)) is not None:
                     traced[step.name] = made
             elif step.type == DEPLOY2ENV:
                 target = self._target(step, (*path, "properties"))
                 used |= {target} if target else set()
+                if not written and step.name in names:
+                    message = f'its step "{step.name}" is called like an earlier one'
+                    self._notes.problem((*self._source(step), "name"), message)
+                names.add(step.name)
         policies = {policy for policy, _ in used} or set(self._policies.bindings)
         for policy, binding in self._policies.bindings.items():
             for name, env in binding.items() if policy in policies else ():
@@ -100,6 +107,13 @@ class Targets:
         if written:
             self._warn_unused(used)
         return {name: entry.environment for name, entry in traced.items()}
+
+    def _source(self, step: Step) -> Path:
+        """Place in the file of the policy or env for which a step is made up."""
+        if step.type == DEPLOY2ENV:
+            return self._policies.bindings[step.properties["policy"]][step.properties["env"]].path
+        policies = step.properties["policies"]
+        return self._policies.read[policies[-1]].path[:-1] if policies else POLICIES
 
     def _taken(self, name: str, other: TracedEnvironment) -> str:
         if other.path:
@@ -171,7 +185,9 @@ class Targets:
                 )
                 places |= dict.fromkeys(chosen)
             except NoCluster as error:
-                self._notes.problem((*read.path, "clusterLabelSelector"), str(error))
+                labels = read.parameters.clusterLabelSelector
+                field = "clusterSelector" if labels is None else "clusterLabelSelector"
+                self._notes.problem((*read.path, field), str(error))
         return tuple(places) if topologies else (Placement(LOCAL, namespace),)
 
     def _warn_unused(self, used: set[tuple[str, str]]) -> None:

@@ -172,8 +172,9 @@ def _cycles(components: Sequence[Component]) -> Iterator[Finding]:
         waiting = {name: needed - free for name, needed in waiting.items() if name not in free}
     if waiting:
         index = next(i for i, component in enumerate(components) if component.name in waiting)
+        field = "dependsOn" if components[index].depends_on else "inputs"
         message = f"these components wait for each other: {', '.join(waiting)}"
-        yield (*COMPONENTS, index, "dependsOn"), message
+        yield (*COMPONENTS, index, field), message
 
 
 def _check_workflow(workflow: Workflow) -> Iterator[Finding]:

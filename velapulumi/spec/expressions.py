@@ -18,7 +18,7 @@ ROOTS = ("output", "outputs", "context")
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<string>"(?:[^"\\]|\\.)*")
-      | (?P<number>-?\d+)(?![\w.])
+      | (?P<number>-?\d{1,18})(?![\w.])
       | (?P<name>[A-Za-z_$][\w$]*)
       | (?P<sign>[.+\[\]()])
     )""",
@@ -93,7 +93,10 @@ def parse_expression(text: str) -> Expression:
         InvalidExpression: It is not of the form known here; says what is wrong.
     """
     tokens = _tokens(text)
-    expression = _sum(tokens)
+    try:
+        expression = _sum(tokens)
+    except RecursionError:
+        raise InvalidExpression("it has too many parentheses inside each other") from None
     if tokens:
         raise InvalidExpression(f'"{tokens[0][1]}" is not expected there')
     return expression

@@ -67,7 +67,7 @@ class External:
 def split_documents(text: str) -> list[str]:
     """The documents of a text that are not empty, each on its own lines of the file.
 
-    A text with nothing but one document is given back as it is.
+    A text with nothing but one document is given back as it is, directives (``%YAML``) included.
     """
     if "---" not in text:
         return [text]
@@ -79,7 +79,7 @@ def split_documents(text: str) -> list[str]:
     for start, end in zip([0, *starts], ends, strict=True):
         part = text[start:end]
         lines = part.removeprefix("---").splitlines()
-        if any(line.strip() and not line.lstrip().startswith("#") for line in lines):
+        if any(line.strip() and not line.lstrip().startswith(("#", "%")) for line in lines):
             parts.append("\n" * text.count("\n", 0, start) + part)
     return parts if len(parts) > 1 else [text]
 

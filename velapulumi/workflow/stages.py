@@ -19,7 +19,7 @@ class WorkflowStep(StrictModel):
     Attributes:
         name: Its name, unique in the workflow.
         type: ``deploy``, ``deploy2env`` or ``suspend``.
-        stage: The stage a deploying step delivers to, else None.
+        stage: The stage a deploying step delivers to; None when it delivers nothing.
         message: What is said to whoever may go on.
         parallel: Whether a deploying step applies its components without waiting for each other.
         approval: Whether a deploying step waits for approval before it begins.
@@ -85,7 +85,8 @@ class Workflow:
 def workflow_of(loaded: Loaded) -> Workflow:
     """Read the workflow of an application.
 
-    Without a written one the steps are those that KubeVela makes up, run in their order.
+    Without a written one the steps are those that KubeVela makes up, run in their order. A
+    ``deploy`` step that asks for approval does so even where its topologies match no cluster.
 
     Args:
         loaded: The application, already checked.
@@ -98,17 +99,18 @@ def workflow_of(loaded: Loaded) -> Workflow:
         if step.type == SUSPEND:
             message = str(properties.get("message") or "")
             steps.append(WorkflowStep(name=step.name, type=SUSPEND, message=message))
-        elif step.name in delivered:
-            waits = properties.get("auto") is False
+            continue
+        waits = step.type == DEPLOY and properties.get("auto") is False
+        if step.name in delivered or waits:
             steps.append(
                 WorkflowStep(
                     name=step.name,
                     type=step.type,
-                    stage=stages[step.name],
+                    stage=stages.get(step.name),
                     message=f'Waiting approval to the deploy step "{step.name}"' if waits else "",
                     parallel=step.type == DEPLOY or bool(properties.get("parallel", False)),
                     approval=waits,
-                    parallelism=properties.get("parallelism", 0) if step.type == DEPLOY else 0,
+                    parallelism=(properties.get("parallelism") or 0) if step.type == DEPLOY else 0,
                 )
             )
     return Workflow(
@@ -119,7 +121,7 @@ def workflow_of(loaded: Loaded) -> Workflow:
                 tuple(step for step in steps if step.stage == name),
                 {step: env for step, env in delivered.items() if stages[step] == name},
             )
-            for name in dict.fromkeys(stages.values())
+            for name in dict.fromkeys(step.stage for step in steps if step.stage is not None)
         },
     )
 

@@ -1,6 +1,7 @@
 """``daemon``: a DaemonSet with ports and, when they are exposed, a Service.
 
-Follows KubeVela v1.10, whose Service names no protocol; here a port which is not TCP has it.
+Follows KubeVela v1.10, whose Service names no protocol; here a port which is not TCP has it,
+and so has the name made for the port.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def render(parameters: Parameters, context: Context) -> Rendered:
     """The DaemonSet, and the Service ``webserviceExpose`` when a port is exposed.
 
     Raises:
-        RenderError: A pod label contradicts one which velapulumi sets.
+        RenderError: A pod label contradicts one which velapulumi sets, or two ports have one name.
     """
     metadata = service_pod_metadata(parameters, context)
     return Rendered(

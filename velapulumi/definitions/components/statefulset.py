@@ -23,7 +23,7 @@ def render(parameters: Parameters, context: Context) -> Rendered:
     """The StatefulSet, and the Service ``statefulsetsExpose`` when a port is exposed.
 
     Raises:
-        RenderError: A pod label contradicts one which velapulumi sets.
+        RenderError: A pod label contradicts one which velapulumi sets, or two ports have one name.
     """
     metadata = service_pod_metadata(parameters, context)
     spec = service_pod(parameters, context, parameters.args)
@@ -40,7 +40,13 @@ DEFINITION = ComponentDefinition(
     example={
         "image": "postgres:16.4",
         "ports": [{"port": 5432, "expose": True}],
-        "env": [{"name": "POSTGRES_DB", "value": "shop"}],
+        "env": [
+            {"name": "POSTGRES_DB", "value": "shop"},
+            {
+                "name": "POSTGRES_PASSWORD",
+                "valueFrom": {"secretKeyRef": {"name": "shop-db", "key": "password"}},
+            },
+        ],
         "volumeMounts": {
             "pvc": [
                 {

@@ -28,7 +28,7 @@ def render(parameters: Parameters, context: Context) -> Rendered:
     """The Deployment, and the Service ``webserviceExpose`` when a port is exposed.
 
     Raises:
-        RenderError: A pod label contradicts one which velapulumi sets.
+        RenderError: A pod label contradicts one which velapulumi sets, or two ports have one name.
     """
     metadata = service_pod_metadata(parameters, context)
     spec = service_pod(parameters, context, parameters.args, parameters.limit)

@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from velapulumi.definitions.base import Context, Manifest, Parameters
-from velapulumi.definitions.network.service import PortNumber, named_port, service
+from velapulumi.definitions.network.service import named_port, service
+from velapulumi.definitions.pod.ports import PortNumber
 
 V1 = "networking.k8s.io/v1"
 V1BETA1 = "networking.k8s.io/v1beta1"

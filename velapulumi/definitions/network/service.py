@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
-
-from pydantic import Field
 
 from velapulumi.definitions.base import Context, Manifest
 from velapulumi.definitions.pod.container import COMPONENT_LABEL
-
-PortNumber = Annotated[int, Field(ge=1, le=65535)]
-"""A port of TCP, UDP or SCTP."""
 
 SERVING_KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 """Kinds of workload whose pods run for good, so that they can be reached."""

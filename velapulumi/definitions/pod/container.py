@@ -10,7 +10,7 @@ from pydantic import Field
 from velapulumi.definitions.base import Context, Manifest, Parameters, RenderError
 from velapulumi.definitions.pod.environment import EnvironmentVariable, environment_entries
 from velapulumi.definitions.pod.probes import HealthProbe, probe_object
-from velapulumi.definitions.pod.resources import Limit, resource_requirements
+from velapulumi.definitions.pod.resources import Limit, Quantity, resource_requirements
 from velapulumi.definitions.pod.volumes import (
     Mount,
     Volume,
@@ -35,8 +35,8 @@ class ContainerParameters(Parameters):
     imagePullSecrets: Many[str] | None = Field(None, description="Secrets for the registry.")
     cmd: Many[str] | None = Field(None, description="Program and arguments.")
     env: Many[EnvironmentVariable] | None = Field(None, description="Environment variables.")
-    cpu: str | None = Field(None, description='CPU, such as "0.5".')
-    memory: str | None = Field(None, description='Memory, such as "256Mi".')
+    cpu: Quantity | None = Field(None, description='CPU, such as "0.5".')
+    memory: Quantity | None = Field(None, description='Memory, such as "256Mi".')
     volumes: Many[Volume] | None = Field(
         None, description="Deprecated, use volumeMounts; not used beside it."
     )

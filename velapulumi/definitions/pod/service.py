@@ -17,6 +17,7 @@ from velapulumi.definitions.pod.container import (
     pod_metadata,
     server_container,
 )
+from velapulumi.definitions.pod.ports import PortName, PortNumber, check_unlike
 from velapulumi.definitions.pod.probes import FullHealthProbe
 from velapulumi.definitions.pod.resources import Limit
 from velapulumi.definitions.pod.volumes import SubPathVolumeMounts, chosen_mounts
@@ -26,8 +27,8 @@ from velapulumi.spec import Many
 class Port(Parameters):
     """One port of the container, and of the Service when exposed."""
 
-    port: int = Field(description="Port of the container and of the Service.")
-    name: str | None = Field(None, description="Name; made from the number when absent.")
+    port: PortNumber = Field(description="Port of the container and of the Service.")
+    name: PortName | None = Field(None, description="Name; made from the number when absent.")
     protocol: Literal["TCP", "UDP", "SCTP"] = Field("TCP", description="Protocol.")
     expose: bool = Field(False, description="Whether the Service has it.")
 
@@ -37,7 +38,10 @@ class Port(Parameters):
 
     @property
     def full_name(self) -> str:
-        return f"port-{self.port}" if self.name is None else self.name
+        if self.name is not None:
+            return self.name
+        suffix = "" if self.protocol == "TCP" else f"-{self.protocol.lower()}"
+        return f"port-{self.target}{suffix}"
 
     def of_container(self) -> Manifest:
         """The port in the container."""
@@ -54,20 +58,15 @@ class Port(Parameters):
 class MappedPort(Port):
     """One port of the container, which may have another number in the Service and on nodes."""
 
-    port: int = Field(description="Port of the Service.")
-    containerPort: int | None = Field(None, description="Port of the container; port when absent.")
-    nodePort: int | None = Field(None, description="Port of the nodes, for NodePort.")
+    port: PortNumber = Field(description="Port of the Service.")
+    containerPort: PortNumber | None = Field(
+        None, description="Port of the container; port when absent."
+    )
+    nodePort: PortNumber | None = Field(None, description="Port of the nodes, for NodePort.")
 
     @property
     def target(self) -> int:
         return self.port if self.containerPort is None else self.containerPort
-
-    @property
-    def full_name(self) -> str:
-        if self.name is not None:
-            return self.name
-        suffix = "" if self.protocol == "TCP" else f"-{self.protocol.lower()}"
-        return f"port-{self.target}{suffix}"
 
     def of_service(self, kind: str) -> Manifest:
         entry = {**super().of_service(kind), "protocol": self.protocol}
@@ -82,7 +81,7 @@ class ServiceParameters(ServerParameters):
     labels: dict[str, str] | None = Field(None, description="Labels of the pods.")
     annotations: dict[str, str] | None = Field(None, description="Annotations of the pods.")
     imagePullPolicy: PullPolicy | None = Field(None, description="When to pull the image.")
-    port: int | None = Field(None, description="Deprecated, use ports; not used beside it.")
+    port: PortNumber | None = Field(None, description="Deprecated, use ports; not used beside it.")
     ports: Many[Port] | None = Field(None, description="Ports.")
     exposeType: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field(
         "ClusterIP", description="Type of the Service."
@@ -109,12 +108,17 @@ def service_pod(
     args: Sequence[str] | None = None,
     limit: Limit | None = None,
 ) -> Manifest:
-    """The pod of a component with ports."""
+    """The pod of a component with ports.
+
+    Raises:
+        RenderError: Two ports have one name.
+    """
     mounts = chosen_mounts(parameters.volumeMounts, parameters.volumes)
     main = server_container(parameters, context.name, mounts, limit)
     if args is not None:
         main["args"] = list(args)
     if parameters.ports is not None:
+        check_unlike(port.full_name for port in parameters.ports)
         main["ports"] = [port.of_container() for port in parameters.ports]
     elif parameters.port is not None:
         main["ports"] = [{"containerPort": parameters.port}]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from velapulumi.definitions.base import Manifest, Parameters, RenderError
 from velapulumi.definitions.patch import ByKey
@@ -56,15 +56,28 @@ class Requirement(Parameters):
     """A condition on one label."""
 
     key: str = Field(description="Key of the label.")
-    operator: str = Field(description="In, NotIn, Exists or DoesNotExist.")
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(
+        description="How the label is compared."
+    )
     values: Many[str] = Field((), description="Values to compare with.")
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+Requirements = Annotated[
+    Many[Requirement],
+    BeforeValidator(_listed, json_schema_input_type=Requirement | Many[Requirement]),
+]
+"""Conditions as Kubernetes takes them, or the single one which KubeVela takes."""
 
 
 class VolumeSelector(Parameters):
     """Which PersistentVolumes a claim may take."""
 
     matchLabels: dict[str, str] | None = Field(None, description="Labels they have.")
-    matchExpressions: Requirement | None = Field(None, description="Condition on their labels.")
+    matchExpressions: Requirements | None = Field(None, description="Conditions on their labels.")
 
 
 class ClaimParameters(Parameters):
@@ -181,5 +194,7 @@ def _selector(selector: VolumeSelector) -> Manifest:
     if selector.matchLabels is not None:
         result["matchLabels"] = dict(selector.matchLabels)
     if selector.matchExpressions is not None:
-        result["matchExpressions"] = [selector.matchExpressions.model_dump(mode="json")]
+        result["matchExpressions"] = [
+            requirement.model_dump(mode="json") for requirement in selector.matchExpressions
+        ]
     return result

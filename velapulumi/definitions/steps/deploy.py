@@ -19,7 +19,11 @@ class Parameters(BaseParameters):
         (), description="Names of topology, override and replication policies."
     )
     auto: bool = Field(True, description="Whether it goes on without approval.")
-    parallelism: int = Field(5, description="How many objects are applied at once.", ge=1)
+    parallelism: int | None = Field(
+        None,
+        description="How many objects are applied at once; many when absent.",
+        ge=1,
+    )
     ignoreTerraformComponent: bool = Field(
         True, description="Taken for files of KubeVela, without effect: there is no Terraform here."
     )

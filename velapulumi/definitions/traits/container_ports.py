@@ -10,6 +10,7 @@ from pydantic import Field
 from velapulumi.definitions.base import Context, Manifest, TraitDefinition, TraitResult
 from velapulumi.definitions.base import Parameters as BaseParameters
 from velapulumi.definitions.patch import RetainKeys
+from velapulumi.definitions.pod.ports import PortNumber
 from velapulumi.definitions.pod.targets import Target, change_containers, entries
 from velapulumi.definitions.pod.template import POD_KINDS
 from velapulumi.spec import Many
@@ -18,9 +19,9 @@ from velapulumi.spec import Many
 class Port(BaseParameters):
     """One port."""
 
-    containerPort: int = Field(description="Port of the container.")
+    containerPort: PortNumber = Field(description="Port of the container.")
     protocol: Literal["TCP", "UDP", "SCTP"] = Field("TCP", description="Protocol.")
-    hostPort: int | None = Field(None, description="Port of the node.")
+    hostPort: PortNumber | None = Field(None, description="Port of the node.")
     hostIP: str | None = Field(None, description="Address of the node the port is bound to.")
 
     def matches(self, entry: Mapping[str, Any]) -> bool:

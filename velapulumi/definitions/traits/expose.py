@@ -14,12 +14,8 @@ from velapulumi.definitions.base import (
     TraitResult,
 )
 from velapulumi.definitions.base import Parameters as BaseParameters
-from velapulumi.definitions.network.service import (
-    SERVING_KINDS,
-    PortNumber,
-    named_port,
-    service,
-)
+from velapulumi.definitions.network.service import SERVING_KINDS, named_port, service
+from velapulumi.definitions.pod.ports import PortNumber, check_unlike
 from velapulumi.spec import Many
 
 
@@ -52,9 +48,11 @@ def apply(parameters: Parameters, context: Context, workload: Manifest) -> Trait
     """The output ``service``.
 
     Raises:
-        RenderError: A Service which needs ports has none.
+        RenderError: A Service which needs ports has none, or two have one name.
     """
     ports = _ports(parameters)
+    field = "port" if parameters.ports is None else "ports"
+    check_unlike((port["name"] for port in ports), field)
     if not ports and parameters.type != "ExternalName":
         raise RenderError((), f"a Service of type {parameters.type} needs ports: give ports")
     result = service(context.name, context, ports)

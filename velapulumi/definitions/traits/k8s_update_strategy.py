@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from velapulumi.definitions.base import (
     Context,
@@ -20,12 +21,32 @@ UNKNOWN = {"Deployment": "OnDelete", "StatefulSet": "Recreate", "DaemonSet": "Re
 """The type of strategy which a kind does not know; the trait then changes nothing."""
 
 
+_IS_SHARE = re.compile(r"[0-9]+%?", re.ASCII)
+
+
+def _share(value: Any) -> Any:
+    number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if not (number or (isinstance(value, str) and _IS_SHARE.fullmatch(value))):
+        raise ValueError('must be a number of pods or a percentage, such as 1 or "25%"')
+    return value
+
+
+Share = Annotated[int | str, BeforeValidator(_share)]
+"""Some of the pods. KubeVela takes strings only, of which Kubernetes takes the percentages."""
+
+
 class Rolling(BaseParameters):
     """Numbers of a rolling update."""
 
-    maxSurge: str = Field("25%", description="Pods there may be too many.")
-    maxUnavailable: str = Field("25%", description="Pods there may be too few.")
-    partition: int = Field(0, description="Ordinal from which on pods of a StatefulSet change.")
+    maxSurge: Share = Field(
+        "25%", description="How many pods there may be above the wanted number."
+    )
+    maxUnavailable: Share = Field(
+        "25%", description="How many of the wanted pods may be missing or not ready."
+    )
+    partition: int = Field(
+        0, description="Ordinal from which on pods of a StatefulSet change.", ge=0
+    )
 
 
 class Strategy(BaseParameters):

@@ -5,24 +5,23 @@ Follows KubeVela v1.10.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from velapulumi.definitions.base import Context, Manifest, TraitDefinition, TraitResult
 from velapulumi.definitions.base import Parameters as BaseParameters
-from velapulumi.definitions.pod.probes import Command, Header
+from velapulumi.definitions.pod.ports import PortNumber
+from velapulumi.definitions.pod.probes import Command, Header, check_one
 from velapulumi.definitions.pod.template import POD_KINDS, containers, pod_patch
 from velapulumi.spec import Many
-
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class HttpGet(BaseParameters):
     """An HTTP request."""
 
     path: str | None = Field(None, description="Path of the request.")
-    port: Port = Field(description="Port of the container.")
+    port: PortNumber = Field(description="Port of the container.")
     host: str | None = Field(None, description="Host to ask, the pod when absent.")
     scheme: Literal["HTTP", "HTTPS"] = Field("HTTP", description="Protocol of the request.")
     httpHeaders: Many[Header] | None = Field(None, description="Headers of the request.")
@@ -31,7 +30,7 @@ class HttpGet(BaseParameters):
 class TcpSocket(BaseParameters):
     """A connection."""
 
-    port: Port = Field(description="Port of the container.")
+    port: PortNumber = Field(description="Port of the container.")
     host: str | None = Field(None, description="Host to connect to, the pod when absent.")
 
 
@@ -41,6 +40,11 @@ class Handler(BaseParameters):
     exec: Command | None = Field(None, description="Run a command.")
     httpGet: HttpGet | None = Field(None, description="Send an HTTP request.")
     tcpSocket: TcpSocket | None = Field(None, description="Open a connection.")
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> Handler:
+        check_one(self, ("exec", "httpGet", "tcpSocket"))
+        return self
 
 
 class Parameters(BaseParameters):

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from velapulumi.definitions.base import Context, Manifest, TraitDefinition, TraitResult
 from velapulumi.definitions.base import Parameters as BaseParameters
-from velapulumi.definitions.network.service import PortNumber, service
+from velapulumi.definitions.network.service import service
+from velapulumi.definitions.pod.ports import PortNumber
 from velapulumi.spec import Many
 
 ANNOTATION = "dev.nocalhost"
@@ -26,7 +27,7 @@ class Commands(BaseParameters):
 class Debug(BaseParameters):
     """How to debug."""
 
-    remoteDebugPort: int | None = Field(None, description="Port of the debugger.")
+    remoteDebugPort: PortNumber | None = Field(None, description="Port of the debugger.")
 
 
 class Sync(BaseParameters):

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from velapulumi.definitions.base import Context, Manifest, TraitDefinition, TraitResult
 from velapulumi.definitions.base import Parameters as BaseParameters
 from velapulumi.definitions.patch import RetainKeys
+from velapulumi.definitions.pod.resources import quantity
 from velapulumi.definitions.pod.template import POD_KINDS, pod_patch
 
 MEMORY = r"^([1-9][0-9]{0,63})(E|P|T|G|M|K|Ei|Pi|Ti|Gi|Mi|Ki)$"
@@ -20,6 +21,7 @@ _IS_MEMORY = re.compile(MEMORY)
 def _cpu(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError('must be a number or a string, such as 0.5 or "500m"')
+    quantity(str(value))
     return value
 
 

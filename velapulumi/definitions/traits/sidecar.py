@@ -7,32 +7,10 @@ from pydantic import Field
 from velapulumi.definitions.base import Context, Manifest, TraitDefinition, TraitResult
 from velapulumi.definitions.base import Parameters as BaseParameters
 from velapulumi.definitions.patch import ByKey
-from velapulumi.definitions.pod.environment import (
-    EnvironmentVariable,
-    ValueFrom,
-    environment_entries,
-)
+from velapulumi.definitions.pod.environment import EnvironmentVariable, environment_entries
 from velapulumi.definitions.pod.probes import HealthProbe, probe_object
 from velapulumi.definitions.pod.template import POD_KINDS, pod_patch
 from velapulumi.spec import Many
-
-
-class FieldReference(BaseParameters):
-    """A field of the pod."""
-
-    fieldPath: str = Field(description="Path of the field, such as metadata.name.")
-
-
-class Source(ValueFrom):
-    """Where the value of a variable comes from, the pod included."""
-
-    fieldRef: FieldReference | None = Field(None, description="Field of the pod.")
-
-
-class Variable(EnvironmentVariable):
-    """One variable, with a value or a source of it."""
-
-    valueFrom: Source = Field(Source(), description="Source of its value.")
 
 
 class Mount(BaseParameters):
@@ -49,7 +27,7 @@ class Parameters(BaseParameters):
     image: str = Field(description="Container image.")
     cmd: Many[str] | None = Field(None, description="Program.")
     args: Many[str] | None = Field(None, description="Arguments of the program.")
-    env: Many[Variable] | None = Field(None, description="Environment variables.")
+    env: Many[EnvironmentVariable] | None = Field(None, description="Environment variables.")
     volumes: Many[Mount] | None = Field(None, description="Volumes of the pod to mount.")
     livenessProbe: HealthProbe | None = Field(None, description="When to restart the container.")
     readinessProbe: HealthProbe | None = Field(None, description="When the container is ready.")

@@ -7,9 +7,16 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from velapulumi.definitions.base import Context, Manifest, TraitDefinition, TraitResult
+from velapulumi.definitions.base import (
+    Context,
+    Manifest,
+    RenderError,
+    TraitDefinition,
+    TraitResult,
+)
 from velapulumi.definitions.base import Parameters as BaseParameters
-from velapulumi.definitions.pod.probes import Command, Header
+from velapulumi.definitions.pod.ports import PortNumber
+from velapulumi.definitions.pod.probes import Command, Header, check_one
 from velapulumi.definitions.pod.targets import Target, change_containers
 from velapulumi.definitions.pod.template import POD_KINDS
 from velapulumi.spec import Many
@@ -19,7 +26,7 @@ class HttpGet(BaseParameters):
     """An HTTP request to the container; it has started when answered with 2xx or 3xx."""
 
     path: str | None = Field(None, description="Path of the request.")
-    port: int = Field(description="Port of the container.")
+    port: PortNumber = Field(description="Port of the container.")
     host: str | None = Field(None, description="Host to ask, the pod when absent.")
     scheme: Literal["HTTP", "HTTPS"] | None = Field(
         None, description="Protocol of the request, HTTP when absent."
@@ -30,14 +37,14 @@ class HttpGet(BaseParameters):
 class Grpc(BaseParameters):
     """A gRPC health check of the container."""
 
-    port: int = Field(description="Port of the container.")
+    port: PortNumber = Field(description="Port of the container.")
     service: str | None = Field(None, description="Service to ask about.")
 
 
 class TcpSocket(BaseParameters):
     """A connection to the container; it has started when it opens."""
 
-    port: int = Field(description="Port of the container.")
+    port: PortNumber = Field(description="Port of the container.")
     host: str | None = Field(None, description="Host to connect to, the pod when absent.")
 
 
@@ -67,7 +74,11 @@ class Parameters(Probe):
 
 
 def apply(parameters: Parameters, context: Context, workload: Manifest) -> TraitResult:
-    """Set the probe; the five numbers are always written."""
+    """Set the probe; the five numbers are always written.
+
+    Raises:
+        RenderError: The probe asks for nothing, or for several things.
+    """
     return change_containers(
         parameters,
         parameters.probes,
@@ -81,6 +92,10 @@ def apply(parameters: Parameters, context: Context, workload: Manifest) -> Trait
 
 
 def _probe(target: Probe, container: Mapping[str, Any]) -> Manifest:
+    try:
+        check_one(target, ("exec", "httpGet", "grpc", "tcpSocket"))
+    except ValueError as error:
+        raise RenderError((), str(error)) from None
     unwanted = {"containerName", "probes"}
     return {"startupProbe": target.model_dump(mode="json", exclude_none=True, exclude=unwanted)}
 
