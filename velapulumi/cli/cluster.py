@@ -68,7 +68,7 @@ def list_(output: str) -> None:
 @cluster.command()
 @click.argument("name")
 def detach(name: str) -> None:
-    """Forget a cluster; refused while an application still has objects there."""
+    """Forget a cluster; refused while an application has objects in it."""
     from velapulumi.project import find_project
     from velapulumi.status.usage import detach_cluster
 
@@ -80,7 +80,7 @@ def detach(name: str) -> None:
 @click.argument("old")
 @click.argument("new")
 def rename(old: str, new: str) -> None:
-    """Give a cluster another name; refused while an application has objects there.
+    """Give a cluster another name; refused while it is in use.
 
     Its credentials follow on this machine; elsewhere it has to be joined under the new name.
     """

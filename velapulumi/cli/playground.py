@@ -27,7 +27,7 @@ def playground() -> None:
 @playground.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def up(names: Sequence[str]) -> None:
-    """Start clusters (cluster-staging and cluster-prod when none is named).
+    """Start clusters (unless named: cluster-staging, cluster-prod).
 
     Clusters that run already are left as they are; stopped ones are started with their objects. A
     missing tool is downloaded or built first.

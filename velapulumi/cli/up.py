@@ -89,7 +89,7 @@ class _Lines:
 
     def planned(self, stage: str, plan: Plan) -> None:
         if not plan:
-            self._line(f"{stage}: goes on with what did not finish", bold=True)
+            self._line(f"{stage}: goes on with what did not finish or was deleted", bold=True)
             return
         count = len(plan.changes)
         self._line(f"{stage}: {count} change{'s' if count != 1 else ''}", bold=True)

@@ -16,7 +16,10 @@ def workflow() -> None:
 @click.argument("application", metavar="APP")
 @click.option("-m", "--comment", default="", help="Why you approve; kept in the gate file.")
 def resume(application: str, comment: str) -> None:
-    """Approve the step an application waits at, for exactly the revision that waits."""
+    """Approve the step an application waits at.
+
+    The approval counts for exactly the revision that waits.
+    """
     from velapulumi.gate.approver import who
     from velapulumi.gate.file import Gate, update_gate
     from velapulumi.program.prepare import edited_since

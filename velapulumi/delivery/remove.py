@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from velapulumi.clusters.identity import reach
+from velapulumi.delivery.locks import clear_stale_lock
 from velapulumi.errors import UnknownApplication
 from velapulumi.gate.file import read_gate
+from velapulumi.program.environment import engine_environment
 from velapulumi.program.release import application_of, forgotten, release
-from velapulumi.program.stacks import read_record
+from velapulumi.program.stacks import file_backend, read_record
 from velapulumi.project import Project, StackName
 
 
@@ -35,6 +37,9 @@ def remove(
 ) -> None:
     """Delete the objects of the stages, their stacks, and at last the gate file.
 
+    What the application gives up is written before the engine runs, which has locked the stack only
+    from then on. So another run is waited for first.
+
     Args:
         project: The project.
         application: The application.
@@ -49,8 +54,11 @@ def remove(
     from velapulumi.delivery.events import Listener
 
     engine = Engine(project, Listener(progress))
+    environment = engine_environment(project)
     for stage in stages:
         stack = StackName(application, stage)
+        if file_backend(project, environment) is not None:
+            clear_stale_lock(project, stack, environment)
         record = read_record(project, stack)
         if record is None:
             project.config_file(stack).unlink(missing_ok=True)
