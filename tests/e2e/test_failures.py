@@ -233,3 +233,33 @@ def test_an_object_that_is_not_ours_is_never_taken_over(
     )  # fmt: skip
     refused = project.run("up", "-f", str(project.write(application)))
     assert "is managed by other application other/shop" in refused.stderr
+
+
+def test_what_was_deleted_beside_a_workload_comes_back(project: Project, namespace: str) -> None:
+    text = f"""\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {{name: back, namespace: {namespace}}}
+spec:
+  components:
+  - name: web
+    type: webservice
+    properties: {{image: i, ports: [{{port: 80, expose: true}}]}}
+  policies:
+  - {{name: place, type: topology, properties: {{clusters: [{STAGING}]}}}}
+"""
+    file = str(project.write(text))
+    assert project.run("up", "-f", file).returncode == 0
+    cluster = project.clusters[STAGING]
+    cluster.kubectl("delete", "service", "web", "-n", namespace)
+    done = project.run("up", "-f", file)
+    assert done.returncode == 0, done.stderr
+    assert "web" in cluster.kubectl("get", "services", "-n", namespace)
+    assert "no change" in project.run("up", "-f", file).stdout
+
+    nowhere = text.replace(f"namespace: {namespace}", "namespace: nowhere").replace("back", "gone")
+    refused = project.run("up", "-f", str(project.write(nowhere)))
+    assert refused.returncode == 1
+    assert "namespace nowhere does not exist on cluster-staging" in refused.stderr
+    assert "kubectl create namespace nowhere" in refused.stderr
+    assert project.run("delete", "back", "--yes").returncode == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from velapulumi.definitions import BUILTIN, PolicyDefinition, TraitDefinition
+from velapulumi.definitions import BUILTIN, Context, PolicyDefinition, TraitDefinition
 from velapulumi.errors import InvalidDefinition
 from velapulumi.extensions import catalog_of
 
@@ -20,6 +20,9 @@ DEFINITION = TraitDefinition(
     apply=lambda parameters, context, workload: TraitResult(),
 )
 """
+
+
+CONTEXT = Context("shop", "default", "shop-v1", "web", "web-v1", "east", "default")
 
 
 def test_without_a_folder_there_are_the_built_in_ones(tmp_path: Path) -> None:
@@ -71,3 +74,17 @@ def test_a_type_is_defined_once(project: Project) -> None:
     twice = manifest("TraitDefinition", "zone-of", "parameter: {}")
     with pytest.raises(InvalidDefinition, match=r"twice.yaml: zone-of is defined in .*zone_of.py"):
         project({"traits/zone_of.py": TRAIT, "twice.yaml": twice})
+
+
+WRONG = TRAIT.replace("TraitResult()", "parameters.zone")
+
+
+def test_a_mistake_in_a_function_is_told_with_its_place(project: Project) -> None:
+    definition = project({"traits/zone_of.py": WRONG}).find(TraitDefinition, "zone-of")
+    assert definition is not None
+    parameters, problems = definition.read({})
+    assert problems == []
+    with pytest.raises(InvalidDefinition) as caught:
+        definition.apply(parameters, CONTEXT, {})
+    assert "failed: AttributeError: " in str(caught.value)
+    assert str(caught.value).endswith("traits/zone_of.py:6)")

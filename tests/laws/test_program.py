@@ -39,8 +39,8 @@ users: [{name: me, user: {token: very-secret}}]
 class EmptyCluster:
     """A cluster that holds nothing."""
 
-    def read(self, manifest: dict[str, Any]) -> None:
-        return None
+    def read(self, manifest: dict[str, Any]) -> dict[str, Any] | None:
+        return manifest if manifest["kind"] == "Namespace" else None
 
 
 class Recorder(pulumi_mocks.Mocks):

@@ -138,6 +138,8 @@ class FakeCluster:
     def read(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
         if self._error:
             raise self._error
+        if wanted["kind"] == "Namespace":
+            return wanted
         return self._live.get(self._key(wanted))
 
     def pods(self, namespace: str, labels: Mapping[str, str]) -> list[Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from tests.unit.helpers import deployment, joined, kubeconfig, parsed, store
+from tests.unit.helpers import FakeCluster, deployment, joined, kubeconfig, parsed, reached, store
 from tests.unit.test_desired import TWICE
 from velapulumi.clusters.registry import Registry
+from velapulumi.errors import ObjectMissing
 from velapulumi.program.prepare import Application, Prepared, prepare, read_application
 from velapulumi.project import Project, StackName
 
@@ -82,3 +85,16 @@ def test_by_hand_the_first_step_that_is_not_done_is_next(
     application: Application, steps: dict[str, str], step: str
 ) -> None:
     assert prepare(held(application, **steps), "canary").step.name == step
+
+
+def test_a_namespace_that_is_not_there_is_refused(application: Application) -> None:
+    class NoNamespace(FakeCluster):
+        def read(self, wanted: Mapping[str, Any]) -> None:
+            return None
+
+    found = replace(at(application, 0), clusters={"east": reached("east", NoNamespace())})
+    with pytest.raises(ObjectMissing) as caught:
+        found.check_namespaces()
+    assert str(caught.value) == "namespace default does not exist on east"
+    assert caught.value.next_step == "Create it there: kubectl create namespace default"
+    replace(found, clusters={"east": reached("east", FakeCluster())}).check_namespaces()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from velapulumi.errors import UsageProblem
+
 
 @click.command()
 @click.argument("application", metavar="APP")
@@ -17,6 +19,15 @@ def delete(application: str, yes: bool) -> None:
     stages = stages_of(project, application)
     if not yes:
         names = ", ".join(stages)
-        click.confirm(f"Delete application {application} from {names}?", abort=True, err=True)
+        try:
+            wanted = click.confirm(f"Delete application {application} from {names}?", err=True)
+        except click.Abort:
+            raise UsageProblem(
+                "nobody answered, so nothing was deleted",
+                next_step="To delete without being asked, give --yes.",
+            ) from None
+        if not wanted:
+            click.echo("Nothing was deleted.", err=True)
+            return
     remove(project, application, stages, lambda text: click.echo(text, err=True))
     click.echo(f"Application {application} deleted.")

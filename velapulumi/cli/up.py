@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,10 +71,8 @@ def _conclude(outcome: Outcome, file: Path) -> int:
         return 0
     message = f" ({outcome.waiting.message})" if outcome.waiting.message else ""
     click.echo(f"{subject} waits at {outcome.waiting.name}{message} to promote {revision}.")
-    click.echo(
-        f"Next: velapulumi workflow resume {application.name}\nthen: velapulumi up -f {file}",
-        err=True,
-    )
+    click.echo(f"Next: velapulumi workflow resume {application.name}", err=True)
+    click.echo(f"then: velapulumi up -f {shlex.quote(str(file))}", err=True)
     return WaitingForApproval.exit_code
 
 

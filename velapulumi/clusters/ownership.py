@@ -56,7 +56,8 @@ def claim(
     owner, name = owner_of(live), cluster.joined.name
     if not owner and not adopt:
         raise ObjectNotOurs(
-            f"{title(manifest)} exists on {name} but not managed by any application now"
+            f"{title(manifest)} exists on {name} but not managed by any application now",
+            next_step="Delete or rename it, or take it over with a policy of type take-over.",
         )
     if owner and owner != owner_of(manifest):
         raise ObjectNotOurs(

@@ -6,11 +6,14 @@ where the definition is.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, cast
 
-from velapulumi.definitions.base import Definition
-from velapulumi.errors import InvalidDefinition
+from velapulumi.definitions.base import Definition, RenderError
+from velapulumi.errors import InvalidDefinition, VelapulumiError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -58,7 +61,7 @@ def load(entry: EntryPoint, kind: type[Definition[Any]]) -> Definition[Any]:
 def checked(
     value: Any, kind: type[Definition[Any]], type_name: str, origin: str
 ) -> Definition[Any]:
-    """A value that has to be the definition of a type.
+    """A value that has to be the definition of a type; its functions get no traceback.
 
     Args:
         value: What was found.
@@ -76,7 +79,30 @@ def checked(
         raise InvalidDefinition(
             f'{origin} defines the type "{value.type}", its own name says "{type_name}"'
         )
-    return value
+    functions = {
+        name: _guarded(getattr(value, name), origin)
+        for name in ("render", "apply", "health", "check")
+        if hasattr(value, name)
+    }
+    guarded: Definition[Any] = replace(cast(Any, value), **functions)
+    return guarded
+
+
+def _guarded(function: Callable[..., Any], origin: str) -> Callable[..., Any]:
+    """A function of a definition whose own mistakes are told as those of the definition."""
+
+    @wraps(function)
+    def guarded(*values: Any) -> Any:
+        try:
+            return function(*values)
+        except (RenderError, VelapulumiError):
+            raise
+        except Exception as error:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            cause = f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
+            raise InvalidDefinition(f"{origin}: {function.__name__} failed: {cause}") from error
+
+    return guarded
 
 
 def title(entry: EntryPoint) -> str:

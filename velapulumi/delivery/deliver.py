@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,12 +14,13 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.registry import LOCAL, Registry
 from velapulumi.delivery.creation import StackCreation
 from velapulumi.errors import EngineFailed, Unhealthy, UsageProblem, VelapulumiError
-from velapulumi.plan.changes import Plan
+from velapulumi.plan.changes import ObjectKey, Plan
 from velapulumi.program.comparison import compare
 from velapulumi.program.prepare import Application, Prepared, prepare, read_application
 from velapulumi.program.record import StageRecord
 from velapulumi.program.stacks import read_record
 from velapulumi.project import Project
+from velapulumi.render import RenderedObject
 from velapulumi.workflow.stages import WorkflowStep
 
 if TYPE_CHECKING:
@@ -160,26 +162,52 @@ class _Delivery:
         plan = compare(prepared)
         services = read_services(objects, self._clusters, self.application.catalog)
         known = {_place(entry) for entry in held}
-        lost = any(not s.present and (s.cluster, s.name) in known for s in services)
+        lost = any(
+            not s.present and (s.cluster, s.name) in known for s in services
+        ) or self._has_lost(entries, held)
         complete = record is not None and (
             record.steps.get(prepared.step.name) == str(self.application.revision)
         )
         mended = lost and self.application.loaded.rules.mends_drift
         applied = bool(plan) or mended or not (complete or prepared.holding.pending)
         if applied:
+            prepared.check_namespaces()
             self._reporter.planned(prepared.title, plan)
             self._run_engine(prepared, record, refresh=lost)
             services = read_services(objects, self._clusters, self.application.catalog)
-        elif prepared.first:
-            self.application.begin()
+        else:
+            self._configure(prepared)
+            if prepared.first:
+                self.application.begin()
         return applied, self._wait_healthy(prepared.title, delivered, services)
+
+    def _has_lost(
+        self, entries: Sequence[RenderedObject], held: Sequence[tuple[str, Mapping[str, Any]]]
+    ) -> bool:
+        """Whether an object beside the workloads that the stack has is in its cluster no more."""
+        known = {ObjectKey.of(cluster, manifest) for cluster, manifest in held}
+        wanted = [
+            (reached.client, entry.manifest)
+            for entry in entries
+            if entry.role != "WORKLOAD" and ObjectKey.of(entry.cluster, entry.manifest) in known
+            if isinstance(reached := self._clusters[entry.cluster], Reached)
+        ]
+        with ThreadPoolExecutor(8) as pool:
+            return any(
+                live is None for live in pool.map(lambda each: each[0].read(each[1]), wanted)
+            )
+
+    def _configure(self, prepared: Prepared) -> None:
+        """Write what the stage's stack configuration must say."""
+        self.application.project.configure(
+            prepared.stack,
+            self.application.file,
+            allow_unknown=self.application.loaded.surroundings.allow_unknown,
+        )
 
     def _run_engine(self, prepared: Prepared, record: StageRecord | None, *, refresh: bool) -> None:
         project = self.application.project
-        surroundings = self.application.loaded.surroundings
-        project.configure(
-            prepared.stack, self.application.file, allow_unknown=surroundings.allow_unknown
-        )
+        self._configure(prepared)
         creation = StackCreation(project, prepared.stack) if record is None else None
         from velapulumi.delivery.engine import Engine
         from velapulumi.delivery.events import Listener

@@ -47,10 +47,16 @@ class Listener:
                 metadata = step.metadata
                 operation = str(getattr(metadata.op, "value", metadata.op))
                 if operation in words and metadata.type.startswith("kubernetes:"):
-                    self._progress(f"{_subject(metadata.urn)}: {words[operation]}")
+                    given_up = operation == "delete" and getattr(
+                        getattr(metadata, "old", None), "retain_on_delete", False
+                    )
+                    word = _GIVEN_UP if given_up else words[operation]
+                    if not given_up or words is _DONE:
+                        self._progress(f"{_subject(metadata.urn)}: {word}")
 
 
 _DOING = {"create": "creating", "update": "updating", "delete": "deleting", "replace": "replacing"}
+_GIVEN_UP = "given up, stays in the cluster"
 _DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
 
 

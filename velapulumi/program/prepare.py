@@ -15,9 +15,17 @@ from typing import Any
 from velapulumi.clusters.health import Service, read_services
 from velapulumi.clusters.identity import Reached, reach
 from velapulumi.definitions import Catalog
-from velapulumi.errors import InvalidApplication, PromotionRefused, UsageProblem, VelapulumiError
+from velapulumi.errors import (
+    ClusterUnreachable,
+    InvalidApplication,
+    ObjectMissing,
+    PromotionRefused,
+    UsageProblem,
+    VelapulumiError,
+)
 from velapulumi.gate.file import Gate, read_gate, update_gate
 from velapulumi.gate.promotion import missing
+from velapulumi.plan.changes import ObjectKey
 from velapulumi.program.desired import Desired, Holding, desired_objects
 from velapulumi.program.record import StageRecord
 from velapulumi.program.stacks import read_record
@@ -34,6 +42,7 @@ from velapulumi.workflow.stages import (
     workflow_of,
 )
 
+NAMESPACE = "Namespace"
 Clusters = Mapping[str, Reached | VelapulumiError]
 
 
@@ -197,6 +206,34 @@ class Prepared:
             reached[name] = cluster
         return reached
 
+    def check_namespaces(self) -> None:
+        """Refuse what would go to a namespace that is not there and is not made by the stage.
+
+        Raises:
+            ObjectMissing: A namespace is missing; where the credentials do not allow to look, it
+                counts as there.
+        """
+        record = self.application.records[self.stage.name]
+        held = {ObjectKey.of(e.cluster, e.manifest) for e in record.objects} if record else set()
+        entries = [desired.entry for desired in self.desired]
+        made = {
+            (entry.cluster, entry.manifest["metadata"]["name"])
+            for entry in entries
+            if entry.manifest["kind"] == NAMESPACE
+        }
+        wanted = {
+            (entry.cluster, entry.namespace)
+            for entry in entries
+            if entry.namespace and ObjectKey.of(entry.cluster, entry.manifest) not in held
+        }
+        for cluster, name in sorted(wanted - made):
+            reached = self.clusters.get(cluster)
+            if isinstance(reached, Reached) and not _has_namespace(reached, name):
+                raise ObjectMissing(
+                    f"namespace {name} does not exist on {cluster}",
+                    next_step=f"Create it there: kubectl create namespace {name}",
+                )
+
     def check_promotion(self) -> None:
         """Refuse a stage whose turn has not come.
 
@@ -312,6 +349,14 @@ def stage_services(
     """The services of a stage as its clusters show them this moment."""
     objects = ((entry.cluster, entry.manifest) for entry in record.objects)
     return read_services(objects, clusters, catalog)
+
+
+def _has_namespace(reached: Reached, name: str) -> bool:
+    manifest = {"apiVersion": "v1", "kind": NAMESPACE, "metadata": {"name": name}}
+    try:
+        return reached.client.read(manifest) is not None
+    except ClusterUnreachable:
+        return True
 
 
 def _next_step(application: Application, stage: Stage) -> WorkflowStep:

@@ -66,6 +66,7 @@ def deliver_stage(prepared: Prepared, timeout: float | None = None) -> None:
         if prepared.first and prepared.missing:
             prepared.application.begin()  # so that somebody can approve it
         prepared.check_promotion()
+        prepared.check_namespaces()
     clusters |= _further_clusters(prepared, clusters)
     found = find_registrations(prepared, clusters)
     if not pulumi.runtime.is_dry_run():

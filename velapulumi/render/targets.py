@@ -187,7 +187,9 @@ class Targets:
             except NoCluster as error:
                 labels = read.parameters.clusterLabelSelector
                 field = "clusterSelector" if labels is None else "clusterLabelSelector"
-                self._notes.problem((*read.path, field), str(error))
+                self._notes.problem(
+                    (*read.path, field), f"{error}: label them with `velapulumi cluster labels add`"
+                )
         return tuple(places) if topologies else (Placement(LOCAL, namespace),)
 
     def _warn_unused(self, used: set[tuple[str, str]]) -> None:

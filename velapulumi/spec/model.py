@@ -22,6 +22,10 @@ UNKNOWN_FIELD = "is an unknown field"
 """How the message about a field begins which the model does not have."""
 
 
+MOST_NAMED = 24
+"""How many known words a message about an unknown one may list."""
+
+
 class StrictModel(BaseModel):
     """A model which takes exactly its own fields, with exactly their types."""
 
@@ -61,11 +65,11 @@ def explain(model: type[BaseModel], error: ValidationError) -> list[tuple[Path, 
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown word: the nearest known ones, or all of them."""
+    """The end of a message about an unknown word: the nearest known one, or all if not many."""
     known = sorted(set(known) - {""})
     if close := difflib.get_close_matches(word, known, n=1, cutoff=0.6):
         return f', did you mean "{close[0]}"?'
-    return f"; known: {', '.join(known)}" if known else ""
+    return f"; known: {', '.join(known)}" if 0 < len(known) <= MOST_NAMED else ""
 
 
 def describe(value: Any) -> str:
