@@ -98,7 +98,9 @@ def _guarded(function: Callable[..., Any], origin: str) -> Callable[..., Any]:
         except (RenderError, VelapulumiError):
             raise
         except Exception as error:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
+            own = getattr(getattr(function, "__code__", None), "co_filename", "")
+            frames = traceback.extract_tb(error.__traceback__)
+            frame = next((each for each in reversed(frames) if each.filename == own), frames[-1])
             cause = f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
             raise InvalidDefinition(f"{origin}: {function.__name__} failed: {cause}") from error
 
