@@ -141,3 +141,51 @@ def test_a_broken_later_step_of_a_stage_can_be_mended(project: Project, namespac
     assert "skipAwait" not in str(found["db"]["metadata"]["annotations"])
     assert "no change" in project.run("up", "-f", file).stdout
     assert project.run("delete", "mend", "--yes").returncode == 0
+
+
+SPLIT = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: split, namespace: NAMESPACE}
+spec:
+  components:
+  - {name: web, type: worker, properties: {image: web:1}}
+  policies:
+  - {name: first, type: topology, properties: {clusters: [cluster-staging]}}
+  - {name: second, type: topology, properties: {clusters: [cluster-staging, cluster-prod]}}
+  workflow:
+    steps:
+    - {name: one, type: deploy, properties: {policies: [first]}}
+    - {name: two, type: deploy, properties: {policies: [second]}}
+"""
+
+
+def test_a_place_that_moves_to_another_stage_is_never_empty(
+    project: Project, namespace: str
+) -> None:
+    text = SPLIT.replace("NAMESPACE", namespace)
+    file = str(project.write(text))
+    assert project.run("up", "-f", file).returncode == 0
+    prod = project.clusters[PROD]
+    uid = prod.deployments(namespace)["web"]["metadata"]["uid"]
+
+    apart = text.replace("[cluster-staging, cluster-prod]", "[cluster-prod]")
+    gated = apart.replace("[second]", "[second], auto: false").replace("web:1", "web:2")
+    project.write(gated)
+    held = project.run("up", "-f", file)
+    assert held.returncode == 4, held.stderr
+    found = prod.deployments(namespace)["web"]
+    assert found["metadata"]["uid"] == uid
+    assert found["spec"]["template"]["spec"]["containers"][0]["image"] == "web:1"
+
+    assert project.run("workflow", "resume", "split").returncode == 0
+    done = project.run("up", "-f", file)
+    assert done.returncode == 0, done.stderr
+    found = prod.deployments(namespace)["web"]
+    assert found["metadata"]["uid"] == uid
+    assert found["spec"]["template"]["spec"]["containers"][0]["image"] == "web:2"
+    again = project.run("up", "-f", file)
+    assert "no change" in again.stdout, again.stdout + again.stderr
+    assert prod.deployments(namespace)["web"]["metadata"]["uid"] == uid
+    assert project.run("delete", "split", "--yes").returncode == 0
+    assert prod.deployments(namespace) == {}

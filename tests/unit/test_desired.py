@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from velapulumi.program.desired import Holding, desired_objects
+from velapulumi.program.desired import Holding, delivered_elsewhere, desired_objects
 from velapulumi.program.record import RecordedObject, StageRecord
 from velapulumi.render import Placement, RevisionNames, parse
 from velapulumi.workflow.stages import workflow_of
@@ -128,3 +128,24 @@ def test_inputs_come_from_elsewhere_when_nobody_here_publishes_them() -> None:
     assert names(found) == [("east", "web", "n"), ("west", "web", "n")]
     assert found.pending == ()
     assert names(holding(INPUTS, 0, (), values)) == [("east", "db", "i"), ("west", "db", "i")]
+
+
+def test_what_moves_to_another_stage_is_not_taken_away_before_it_is_there() -> None:
+    moved = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: shop}
+spec:
+  components: [{name: web, type: worker, properties: {image: i}}]
+  policies:
+  - {name: east, type: topology, properties: {clusters: [east]}}
+  - {name: west, type: topology, properties: {clusters: [west]}}
+"""
+    loaded = parse(moved, "app.yaml")
+    workflow = workflow_of(loaded)
+    east = workflow.stages["deploy-east"]
+    objects = tuple(RecordedObject(cluster, old("web"), True) for cluster in ("east", "west"))
+    record = StageRecord({}, (*objects, RecordedObject("west", old("gone"), True)), False)
+    elsewhere = delivered_elsewhere(loaded, NAMES, workflow, east)
+    found = desired_objects(loaded, NAMES, east, east.steps[0], record, {}, elsewhere)
+    assert names(found) == [("east", "web", "i"), ("west", "web", "old")]

@@ -20,7 +20,7 @@ from velapulumi.render import (
     with_inputs,
 )
 from velapulumi.spec import Component
-from velapulumi.workflow.stages import Stage, WorkflowStep, in_delivery_order
+from velapulumi.workflow.stages import Stage, Workflow, WorkflowStep, in_delivery_order
 
 Values = Mapping[tuple[Placement, str], object]
 """Published values by the place they come from and their name."""
@@ -61,12 +61,14 @@ def desired_objects(
     step: WorkflowStep,
     record: StageRecord | None,
     values: Values,
+    elsewhere: frozenset[ObjectKey] = frozenset(),
 ) -> Holding:
     """The objects a stage shall hold after one of its steps.
 
     That is what the steps up to this one deliver, a later one's word before an earlier one's.
     Until the last step nothing is taken away: what else the stage holds stays as it is. So does
-    what belongs to a component whose inputs have no value yet.
+    what belongs to a component whose inputs have no value yet, and what has moved to another stage,
+    which may not have delivered it yet.
 
     Args:
         loaded: The application.
@@ -75,6 +77,7 @@ def desired_objects(
         step: The step.
         record: What the stage's stack holds.
         values: What components have published.
+        elsewhere: What other stages deliver.
 
     Raises:
         InvalidApplication: A published value does not fit the parameter it is for.
@@ -107,9 +110,10 @@ def desired_objects(
                 )
     for held in (*record.objects, *record.read) if record else ():
         entry = recorded_object(held.cluster, dict(held.manifest))
+        key = ObjectKey.of(entry.cluster, entry.manifest)
         waits = step is not stage.steps[-1] or (entry.cluster, entry.component) in waiting
-        if waits or loaded.rules.treatment_of(held.manifest).stays:
-            found.setdefault(ObjectKey.of(entry.cluster, entry.manifest), Desired(entry))
+        if waits or key in elsewhere or loaded.rules.treatment_of(held.manifest).stays:
+            found.setdefault(key, Desired(entry))
     return Holding(tuple(found.values()), tuple(pending))
 
 
@@ -165,3 +169,16 @@ def _value(values: Values, place: Placement, name: str, elsewhere: bool) -> obje
         return values.get((place, name))
     found = [value for (_, key), value in values.items() if key == name]
     return found[-1] if found else None
+
+
+def delivered_elsewhere(
+    loaded: Loaded, names: RevisionNames, workflow: Workflow, stage: Stage
+) -> frozenset[ObjectKey]:
+    """What all other stages of a workflow deliver."""
+    return frozenset(
+        ObjectKey.of(entry.cluster, entry.manifest)
+        for other in workflow.stages.values()
+        if other.name != stage.name
+        for environment in other.environments.values()
+        for entry in render_environment(loaded.application, environment, names, loaded.surroundings)
+    )

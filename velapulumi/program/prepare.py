@@ -26,7 +26,12 @@ from velapulumi.errors import (
 from velapulumi.gate.file import Gate, read_gate, update_gate
 from velapulumi.gate.promotion import missing
 from velapulumi.plan.changes import ObjectKey
-from velapulumi.program.desired import Desired, Holding, desired_objects
+from velapulumi.program.desired import (
+    Desired,
+    Holding,
+    delivered_elsewhere,
+    desired_objects,
+)
 from velapulumi.program.record import StageRecord
 from velapulumi.program.stacks import read_record
 from velapulumi.program.surroundings import read_surroundings
@@ -134,7 +139,14 @@ class Prepared:
             application.loaded, names, application.workflow, self._reached, self.clusters
         )
         record = application.records[self.stage.name]
-        return desired_objects(application.loaded, names, self.stage, self._reached, record, values)
+        elsewhere = frozenset[ObjectKey]()
+        if record is not None and record.objects:
+            elsewhere = delivered_elsewhere(
+                application.loaded, names, application.workflow, self.stage
+            )
+        return desired_objects(
+            application.loaded, names, self.stage, self._reached, record, values, elsewhere
+        )
 
     @property
     def _reached(self) -> WorkflowStep:
