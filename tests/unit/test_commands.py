@@ -286,3 +286,22 @@ def test_the_listed_exit_codes_are_those_of_the_errors() -> None:
     text = " ".join((package.cli.help or "").split())
     listed = {int(number) for number in re.findall(r"\b(\d+) [a-z]", text.partition("codes:")[2])}
     assert {0, 1, 2, 4, 5, 6, 130} <= listed
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "text"),
+    [("n\n", 1, "Nothing was deleted."), ("", 2, "nobody answered, so nothing was deleted")],
+)
+def test_delete_needs_a_yes(project: Project, answer: str, code: int, text: str) -> None:
+    path = store(project, StackName("shop", "prod"), deployment())
+    done = subprocess.run(
+        [Path(sys.executable).with_name("velapulumi"), "delete", "shop"],
+        cwd=project.root,
+        input=answer,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert text in done.stderr
+    assert path.exists()

@@ -10,8 +10,11 @@ from velapulumi.errors import UsageProblem
 @click.command()
 @click.argument("application", metavar="APP")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def delete(application: str, yes: bool) -> None:
-    """Delete an application: its objects and stacks, the last stage first, and its gate file."""
+def delete(application: str, yes: bool) -> int:
+    """Delete an application: its objects and stacks, the last stage first, and its gate file.
+
+    Ends with exit code 1 when the answer is no.
+    """
     from velapulumi.delivery.remove import remove, stages_of
     from velapulumi.project import find_project
 
@@ -28,6 +31,7 @@ def delete(application: str, yes: bool) -> None:
             ) from None
         if not wanted:
             click.echo("Nothing was deleted.", err=True)
-            return
+            return 1
     remove(project, application, stages, lambda text: click.echo(text, err=True))
     click.echo(f"Application {application} deleted.")
+    return 0
