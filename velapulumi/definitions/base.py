@@ -196,13 +196,16 @@ class Definition(Generic[P]):
         return (None if problems else parameters), problems
 
 
+_SCALARS = (str, int, float)
+
+
 def _has_null(value: Any) -> bool:
     """Whether ``_nulls`` finds any, told much faster."""
     values = [value]
     for item in values:  # grows on the way
         if item is None:
             return True
-        if isinstance(item, str):
+        if isinstance(item, _SCALARS):
             continue
         if isinstance(item, list):
             values += item

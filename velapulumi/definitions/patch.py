@@ -8,7 +8,7 @@ workload.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from types import NoneType
@@ -176,7 +176,7 @@ def _first_of(fields: Sequence[Sequence[str]], item: Any) -> Any:
         value = item
         for part in field:
             value = value.get(part) if isinstance(value, _MAPS) else None
-        if isinstance(value, Hashable) and value is not None:
+        if value is not None and not isinstance(value, (dict, list)):
             return value
     return None
 

@@ -23,14 +23,14 @@ def pod_spec(workload: Mapping[str, Any]) -> Mapping[str, Any]:
     """The pod spec of a workload of one of POD_KINDS; empty when there is none."""
     value: Any = workload
     for part in (*template_path(workload), "spec"):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
+        value = value.get(part) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def containers(workload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The containers of the pods."""
     found = pod_spec(workload).get("containers")
-    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
 def container(workload: Mapping[str, Any], name: str) -> Mapping[str, Any]:
