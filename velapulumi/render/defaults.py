@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from velapulumi.render.targets import DEPLOY, DEPLOY2ENV, OVERRIDE, TOPOLOGY
 from velapulumi.spec import Application, Step
-
-OVERRIDE = "override"
-TOPOLOGY = "topology"
 
 
 def default_steps(application: Application, envs: Mapping[str, Sequence[str]]) -> tuple[Step, ...]:
@@ -26,15 +24,14 @@ def default_steps(application: Application, envs: Mapping[str, Sequence[str]]) -
     topologies = [policy.name for policy in application.policies if policy.type == TOPOLOGY]
     if topologies:
         return tuple(
-            _step(f"deploy-{name}", "deploy", {"policies": [*overrides, name]})
-            for name in topologies
+            _step(f"deploy-{name}", DEPLOY, {"policies": [*overrides, name]}) for name in topologies
         )
     referring = any(component.type == "ref-objects" for component in application.components)
     if overrides or referring:
-        return (_step("deploy", "deploy", {"policies": overrides}),)
+        return (_step("deploy", DEPLOY, {"policies": overrides}),)
     if envs:
         return tuple(
-            _step(f"deploy-{policy}-{env}", "deploy2env", {"policy": policy, "env": env})
+            _step(f"deploy-{policy}-{env}", DEPLOY2ENV, {"policy": policy, "env": env})
             for policy, names in envs.items()
             for env in names
         )

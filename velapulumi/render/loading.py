@@ -23,7 +23,15 @@ from velapulumi.render.objects import (
 from velapulumi.render.placement import LOCAL, Placement
 from velapulumi.render.rules import NO_RULES, Rules, refusals, remarks
 from velapulumi.render.surroundings import NOTHING_ELSE, Surroundings
-from velapulumi.render.targets import ENV_BINDING, OVERRIDE, Policies, ReadPolicy, Targets
+from velapulumi.render.targets import (
+    DEPLOY,
+    DEPLOY2ENV,
+    ENV_BINDING,
+    OVERRIDE,
+    Policies,
+    ReadPolicy,
+    Targets,
+)
 from velapulumi.spec import (
     COMPONENTS,
     POLICIES,
@@ -47,7 +55,7 @@ HEALTH = "health"
 MAY_BE_EMPTY = ("debug", HEALTH)
 """Policy types which need no properties."""
 
-RUN = ("deploy", "deploy2env", "suspend")
+RUN = (DEPLOY, DEPLOY2ENV, "suspend")
 """Step types which ``up`` runs."""
 
 LATER = frozenset(

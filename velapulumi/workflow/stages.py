@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from velapulumi.render import Environment, Loaded
+from velapulumi.render.targets import DEPLOY, DEPLOY2ENV
 from velapulumi.spec import Component, StrictModel
 
-DEPLOY = "deploy"
-DEPLOY2ENV = "deploy2env"
 SUSPEND = "suspend"
 
 
