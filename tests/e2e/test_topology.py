@@ -149,7 +149,7 @@ kind: Application
 metadata: {name: split, namespace: NAMESPACE}
 spec:
   components:
-  - {name: web, type: worker, properties: {image: web:1}}
+  - {name: web, type: webservice, properties: {image: web:1, ports: [{port: 80, expose: true}]}}
   policies:
   - {name: first, type: topology, properties: {clusters: [cluster-staging]}}
   - {name: second, type: topology, properties: {clusters: [cluster-staging, cluster-prod]}}

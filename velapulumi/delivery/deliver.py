@@ -18,6 +18,7 @@ from velapulumi.plan.changes import ObjectKey, Plan
 from velapulumi.program.comparison import compare
 from velapulumi.program.prepare import Application, Prepared, prepare, read_application
 from velapulumi.program.record import StageRecord
+from velapulumi.program.registration import is_rendered
 from velapulumi.program.stacks import read_record
 from velapulumi.project import Project
 from velapulumi.render import RenderedObject
@@ -155,8 +156,7 @@ class _Delivery:
         """Bring a stage to what can be told now; whether it was changed, and its services."""
         name = prepared.stage.name
         entries = [desired.entry for desired in prepared.desired]
-        objects = [(entry.cluster, entry.manifest) for entry in entries]
-        delivered = [(entry.cluster, entry.manifest) for entry in entries if entry.target]
+        objects = [(entry.cluster, entry.manifest) for entry in entries if is_rendered(entry)]
         record = self.application.records[name]
         held = [(entry.cluster, entry.manifest) for entry in record.objects] if record else []
         plan = compare(prepared)
@@ -179,18 +179,22 @@ class _Delivery:
             self._configure(prepared)
             if prepared.first:
                 self.application.begin()
-        return applied, self._wait_healthy(prepared.title, delivered, services)
+        return applied, self._wait_healthy(prepared.title, objects, services)
 
     def _has_lost(
         self, entries: Sequence[RenderedObject], held: Sequence[tuple[str, Mapping[str, Any]]]
     ) -> bool:
-        """Whether an object beside the workloads that the stack has is in its cluster no more."""
+        """Whether an object that the stack has is in its cluster no more.
+
+        The workloads of the step itself are seen with its services.
+        """
         known = {ObjectKey.of(cluster, manifest) for cluster, manifest in held}
         wanted = [
             (reached.client, entry.manifest)
             for entry in entries
-            if entry.role != "WORKLOAD" and ObjectKey.of(entry.cluster, entry.manifest) in known
-            if isinstance(reached := self._clusters[entry.cluster], Reached)
+            if not (entry.role == "WORKLOAD" and is_rendered(entry))
+            if ObjectKey.of(entry.cluster, entry.manifest) in known
+            if isinstance(reached := self._clusters.get(entry.cluster), Reached)
         ]
         with ThreadPoolExecutor(8) as pool:
             return any(
