@@ -20,7 +20,11 @@
     ├── DeliveryProblem           VP300  exit 1   the engine could not finish
     │   ├── EngineFailed          VP301  exit 1
     │   ├── StackLocked           VP302  exit 1   another run holds the stack
-    │   └── Unhealthy             VP303  exit 6   not healthy in time
+    │   ├── Unhealthy             VP303  exit 6   not healthy in time
+    │   ├── RunInProgress         VP304  exit 1   another run delivers the application
+    │   ├── StepFailed            VP305  exit 1   a step of the workflow has failed
+    │   ├── PartlyDelivered       VP306  exit 7   done, but not on every cluster
+    │   └── RunEnded              VP307  exit 1   somebody has ended the run
     ├── GateProblem               VP400  exit 4   promotion is held
     │   ├── WaitingForApproval    VP401  exit 4
     │   └── PromotionRefused      VP402  exit 5   a gate before it is not open
@@ -192,6 +196,26 @@ class Unhealthy(DeliveryProblem):
         "Correct the application or the cluster and run the same command again; "
         "later stages were not touched."
     )
+
+
+class RunInProgress(DeliveryProblem):
+    code = "VP304"
+    next_step = "Wait for that run to end, then run the command again."
+
+
+class StepFailed(DeliveryProblem):
+    code = "VP305"
+    next_step = "Remove the cause and run the same command again; it goes on from the failed step."
+
+
+class PartlyDelivered(DeliveryProblem):
+    code = "VP306"
+    exit_code = 7
+    next_step = "Bring the clusters back and run the same command again; it takes them up, too."
+
+
+class RunEnded(DeliveryProblem):
+    code = "VP307"
 
 
 class GateProblem(VelapulumiError):

@@ -42,7 +42,7 @@ def write(path: Path, text: str, *, mode: int = 0o644) -> None:
                 os.unlink(name)
             raise
     except OSError as error:
-        raise _refused(path, error) from error
+        raise refused(path, error) from error
 
 
 def make_private_folder(path: Path) -> None:
@@ -63,7 +63,7 @@ def locked(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise _refused(path, error) from error
+        raise refused(path, error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -71,7 +71,8 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _refused(path: Path, error: OSError) -> VelapulumiError:
+def refused(path: Path, error: OSError) -> VelapulumiError:
+    """The error that tells why a file could not be written."""
     return VelapulumiError(
         f"cannot write {path}: {error.strerror or error}",
         next_step="Make room or correct the permissions, then run the command again.",

@@ -87,6 +87,21 @@ class Project:
     def gate_file(self, application: str) -> Path:
         return self.stacks / f"{application}.gate.yaml"
 
+    def journal_file(self, application: str) -> Path:
+        return self.stacks / f"{application}.journal.jsonl"
+
+    def revision_file(self, application: str, revision: str) -> Path:
+        """Where the Application file of a revision is kept.
+
+        Args:
+            application: The application.
+            revision: Name of the revision, such as ``shop-v3``.
+        """
+        return self.stacks / f"{application}.revisions" / f"{revision}.yaml"
+
+    def run_lock(self, application: str) -> Path:
+        return self.stacks / f".{application}.run.lock"
+
     def config_file(self, stack: StackName) -> Path:
         return self.stacks / f"Pulumi.{stack}.yaml"
 

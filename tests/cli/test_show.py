@@ -131,7 +131,7 @@ def test_all_types_are_listed() -> None:
     assert any("(deprecated) " in line for line in lines if line.startswith("pure-ingress "))
     entries = json.loads(run("--kind", "step", "-o", "json").stdout)
     assert {entry["kind"] for entry in entries} == {"step"}
-    assert {"type": "suspend", "kind": "step", "deprecated": False}.items() <= entries[-1].items()
+    assert {"type": "webhook", "kind": "step", "deprecated": False}.items() <= entries[-1].items()
 
 
 @pytest.mark.usefixtures("project")

@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 from velapulumi.errors import InvalidFile
 from velapulumi.gate.file import Approval, Gate, read_gate, update_gate
 from velapulumi.gate.promotion import missing
-from velapulumi.workflow.progress import Phase, StageState, progress
+from velapulumi.render.targets import DEPLOY
+from velapulumi.workflow.phases import Phase, StepPhase
+from velapulumi.workflow.progress import StageState, progress
 from velapulumi.workflow.revision import Revision
-from velapulumi.workflow.stages import DEPLOY, SUSPEND, Workflow, WorkflowStep
+from velapulumi.workflow.run import Run
+from velapulumi.workflow.stages import Workflow
+from velapulumi.workflow.steps import SUSPEND, WorkflowStep
 
 NOW, OTHER = "shop-v2:0123456789abcdef", "shop-v1:fedcba9876543210"
 
@@ -39,7 +43,7 @@ def test_a_stage_may_go_exactly_when_all_before_it_is_done(
     before = workflow.before(last.name)
     stages = {step.name: data.draw(states) for step in before if step.stage is not None}
     approved = {step.name for step in before if step.type == SUSPEND and data.draw(st.booleans())}
-    reasons = missing(workflow, last, NOW, stages, approved.__contains__)
+    reasons = missing(workflow, last, NOW, stages, approved.__contains__, Run())
     unmet = [
         step
         for step in before
@@ -59,12 +63,15 @@ def test_progress_stops_at_the_first_step_that_is_not_done(
     approved = {
         step.name for step in workflow.steps if step.type == SUSPEND and data.draw(st.booleans())
     }
-    found = progress(workflow.steps, NOW, stages, approved.__contains__)
+    found = progress(workflow.steps, Run(NOW, 1), stages, approved.__contains__)
     reached = [state.step for state in found.steps]
     assert reached == list(workflow.steps[: len(reached)])
     for step in reached[:-1]:
         assert step.name in approved or stages[step.name].revision == NOW
-    assert (found.waiting is not None) == (found.phase is Phase.SUSPENDING)
+    last = found.steps[-1]
+    waits = last.phase is StepPhase.SUSPENDING
+    assert found.waiting == ((last.step,) if waits else ())
+    assert waits == (found.phase is Phase.SUSPENDING)
     if len(reached) < len(workflow.steps):
         assert found.phase not in (Phase.RUNNING, Phase.UNHEALTHY)
     if found.phase is Phase.RUNNING:

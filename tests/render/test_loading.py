@@ -6,17 +6,22 @@ from typing import Any
 
 import pytest
 
+from velapulumi.definitions import StepDefinition, types_of
+from velapulumi.definitions.refused import REFUSED_STEPS
 from velapulumi.errors import InvalidApplication
 from velapulumi.render import (
     HealthPolicy,
     Loaded,
     Placement,
     RevisionNames,
+    Surroundings,
     base_environment,
     load,
     parse,
     render_environment,
+    shown_environments,
 )
+from velapulumi.render.steps import parameters_of
 
 SEED = Path(__file__).parents[2] / "examples/01-seed/app.yaml"
 
@@ -228,31 +233,103 @@ spec:
   workflow:
     mode: {steps: DAG}
     steps:
-    - {name: a, type: suspend, if: always, timeout: 1m, dependsOn: [b]}
-    - {name: b, type: suspend, mode: DAG, properties: {duration: 1m}}
-    - {name: c, type: notification, inputs: [{from: x}], outputs: [{name: y, valueFrom: z}]}
-    - {name: d, type: step-group, subSteps: [{name: e, type: suspend}]}
+    - {name: a, type: suspend, if: always, timeout: 1m, dependsOn: [b], inputs: [{from: y}]}
+    - {name: b, type: suspend, outputs: [{name: x, valueFrom: len(output)}]}
+    - {name: c, type: suspend, outputs: [{name: y, valueFrom: context.name}]}
 """
 
 
 def test_what_up_cannot_do_yet_is_named_and_does_not_hinder_rendering() -> None:
     loaded = parse(OBSTACLES, "app.yaml")
     assert [f"{p.line}: {p.path}: {p.message}" for p in loaded.obstacles] == [
-        "7: spec.workflow.mode.steps: the mode DAG is not supported yet: "
-        "the steps run one after the other",
-        "9: spec.workflow.steps[0].timeout: a step with a timeout is not supported yet",
-        "9: spec.workflow.steps[0].if: a step with a condition (if) is not supported yet",
-        "9: spec.workflow.steps[0].dependsOn[0]: waiting for a step which does not come earlier "
-        "is not supported yet: put the steps in their order",
-        "10: spec.workflow.steps[1].mode: a step with its own mode is not supported yet",
-        "11: spec.workflow.steps[2].inputs: a step with inputs is not supported yet",
-        "11: spec.workflow.steps[2].outputs: a step with outputs is not supported yet",
-        "12: spec.workflow.steps[3].subSteps: a step with subSteps is not supported yet",
-        "10: spec.workflow.steps[1].properties.duration: suspend.duration is not supported yet: "
-        "leave it out and approve with `velapulumi workflow resume`",
-        "11: spec.workflow.steps[2].type: a step of type notification is not supported yet",
-        "12: spec.workflow.steps[3].type: a step of type step-group is not supported yet",
+        "10: spec.workflow.steps[1].outputs[0].valueFrom: this expression is not supported yet: "
+        '"len" is not known, it must begin with output, outputs, value, response, body, context, '
+        "parameter, code, message (at character 1)",
     ]
+
+
+STEPS = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: app}
+spec:
+  components:
+  - {name: web, type: worker, properties: {image: i}}
+  - {name: api, type: worker, properties: {image: i}}
+  policies:
+  - {name: east, type: topology, properties: {clusters: [east]}}
+  workflow:
+    steps:
+"""
+
+
+def with_steps(*steps: str, allow_unknown: bool = False) -> Loaded:
+    text = STEPS + "".join(f"    - {step}\n" for step in steps)
+    return parse(text, "app.yaml", Surroundings(allow_unknown=allow_unknown))
+
+
+@pytest.mark.parametrize("kind", REFUSED_STEPS)
+def test_a_step_that_is_not_run_here_says_what_to_use_instead(kind: str) -> None:
+    loaded = with_steps(f"{{name: a, type: {kind}, properties: {{any: thing}}}}")
+    (obstacle,) = loaded.obstacles
+    assert (obstacle.line, obstacle.path) == (12, "spec.workflow.steps[0].type")
+    advice = REFUSED_STEPS[kind]
+    assert obstacle.message == f"a step of type {kind} is not run here: {advice}"
+
+
+@pytest.mark.parametrize("kind", types_of(StepDefinition))
+def test_a_step_that_is_run_here_is_not_refused(kind: str) -> None:
+    assert kind not in REFUSED_STEPS
+
+
+OBJECT = "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}"
+
+
+@pytest.mark.parametrize(
+    ("step", "field", "word"),
+    [
+        ("type: apply-component, properties: {component: web}", "cluster", "no control plane"),
+        (f"type: apply-object, properties: {{value: {OBJECT}}}", "cluster", "no control plane"),
+        ("type: export-data, properties: {data: {a: b}}", "topology", "no topology policy"),
+    ],
+)
+def test_a_step_without_a_cluster_is_named_and_does_not_hinder_rendering(
+    step: str, field: str, word: str
+) -> None:
+    loaded = with_steps(f"{{name: a, {step}}}")
+    (obstacle,) = loaded.obstacles
+    assert obstacle.path == f"spec.workflow.steps[0].properties.{field}"
+    assert word in obstacle.message
+    (base, *others) = shown_environments(loaded)
+    assert (base.name, [c.name for c in base.components]) == ("", ["web", "api"])
+    assert [place for other in others for place in other.placements] == []
+
+
+def test_components_that_no_step_delivers_are_shown_beside_what_steps_make() -> None:
+    made = f"{{name: a, type: apply-object, properties: {{cluster: east, value: {OBJECT}}}}}"
+    base, objects = shown_environments(with_steps(made))
+    assert (base.name, [c.name for c in base.components]) == ("", ["web", "api"])
+    assert (objects.name, [place.cluster for place in objects.placements]) == ("a", ["east"])
+    deploy = "{name: b, type: deploy, properties: {policies: [east]}}"
+    assert [each.name for each in shown_environments(with_steps(made, deploy))] == ["a", "b"]
+    applied = "{name: c, type: apply-component, properties: {component: web, cluster: east}}"
+    assert [each.name for each in shown_environments(with_steps(made, applied))] == ["a", "c"]
+    assert [each.name for each in shown_environments(with_steps("{name: s, type: suspend}"))] == [
+        ""
+    ]
+
+
+def test_unknown_parameters_of_a_step_are_refused_or_ignored_with_a_warning() -> None:
+    step = "{name: a, type: suspend, properties: {mesage: x}}"
+    with pytest.raises(InvalidApplication) as caught:
+        with_steps(step)
+    (problem,) = caught.value.problems
+    assert problem.path == "spec.workflow.steps[0].properties.mesage"
+    loaded = with_steps(step, allow_unknown=True)
+    assert loaded.warnings == ("step a: properties.mesage is unknown and ignored",)
+    parameters = parameters_of(loaded, loaded.steps[0])
+    assert parameters is not None
+    assert not hasattr(parameters, "mesage")
 
 
 TWINS = """\

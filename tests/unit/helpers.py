@@ -16,8 +16,9 @@ from velapulumi.clusters.registry import JoinedCluster
 from velapulumi.definitions import ClusterVersion
 from velapulumi.project import Project, StackName
 from velapulumi.render import Loaded, parse
+from velapulumi.render.targets import DEPLOY2ENV
 from velapulumi.workflow.revision import Revision
-from velapulumi.workflow.stages import DEPLOY2ENV, SUSPEND, WorkflowStep
+from velapulumi.workflow.steps import SUSPEND, WorkflowStep
 
 SEED = (Path(__file__).parents[2] / "examples" / "01-seed" / "app.yaml").read_text("utf-8")
 SECRET = "very-secret"

@@ -219,7 +219,7 @@ def waiting(project: Project) -> Project:
 def test_resume_approves_what_waits_once(
     command: Command, waiting: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("velapulumi.gate.approver.who", lambda: "alice@laptop")
+    monkeypatch.setattr("velapulumi.delivery.commands.who", lambda: "alice@laptop")
     code, out, err = command("workflow", "resume", "shop", "-m", "looks good")
     assert (code, out) == (0, "Successfully resume workflow: shop\n")
     assert err == f"Approved ask for {V1} (unsigned, local).\n"
@@ -242,7 +242,7 @@ def test_resume_does_not_approve_what_came_meanwhile(
         update(path, application, lambda gate: gate.begin(revision(V2), STEPS))
         return update(path, application, change)
 
-    monkeypatch.setattr("velapulumi.gate.file.update_gate", later)
+    monkeypatch.setattr("velapulumi.delivery.commands.update_gate", later)
     code, out, err = command("workflow", "resume", "shop")
     assert (code, out) == (1, "")
     assert f"application shop has moved on to {V2} meanwhile" in err

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from velapulumi.program.desired import Holding, delivered_elsewhere, desired_objects
+from velapulumi.plan.changes import ObjectKey
+from velapulumi.program.desired import Holding, Portion, desired_objects
 from velapulumi.program.record import RecordedObject, StageRecord
 from velapulumi.render import Placement, RevisionNames, parse
 from velapulumi.workflow.stages import workflow_of
@@ -52,12 +53,26 @@ NAMES = RevisionNames("shop-v1")
 Names = list[tuple[str, str, str]]
 
 
-def holding(text: str, step: int, held: tuple[Any, ...] = (), values: Any = None) -> Holding:
+def holding(
+    text: str,
+    step: int,
+    held: tuple[Any, ...] = (),
+    values: Any = None,
+    *,
+    spared: frozenset[ObjectKey] | None = None,
+    **portion: Any,
+) -> Holding:
+    """What the one stage shall hold when its steps up to one are delivered."""
     loaded = parse(text, "app.yaml")
     (stage,) = workflow_of(loaded).stages.values()
-    objects = tuple(RecordedObject("east", entry, True) for entry in held)
+    objects = tuple(RecordedObject(cluster_of(entry), entry, True) for entry in held)
     record = StageRecord({}, objects, False)
-    return desired_objects(loaded, NAMES, stage, stage.steps[step], record, values or {})
+    part = Portion(stage.steps[: step + 1], stage.steps[step], **portion)
+    return desired_objects(loaded, NAMES, stage, part, record, values or {}, spared)
+
+
+def cluster_of(entry: dict[str, Any]) -> str:
+    return str(entry["metadata"]["labels"].get("cluster", "east"))
 
 
 def names(found: Holding) -> Names:
@@ -68,8 +83,12 @@ def names(found: Holding) -> Names:
     return [(entry.cluster, entry.component, c["image"]) for entry, c in containers]
 
 
-def old(component: str, image: str = "old") -> dict[str, Any]:
-    labels = {"app.oam.dev/component": component, "app.oam.dev/resourceType": "WORKLOAD"}
+def old(component: str, image: str = "old", cluster: str = "east") -> dict[str, Any]:
+    labels = {
+        "app.oam.dev/component": component,
+        "app.oam.dev/resourceType": "WORKLOAD",
+        "cluster": cluster,
+    }
     containers = [{"name": "c", "image": image}]
     return {
         "apiVersion": "apps/v1",
@@ -84,11 +103,69 @@ def test_a_later_step_has_the_last_word() -> None:
     assert names(holding(TWICE, 1)) == [("east", "web", "new"), ("east", "extra", "i")]
 
 
-def test_until_the_last_step_nothing_is_taken_away() -> None:
+def test_no_step_takes_anything_away() -> None:
     held = (old("web"), old("extra"), old("gone"))
     first, last = holding(TWICE, 0, held), holding(TWICE, 1, held)
     assert names(first) == [("east", "web", "i"), ("east", "extra", "old"), ("east", "gone", "old")]
-    assert names(last) == [("east", "web", "new"), ("east", "extra", "i")]
+    assert names(last) == [("east", "web", "new"), ("east", "extra", "i"), ("east", "gone", "old")]
+
+
+def test_collecting_takes_away_all_but_what_is_spared() -> None:
+    held = (old("web"), old("gone"), old("spared"))
+    spared = frozenset({ObjectKey.of("east", old("spared"))})
+    assert names(holding(TWICE, 1, held, spared=frozenset())) == [
+        ("east", "web", "new"),
+        ("east", "extra", "i"),
+    ]
+    assert names(holding(TWICE, 1, held, spared=spared)) == [
+        ("east", "web", "new"),
+        ("east", "extra", "i"),
+        ("east", "spared", "old"),
+    ]
+
+
+def test_collecting_spares_what_a_policy_keeps() -> None:
+    kept = """\
+  - name: keep
+    type: garbage-collect
+    properties: {keepLegacyResource: true}
+"""
+    text = TWICE.replace("  policies:\n", f"  policies:\n{kept}")
+    found = holding(text, 1, (old("gone"),), spared=frozenset())
+    assert ("east", "gone", "old") in names(found)
+
+
+def test_collecting_spares_what_waits_for_its_inputs() -> None:
+    held = (old("web"), old("web", cluster="west"), old("gone"))
+    found = holding(INPUTS, 0, held, {(WEST, "host"): "b"}, spared=frozenset())
+    assert names(found) == [
+        ("east", "db", "i"),
+        ("west", "db", "i"),
+        ("west", "web", "b"),
+        ("east", "web", "old"),
+    ]
+
+
+BOTH = TWICE.replace("clusters: [east]", "clusters: [east, west]")
+
+
+def test_a_step_goes_only_to_some_of_its_clusters() -> None:
+    """Those of an earlier step keep what they have of that."""
+    found = holding(BOTH, 1, only=frozenset({"west"}))
+    assert sorted(names(found)) == [
+        ("east", "web", "i"),
+        ("west", "extra", "i"),
+        ("west", "web", "new"),
+    ]
+
+
+def test_a_cluster_that_is_left_out_keeps_what_it_has() -> None:
+    held = (old("web", cluster="west"), old("gone", cluster="west"), old("gone"))
+    wanted = [("east", "web", "new"), ("east", "extra", "i")]
+    west = [("west", "web", "old"), ("west", "gone", "old")]
+    for only in (None, frozenset({"east", "west"})):
+        found = holding(BOTH, 1, held, only=only, without=frozenset({"west"}), spared=frozenset())
+        assert names(found) == [*wanted, *west]
 
 
 def test_order_is_that_of_the_step() -> None:
@@ -146,6 +223,9 @@ spec:
     east = workflow.stages["deploy-east"]
     objects = tuple(RecordedObject(cluster, old("web"), True) for cluster in ("east", "west"))
     record = StageRecord({}, (*objects, RecordedObject("west", old("gone"), True)), False)
-    elsewhere = delivered_elsewhere(loaded, NAMES, workflow, east)
-    found = desired_objects(loaded, NAMES, east, east.steps[0], record, {}, elsewhere)
+    portion = Portion(east.steps, east.steps[0])
+    found = desired_objects(loaded, NAMES, east, portion, record, {})
+    assert names(found) == [("east", "web", "i"), ("west", "web", "old"), ("west", "gone", "old")]
+    elsewhere = frozenset({ObjectKey.of("west", old("web"))})
+    found = desired_objects(loaded, NAMES, east, portion, record, {}, elsewhere)
     assert names(found) == [("east", "web", "i"), ("west", "web", "old")]

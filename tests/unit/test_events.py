@@ -120,7 +120,16 @@ def test_an_object_is_named_with_its_cluster(name: str, subject: str) -> None:
     assert lines == [f"{subject}: creating"]
 
 
-def test_an_interrupt_that_was_heard_is_told() -> None:
-    lines: list[str] = []
-    Listener(lines.append).stopping()
-    assert lines == ["stopping when what is in flight is finished; once more to stop now"]
+def test_errors_are_told_apart_by_cluster() -> None:
+    listener = Listener(lambda text: None)
+    west = URN.replace("::east/", "::west/")
+    provider = "urn:pulumi:shop.prod::p::pulumi:providers:kubernetes::east"
+    for text, urn in (("a", URN), ("b", west), ("a", URN), ("c", URN), ("d", provider), ("e", "")):
+        listener.on_event(diagnostic(text, urn=urn))
+    assert listener.errors_of("east") == "a\nc"
+    assert listener.errors_of("west") == "b"
+    assert listener.errors_of("north") == ""
+    assert listener.errors_of("") == "d\ne"
+    assert listener.errors == "a\nb\nc\nd\ne"
+    listener.clear()
+    assert (listener.errors_of("east"), listener.errors_of("")) == ("", "")

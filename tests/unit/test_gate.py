@@ -20,7 +20,9 @@ from velapulumi.gate.approver import who
 from velapulumi.gate.file import Approval, Gate, read_gate, update_gate
 from velapulumi.gate.promotion import missing
 from velapulumi.workflow.progress import StageState
-from velapulumi.workflow.stages import SUSPEND, Workflow
+from velapulumi.workflow.run import Run
+from velapulumi.workflow.stages import Workflow
+from velapulumi.workflow.steps import SUSPEND
 
 STEPS = (deploy("staging"), suspend("ask", "look"), deploy("prod"))
 
@@ -116,7 +118,7 @@ def test_spoiling_any_one_fact_closes_an_open_gate(gates: list[bool], data: st.D
     stages = {step.name: GOOD for step in ahead if step.stage is not None}
     last = workflow.steps[len(ahead)]
     approved = {step.name for step in ahead if step.type == SUSPEND}
-    assert missing(workflow, last, V1, stages, approved.__contains__) == ()
+    assert missing(workflow, last, V1, stages, approved.__contains__, Run()) == ()
     spoiled = data.draw(st.sampled_from(ahead))
     if spoiled.stage is None:
         approved.discard(spoiled.name)
@@ -125,7 +127,7 @@ def test_spoiling_any_one_fact_closes_an_open_gate(gates: list[bool], data: st.D
         del stages[spoiled.name]
         if bad is not None:
             stages[spoiled.name] = bad
-    (reason,) = missing(workflow, last, V1, stages, approved.__contains__)
+    (reason,) = missing(workflow, last, V1, stages, approved.__contains__, Run())
     assert spoiled.stage is None or f"stage {spoiled.stage} " in reason
     assert spoiled.stage is not None or f"step {spoiled.name} " in reason
 
@@ -137,7 +139,7 @@ def test_each_reason_is_a_sentence_in_the_order_of_the_workflow() -> None:
         "deploy-b": StageState(V2, True),
         "deploy-c": SICK,
     }
-    assert missing(Workflow(steps, {}), steps[-1], V1, stages, lambda step: False) == (
+    assert missing(Workflow(steps, {}), steps[-1], V1, stages, lambda step: False, Run()) == (
         "stage a has not been delivered completely",
         f"stage b holds {V2}, not {V1}",
         "stage c is not healthy",
@@ -149,8 +151,8 @@ def test_a_deploying_step_may_need_an_approval_of_its_own() -> None:
     step = deploy("prod", approval=True)
     workflow = Workflow((step,), {})
     reason = f"step deploy-prod is not approved for {V1}"
-    assert missing(workflow, step, V1, {}, lambda name: False) == (reason,)
-    assert missing(workflow, step, V1, {}, lambda name: name == "deploy-prod") == ()
+    assert missing(workflow, step, V1, {}, lambda name: False, Run()) == (reason,)
+    assert missing(workflow, step, V1, {}, lambda name: name == "deploy-prod", Run()) == ()
 
 
 HEAD = "apiVersion: velapulumi.dev/v1\nkind: Gate\napplication: shop\n"

@@ -48,7 +48,7 @@ from velapulumi.status.report import read_status
 from velapulumi.status.document import status_document
 from velapulumi.program.stacks import read_record
 from velapulumi.workflow.revision import Revision
-from velapulumi.workflow.stages import WorkflowStep
+from velapulumi.workflow.steps import WorkflowStep
 with tempfile.TemporaryDirectory() as name:
     root = Path(name)
     project = Project(root, "test", root)

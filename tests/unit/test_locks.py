@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from velapulumi.program.environment import engine_environment
 from velapulumi.project import Project, StackName
 
 STACK = StackName("shop", "prod")
+NOW = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "123Z")
+"""The time as the engine, written in Go, puts it."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def folder(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
 def lock(folder: Path, pid: Any, **changes: Any) -> Path:
     owner = {"username": "ghost", "hostname": socket.gethostname(), "pid": pid}
     path = folder / f"{len(list(folder.iterdir()))}.json"
-    path.write_text(json.dumps(owner | {"timestamp": "2026-01-01T00:00:00Z"} | changes))
+    path.write_text(json.dumps(owner | {"timestamp": NOW} | changes))
     return path
 
 
@@ -72,8 +75,26 @@ def test_the_owner_of_a_held_lock_is_named(
         clear(project)
     host = changes.get("hostname", socket.gethostname())
     assert caught.value.message == (
-        f"stack shop.prod is in use by ghost@{host} (process {pid}) since 2026-01-01T00:00:00Z"
+        f"stack shop.prod is in use by ghost@{host} (process {pid}) since {NOW}"
     )
+    assert path.exists()
+
+
+def test_a_number_that_another_process_has_now_is_that_of_a_dead_owner(
+    project: Project, folder: Path
+) -> None:
+    lock(folder, os.getpid(), timestamp="2020-01-01T00:00:00Z")
+    clear(project)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("time", ["", "yesterday", None, 5])
+def test_an_owner_whose_time_cannot_be_told_is_not_dead(
+    project: Project, folder: Path, time: Any
+) -> None:
+    path = lock(folder, os.getpid(), timestamp=time)
+    with pytest.raises(StackLocked):
+        clear(project)
     assert path.exists()
 
 

@@ -19,7 +19,6 @@ from velapulumi.delivery import locks
 from velapulumi.errors import InvalidFile, InvalidKubeconfig, UsageProblem, VelapulumiError
 from velapulumi.gate.file import read_gate, update_gate
 from velapulumi.plan.changes import plan_stage
-from velapulumi.program.prepare import edited_since, read_application
 from velapulumi.program.record import record_of
 from velapulumi.project import Project, StackName, find_project
 from velapulumi.spec import Component
@@ -198,24 +197,6 @@ def test_a_configuration_without_content_is_filled(tmp_path: Path) -> None:
 def test_a_name_with_an_empty_label_is_refused(name: str) -> None:
     with pytest.raises(UsageProblem):
         check_name(name)
-
-
-def test_an_edited_file_is_noticed(tmp_path: Path) -> None:
-    seed = Path(__file__).parents[2] / "examples" / "01-seed" / "app.yaml"
-    project = Project(tmp_path, "p", tmp_path / "stacks")
-    file = tmp_path / "app.yaml"
-    file.write_text(seed.read_text())
-    project.configure(StackName("example-app", "staging"), file)
-    revision = str(read_application(project, file).revision)
-    assert not edited_since(project, "example-app", revision)
-    file.write_text("# a comment\n" + seed.read_text())
-    assert not edited_since(project, "example-app", revision)
-    file.write_text(seed.read_text().replace("busybox", "busybox:1"))
-    assert edited_since(project, "example-app", revision)
-    file.write_text("broken: [")
-    assert edited_since(project, "example-app", revision)
-    file.unlink()
-    assert not edited_since(project, "example-app", revision)
 
 
 def test_one_and_true_are_not_the_same() -> None:

@@ -46,8 +46,10 @@ def at(application: Application, index: int) -> Prepared:
     ("steps", "index", "images", "delivered"),
     [
         ({}, 0, ["i"], {"canary": "now"}),
-        ({}, 1, ["new", "i"], {"canary": "now", "all": "now"}),
+        ({}, 1, ["new", "i"], {"all": "now"}),
         ({"canary": "now"}, 0, ["i"], {"canary": "now"}),
+        ({"canary": "now"}, 1, ["new", "i"], {"canary": "now", "all": "now"}),
+        ({"canary": OTHER}, 1, ["new", "i"], {"canary": OTHER, "all": "now"}),
         ({"canary": "now", "all": "now"}, 0, ["new", "i"], {"canary": "now", "all": "now"}),
         ({"canary": OTHER, "all": OTHER}, 0, ["i"], {"canary": "now", "all": OTHER}),
         ({"canary": OTHER, "all": "now"}, 0, ["i"], {"canary": "now"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -20,7 +21,8 @@ from tests.unit.helpers import (
     store,
 )
 from velapulumi.clusters.registry import Registry
-from velapulumi.errors import NotSupported, ObjectMissing, ObjectNotOurs
+from velapulumi.errors import ClusterUnreachable, NotSupported, ObjectMissing, ObjectNotOurs
+from velapulumi.plan.changes import Plan
 from velapulumi.program.comparison import compare
 from velapulumi.program.prepare import Prepared, prepare, read_application
 from velapulumi.program.registration import Mode, Registration, Registrations, find_registrations
@@ -266,18 +268,45 @@ def test_what_is_only_read_is_no_change_and_may_vanish(setting: Setting) -> None
     assert [change.key.name for change in compare(setting.prepared()).changes] == ["b"]
 
 
+SEALED = {"4dabf18193072939515e22adb298388d": "1b47", "ciphertext": "v1:x"}
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["unknown", "gone"])
 def test_what_is_sealed_in_the_stack_is_compared_by_revision_and_never_shown(
-    setting: Setting,
+    setting: Setting, known: bool
 ) -> None:
-    seal = "4dabf18193072939515e22adb298388d"
+    """Where its cluster cannot be asked."""
+    gone = ClusterUnreachable("gone")
+    client = reached("east", FakeCluster(error=gone)) if known else gone
+
+    def plan() -> Plan:
+        return compare(replace(setting.prepared(), clusters={"east": client}))
+
     setting.kind = "Secret"
     setting.values = {"a": "c2VjcmV0"}
-    setting.record(a={"data": {seal: "1b47", "ciphertext": "v1:x"}})
-    assert not compare(setting.prepared())
+    setting.record(a={"data": SEALED})
+    assert not plan()
     setting.values = {"a": "b3RoZXI="}
-    (change,) = compare(setting.prepared()).changes
+    (change,) = plan().changes
     (field,) = [found for found in change.fields if found.path.startswith("data")]
-    assert "b3RoZXI=" not in str(field.after)
+    assert "b3RoZXI=" not in str(field)
+
+
+def test_what_is_sealed_in_the_stack_is_compared_with_the_cluster_and_never_shown(
+    setting: Setting,
+) -> None:
+    setting.kind = "Secret"
+    setting.values = {"a": "c2VjcmV0"}
+    setting.record(a={"data": SEALED})
+    live = setting.manifests()["a"]
+    assert not compare(setting.prepared(live))
+    text = {**live, "data": None, "stringData": {"key": "secret"}}
+    assert not compare(setting.prepared(text))
+    for there in ([{**live, "data": {"key": "b3RoZXI="}}], [{**live, "data": {}}], []):
+        (change,) = compare(setting.prepared(*there)).changes
+        assert [field.path for field in change.fields] == ["data.secret"]
+        assert "c2VjcmV0" not in str(change)
+        assert "b3RoZXI=" not in str(change)
 
 
 def test_only_what_is_new_is_looked_at_without_policies(setting: Setting) -> None:

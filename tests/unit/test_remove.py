@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.unit.helpers import deployment, manifest, resource, store
-from velapulumi.delivery import engine, locks, remove
-from velapulumi.errors import StackLocked
+from velapulumi.delivery import collect, engine, locks, remove
+from velapulumi.delivery.runlock import running
+from velapulumi.errors import RunInProgress, StackLocked
 from velapulumi.project import Project, StackName
 
 STACK = StackName("shop", "prod")
@@ -32,8 +33,8 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.extend(f"release {entry.manifest['metadata']['name']}" for entry in objects)
 
     monkeypatch.setattr(engine, "Engine", Engine)
-    monkeypatch.setattr(remove, "release", release)
-    monkeypatch.setattr(remove, "reach", lambda project, names: {})
+    monkeypatch.setattr(collect, "release", release)
+    monkeypatch.setattr(collect, "reach", lambda project, names: {})
     return found
 
 
@@ -46,6 +47,51 @@ def test_objects_are_given_up_before_the_stack_is_gone(project: Project, done: l
     delete(project)
     assert done == ["release web", "destroy shop.prod"]
     assert not project.config_file(STACK).exists()
+
+
+def test_what_is_recorded_goes_last(project: Project, done: list[str]) -> None:
+    recorded = [
+        project.gate_file("shop"),
+        project.journal_file("shop"),
+        project.revision_file("shop", "shop-v1"),
+    ]
+    for path in recorded:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    theirs = project.gate_file("blog")
+    theirs.touch()
+    delete(project)
+    assert done == []
+    assert [path for path in recorded if path.exists()] == []
+    assert not recorded[-1].parent.exists()
+    assert theirs.exists()
+
+
+def test_a_stack_that_is_held_keeps_all_that_is_recorded(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object) -> None:
+        raise StackLocked("held")
+
+    monkeypatch.setattr(remove, "destroy", locked)
+    monkeypatch.setattr(engine, "Engine", lambda *_: None)
+    for path in (project.gate_file("shop"), project.journal_file("shop")):
+        path.touch()
+    with pytest.raises(StackLocked):
+        delete(project)
+    assert project.gate_file("shop").exists()
+    assert project.journal_file("shop").exists()
+
+
+def test_an_application_that_is_being_delivered_is_not_deleted(
+    project: Project, done: list[str]
+) -> None:
+    store(project, STACK, deployment(resource("east", manifest("web"), retainOnDelete=True)))
+    with running(project, "shop", "up"), pytest.raises(RunInProgress) as caught:
+        delete(project)
+    assert caught.value.message.startswith("application shop is being delivered by ")
+    assert done == []
+    assert project.config_file(STACK).exists()
 
 
 def test_nothing_is_given_up_while_another_run_holds_the_stack(

@@ -18,7 +18,7 @@ from tests.unit.helpers import SEED, FakeCluster, joined, kubeconfig, manifest, 
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import ObjectNotOurs, ToolMissing, UnknownCluster, VelapulumiError
 from velapulumi.program import stage as program
-from velapulumi.program.desired import desired_objects
+from velapulumi.program.desired import Portion, desired_objects
 from velapulumi.program.manifest import Manifest
 from velapulumi.program.prepare import Prepared, read_application
 from velapulumi.project import Project
@@ -367,9 +367,9 @@ def test_prepare_needs_no_other_file_than_the_application(project: Project) -> N
     application = read_application(project, path)
     assert str(application.stack("prod")) == "example-app.prod"
     stage = application.workflow.stages["prod"]
-    holding = desired_objects(
-        application.loaded, application.revision.names, stage, stage.steps[-1], None, {}
-    )
+    portion = Portion(stage.steps, stage.steps[-1])
+    names = application.revision.names
+    holding = desired_objects(application.loaded, names, stage, portion, None, {})
     assert [item.entry.component for item in holding.objects] == [
         "hello-world-server",
         "data-worker",

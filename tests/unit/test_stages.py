@@ -13,6 +13,7 @@ from tests.unit.helpers import SEED, seed
 from velapulumi.gate.promotion import missing
 from velapulumi.render import Placement, parse
 from velapulumi.spec import Component
+from velapulumi.workflow.run import Run
 from velapulumi.workflow.stages import in_delivery_order, workflow_of
 
 
@@ -50,7 +51,12 @@ def test_without_policies_there_is_nothing_to_deliver() -> None:
         del document["spec"]["policies"], document["spec"]["workflow"]
 
     workflow = workflow_of(seed(bare))
-    assert (workflow.steps, workflow.stages) == ((), {})
+    assert [(step.name, step.type, step.stage, step.idle) for step in workflow.steps] == [
+        ("hello-world-server", "apply-component", None, True),
+        ("data-worker", "apply-component", None, True),
+    ]
+    assert not any(step.acts for step in workflow.steps)
+    assert (workflow.stages, workflow.rollouts) == ({}, {})
 
 
 def test_what_a_step_says_is_kept() -> None:
@@ -69,9 +75,9 @@ def test_two_steps_for_one_env_are_one_stage() -> None:
     workflow = workflow_of(parse(SEED.replace("env: prod", "env: staging"), "app.yaml"))
     assert [step.stage for step in workflow.steps] == ["staging", None, "staging"]
     (stage,) = workflow.stages.values()
+    assert stage.steps == (workflow.steps[0], workflow.steps[2])
     assert [step.name for step in stage.steps] == ["deploy-staging", "deploy-prod"]
-    assert stage.until("deploy-staging") == stage.steps[:1]
-    assert stage.until("deploy-prod") == stage.steps
+    assert list(stage.environments) == ["deploy-staging", "deploy-prod"]
 
 
 DEPLOYS = """\
@@ -96,7 +102,9 @@ def test_without_a_workflow_each_topology_is_a_step() -> None:
         ("deploy-both", "deploy", "deploy-east", True),
         ("deploy-north", "deploy", "deploy-north", True),
         ("deploy-other", "deploy", "deploy-other", True),
+        ("deploy-none", "deploy", None, True),
     ]
+    assert [step.name for step in workflow.steps if step.idle] == ["deploy-none"]
     assert workflow.stages["deploy-east"].clusters == ("east", "west")
 
 
@@ -126,9 +134,12 @@ def test_a_step_asks_for_approval_even_where_it_delivers_nothing() -> None:
     workflow = workflow_of(parse(f"{DEPLOYS}  workflow: {{steps: {steps}}}\n", "app.yaml"))
     assert [(s.name, s.stage, s.gate) for s in workflow.steps] == [
         ("a", None, True),
+        ("b", None, False),
         ("c", "c", False),
     ]
-    reasons = missing(workflow, workflow.steps[1], "shop-v1:0", {}, lambda step: False)
+    assert [step.idle for step in workflow.steps] == [True, True, False]
+    step = workflow.step("c")
+    reasons = missing(workflow, step, "shop-v1:0", {}, lambda step: False, Run())
     assert reasons == ("step a is not approved for shop-v1:0",)
 
 

@@ -21,14 +21,21 @@ from tests.unit.helpers import (
     suspend,
 )
 from velapulumi.clusters.health import Service
+from velapulumi.definitions import Catalog
 from velapulumi.errors import InvalidFile, UnknownApplication
 from velapulumi.gate.file import Gate, update_gate
+from velapulumi.program.record import record_of
+from velapulumi.program.standing import Standing
 from velapulumi.project import Project, StackName
 from velapulumi.status.document import COLUMNS, age, status_document, status_row
 from velapulumi.status.report import StageService, Status, read_status
-from velapulumi.workflow.progress import Phase, StageState, progress
+from velapulumi.workflow.entries import Entry, Kind
+from velapulumi.workflow.phases import Phase, Reason, StepPhase
 from velapulumi.workflow.revision import step_id
+from velapulumi.workflow.run import run_of
+from velapulumi.workflow.steps import WorkflowStep
 
+NOON = 1893499200.0  # 2030-01-01T12:00:00Z
 STEPS = (deploy("staging"), suspend("ask", "look"), deploy("prod"))
 
 
@@ -39,18 +46,40 @@ def service(**changes: Any) -> Service:
     return replace(found, **changes)
 
 
-def status(*services: StageService, health: str = "", staging: StageState | None = None) -> Status:
-    gate = Gate(application="shop").begin(revision(V1), STEPS)
-    stages = {"deploy-staging": staging or StageState(V1, True)}
-    return Status(
+def standing(
+    *entries: Entry,
+    steps: tuple[WorkflowStep, ...] = STEPS,
+    holds: str = V1,
+) -> Standing:
+    """Where an application stands whose first stage holds a revision."""
+    gate = Gate(application="shop").begin(revision(V1), steps)
+    return Standing(
         application="shop",
+        gate=gate,
+        recorded=gate.revisions[0],
+        entries=entries,
+        run=run_of(entries, V1, 1),
+        records={"staging": record_of(deployment(revision=holds))},
+        clusters={},
+        catalog=Catalog(),
+    )
+
+
+def status(*services: StageService, health: str = "", of: Standing | None = None) -> Status:
+    return Status(
+        standing=of or standing(),
         namespace="team",
         health=health,
         created="2026-01-02T03:00:00Z",
-        gate=gate,
-        progress=progress(STEPS, V1, stages, gate.approver(V1)),
         services=services,
     )
+
+
+def entry(kind: Kind, step: str = "", at: float = 0, **fields: Any) -> Entry:
+    return Entry(at=NOON + at, kind=kind, step=step, **fields)
+
+
+BEGIN = Entry(at=NOON, kind=Kind.BEGIN, revision=V1, run=1)
 
 
 def test_a_waiting_application_as_the_seed_shows_it() -> None:
@@ -125,6 +154,112 @@ def test_the_scope_of_an_application_keeps_its_uid() -> None:
     assert uids[0] == uids[1] != uids[2]
 
 
+def workflow_of(found: Standing) -> dict[str, Any]:
+    workflow = status_document(status(of=found))["status"]["workflow"]
+    for step in workflow["steps"]:
+        for each in (step, *step.get("subSteps", ())):
+            assert len(each.pop("id")) == 10
+    assert isinstance(workflow, dict)
+    return workflow
+
+
+def test_a_run_of_the_seed_s_kind_is_shown_without_its_course() -> None:
+    waits = entry(
+        Kind.START,
+        "ask",
+        phase=StepPhase.SUSPENDING,
+        reason=Reason.SUSPEND,
+        message="Suspended by field suspend",
+    )
+    done = entry(Kind.END, "deploy-staging", phase=StepPhase.SUCCEEDED)
+    told = (BEGIN, entry(Kind.START, "deploy-staging"), done, waits)
+    assert status_document(status(of=standing(*told))) == status_document(status())
+
+
+def test_why_a_step_failed_or_was_skipped_is_told() -> None:
+    found = workflow_of(
+        standing(
+            BEGIN,
+            entry(Kind.START, "deploy-staging"),
+            entry(
+                Kind.END,
+                "deploy-staging",
+                phase=StepPhase.FAILED,
+                reason=Reason.TIMEOUT,
+                message="not healthy after 20s",
+            ),
+            entry(Kind.END, "ask", phase=StepPhase.SKIPPED, reason=Reason.SKIP),
+        )
+    )
+    assert found["steps"][:2] == [
+        {
+            "name": "deploy-staging",
+            "phase": "failed",
+            "type": "deploy2env",
+            "message": "not healthy after 20s",
+            "reason": "Timeout",
+        },
+        {"name": "ask", "phase": "skipped", "type": "suspend", "reason": "Skip"},
+    ]
+
+
+GROUPED = (
+    WorkflowStep(name="both", type="step-group"),
+    WorkflowStep(name="tell", type="print-message-in-status", group="both", ordered=False),
+    WorkflowStep(name="settle", type="suspend", group="both", ordered=False, duration=60),
+)
+
+
+def test_sub_steps_are_nested_and_a_newer_workflow_shows_its_course() -> None:
+    told = (
+        BEGIN,
+        entry(Kind.START, "both"),
+        entry(Kind.START, "tell"),
+        entry(Kind.END, "tell", phase=StepPhase.SUCCEEDED, message="hello"),
+        entry(
+            Kind.START,
+            "settle",
+            phase=StepPhase.SUSPENDING,
+            reason=Reason.SUSPEND,
+            message="Suspended by field suspend",
+        ),
+    )
+    parts = [
+        {"name": "tell", "phase": "succeeded", "type": "print-message-in-status"}
+        | {"message": "hello"},
+        {"name": "settle", "phase": "suspending", "type": "suspend"}
+        | {"message": "Suspended by field suspend", "reason": "Suspend"},
+    ]
+    assert workflow_of(standing(*told, steps=GROUPED)) == {
+        "appRevision": V1,
+        "mode": "StepByStep-DAG",
+        "steps": [
+            {"name": "both", "phase": "running", "type": "step-group", "subSteps": parts},
+        ],
+        "suspend": True,
+        "terminated": False,
+        "finished": False,
+        "startTime": "2030-01-01T12:00:00Z",
+    }
+
+
+def test_a_run_that_is_over_says_when() -> None:
+    told = (
+        BEGIN,
+        *(
+            entry(Kind.END, step.name, 1, phase=StepPhase.SUCCEEDED)
+            for step in (*GROUPED[1:], GROUPED[0])
+        ),
+        entry(Kind.FINISH, at=2, phase=StepPhase.SUCCEEDED),
+    )
+    found = workflow_of(standing(*told, steps=GROUPED))
+    assert (found["finished"], found["startTime"], found["endTime"]) == (
+        True,
+        "2030-01-01T12:00:00Z",
+        "2030-01-01T12:00:02Z",
+    )
+
+
 NOW = datetime(2026, 1, 2, 3, 5, 10, tzinfo=UTC)
 
 
@@ -143,7 +278,7 @@ def test_a_row_shows_the_first_service() -> None:
 
 
 def test_a_row_without_services_has_empty_cells() -> None:
-    row = status_row(status(staging=StageState(None)), NOW)
+    row = status_row(status(of=standing(holds=V2)), NOW)
     assert row == ("shop", "", "", "runningWorkflow", "", "", "5m10s")
 
 
@@ -188,7 +323,7 @@ def test_an_application_that_was_never_delivered_is_unknown(project: Project) ->
         read_status(project, "shop")
 
 
-def test_without_contact_the_records_tell_where_it_waits(project: Project) -> None:
+def test_the_records_tell_where_it_waits(project: Project) -> None:
     begin(project, V1)
     outputs = {
         "namespace": "team",
@@ -200,9 +335,9 @@ def test_without_contact_the_records_tell_where_it_waits(project: Project) -> No
     store(
         project, StackName("shop", "staging"), deployment(resource("east", manifest()), **outputs)
     )
-    found = read_status(project, "shop", contact=False)
+    found = read_status(project, "shop")
     assert (found.namespace, found.health) == ("team", "probe")
-    assert found.progress.waiting == STEPS[1]
+    assert found.progress.waiting == (STEPS[1],)
     (entry,) = found.services
     assert (entry.stage, entry.traits, entry.service.healthy) == ("staging", ("scaler",), False)
 
@@ -225,14 +360,14 @@ def test_the_phase_follows_the_first_stage(
 ) -> None:
     begin(project, V1)
     store(project, StackName("shop", "staging"), document)
-    assert read_status(project, "shop", contact=False).progress.phase is phase
+    assert read_status(project, "shop").progress.phase is phase
 
 
 def test_stages_are_told_in_the_order_of_the_workflow(project: Project) -> None:
     begin(project, V1)
     for stage in ("prod", "old", "staging"):
         store(project, StackName("shop", stage), deployment(resource("east", manifest())))
-    found = read_status(project, "shop", contact=False)
+    found = read_status(project, "shop")
     assert [entry.stage for entry in found.services] == ["staging", "prod", "old"]
     assert (found.namespace, found.health) == ("default", "")
 
@@ -248,4 +383,4 @@ def test_a_damaged_stack_is_named(project: Project) -> None:
     begin(project, V1)
     path = store(project, StackName("shop", "staging"), "{")
     with pytest.raises(InvalidFile, match=f"^{path}: "):
-        read_status(project, "shop", contact=False)
+        read_status(project, "shop")

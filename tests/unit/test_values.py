@@ -67,6 +67,9 @@ def images(prepared: Prepared) -> dict[str, str]:
 def test_a_later_step_knows_the_inputs_of_the_earlier_ones_of_its_stage(project: Project) -> None:
     text = SHARED + step("first", "east", "both") + step("second", "east", "extra")
     found = application(project, text)
+    now = str(found.revision)
+    store(project, StackName("shop", "first"), deployment(revision=now, steps={"first": now}))
+    found = found.reread()
     (stage,) = found.workflow.stages.values()
     clusters = {"east": reached("east", FakeCluster(live("db")))}
     prepared = Prepared(found, stage, stage.steps[1], clusters)

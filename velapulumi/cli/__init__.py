@@ -22,6 +22,7 @@ COMMANDS = {
     "env": ("env:env", "Print the settings `pulumi` needs to be run by hand."),
     "init": ("init:init", "Make a velapulumi project in this folder."),
     "playground": ("playground:playground", "Start and stop local clusters."),
+    "revision": ("revision:revision", "See the revisions of an application."),
     "schema": ("schema:schema", "Print the JSON Schema of the Application, for editors."),
     "show": ("show:show", "Show the parameters of a type, or list all types."),
     "status": ("status:status", "Show where an application stands."),

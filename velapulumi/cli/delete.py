@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import click
 
-from velapulumi.errors import UsageProblem
-
 
 @click.command()
 @click.argument("application", metavar="APP")
@@ -15,23 +13,15 @@ def delete(application: str, yes: bool) -> int:
 
     Ends with exit code 1 when the answer is no.
     """
+    from velapulumi.cli.confirmation import confirmed
     from velapulumi.delivery.remove import remove, stages_of
     from velapulumi.project import find_project
 
     project = find_project()
     stages = stages_of(project, application)
-    if not yes:
-        names = ", ".join(stages)
-        try:
-            wanted = click.confirm(f"Delete application {application} from {names}?", err=True)
-        except click.Abort:
-            raise UsageProblem(
-                "nobody answered, so nothing was deleted",
-                next_step="To delete without being asked, give --yes.",
-            ) from None
-        if not wanted:
-            click.echo("Nothing was deleted.", err=True)
-            return 1
+    question = f"Delete application {application} from {', '.join(stages)}?"
+    if not yes and not confirmed(question, "delete", "deleted"):
+        return 1
     remove(project, application, stages, lambda text: click.echo(text, err=True))
     click.echo(f"Application {application} deleted.")
     return 0

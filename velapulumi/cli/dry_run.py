@@ -78,18 +78,16 @@ Group = tuple["Environment", "Placement", "tuple[RenderedObject, ...]"]
 
 def _rendered(loaded: Loaded, env: str | None, cluster: str | None) -> list[Group]:
     """Objects of each environment and place, of those asked for."""
-    from velapulumi.render import RevisionNames, base_environment, render_environment
+    from velapulumi.render import RevisionNames, render_environment, shown_environments
 
     application = loaded.application
     revision = RevisionNames(f"{application.name}-v1")
     surroundings = loaded.surroundings
-    environments = list(loaded.environments.values())
+    environments = list(shown_environments(loaded))
     if env:
         environments = [e for e in environments if env == e.name or env in e.policies]
         if not environments:
             _known("environment", env, list(loaded.environments))
-    elif not environments:
-        environments = [base_environment(loaded)]
     if cluster:
         places = (place for environment in environments for place in environment.placements)
         _known("cluster", cluster, [place.cluster for place in places])

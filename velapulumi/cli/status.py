@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +10,9 @@ import click
 from velapulumi.cli.output import output_option, print_document, print_table
 
 if TYPE_CHECKING:
+    from velapulumi.program.standing import Standing
     from velapulumi.status.report import Status
+    from velapulumi.workflow.steps import WorkflowStep
 
 
 @click.command()
@@ -19,20 +22,25 @@ def status(application: str, output: str) -> None:
     """Show where an application stands, from its stacks, gate file and clusters."""
     from datetime import UTC, datetime
 
+    from velapulumi.delivery.runlock import holder
     from velapulumi.project import find_project
     from velapulumi.status.document import COLUMNS, status_document, status_row
     from velapulumi.status.report import read_status
 
-    report = read_status(find_project(), application)
+    project = find_project()
+    report = read_status(project, application)
     if output != "table":
         print_document(status_document(report), output)
         return
     print_table(COLUMNS, [status_row(report, datetime.now(UTC))])
-    _hints(report)
+    _print_services(report)
+    if running := holder(project, application):
+        click.echo(f"{application} is being delivered by {running}.", err=True)
+    for text, colour in (*_of_run(report.standing), *_of_steps(report.standing)):
+        click.secho(text, fg=colour, err=True)
 
 
-def _hints(report: Status) -> None:
-    """What a person wants to know beside the one row; not data, so on stderr."""
+def _print_services(report: Status) -> None:
     for entry in report.services:
         service = entry.service
         if not service.healthy:
@@ -42,9 +50,47 @@ def _hints(report: Status) -> None:
                 fg="red",
                 err=True,
             )
-    if report.progress.waiting:
-        click.echo(
-            f"Waits at {report.progress.waiting.name}. "
-            f"Next: velapulumi workflow resume {report.application}",
-            err=True,
+
+
+def _of_run(standing: Standing) -> Iterator[tuple[str, str | None]]:
+    """What a person wants to know of the run as a whole, each line with its colour."""
+    from velapulumi.status.document import moment
+    from velapulumi.workflow.entries import Kind
+
+    run, command = standing.run, "velapulumi workflow"
+    if run.suspended or run.terminated:
+        kind, verb = (Kind.TERMINATE, "restart") if run.terminated else (Kind.SUSPEND, "resume")
+        entry = next(entry for entry in reversed(standing.entries) if entry.kind is kind)
+        word = "terminated" if run.terminated else "suspended"
+        by = f" by {entry.by}" if entry.by else ""
+        yield (
+            f"The workflow was {word}{by} at {moment(entry.at)}. "
+            f"Next: {command} {verb} {standing.application}",
+            None,
         )
+
+
+def _of_steps(standing: Standing) -> Iterator[tuple[str, str | None]]:
+    """What a person wants to know of single steps, each line with its colour."""
+    from velapulumi.workflow.phases import StepPhase
+
+    several = len(standing.progress.waiting) > 1
+    for state in standing.progress.steps:
+        step, run = state.step, state.run
+        if state.phase is StepPhase.SUSPENDING:
+            option = f" --step {step.name}" if several else ""
+            yield (
+                f"Waits at {step.name}{_how_long(step)}. "
+                f"Next: velapulumi workflow resume {standing.application}{option}",
+                None,
+            )
+        elif state.phase is StepPhase.FAILED:
+            why = run.message or str(run.reason or "")
+            yield f"Step {step.name} has failed{f': {why}' if why else ''}", "red"
+        elif state.phase is StepPhase.RUNNING and run.errors:
+            times = "once" if run.errors == 1 else f"{run.errors} times"
+            yield f"Step {step.name} went wrong {times} and is tried again: {run.message}", "yellow"
+
+
+def _how_long(step: WorkflowStep) -> str:
+    return "" if step.duration is None else f", for {step.duration:g}s or until it is approved"

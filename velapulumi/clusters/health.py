@@ -8,7 +8,7 @@ from typing import Any
 
 from velapulumi.clusters.client import Cluster
 from velapulumi.clusters.identity import Reached
-from velapulumi.definitions import BUILTIN, Catalog, ComponentDefinition, Health
+from velapulumi.definitions import BUILTIN, Catalog, ComponentDefinition, Health, StepDefinition
 from velapulumi.errors import ClusterUnreachable, VelapulumiError
 
 _COMPONENT = "app.oam.dev/component"
@@ -77,14 +77,16 @@ def read_services(
 
 
 def judge(component_type: str, live: Mapping[str, Any], catalog: Catalog = BUILTIN) -> Health:
-    """The health of a live workload by the rule of its component type.
+    """The health of a live workload by the rule of its component type, or of the step that made it.
 
     Args:
         component_type: The type; one that is not known here has no rule and counts as healthy.
         live: The workload as the cluster has it.
         catalog: The definitions whose rules count.
     """
-    definition = catalog.find(ComponentDefinition, component_type)
+    definition = catalog.find(ComponentDefinition, component_type) or catalog.find(
+        StepDefinition, component_type
+    )
     return definition.health(live) if definition else Health(True, "")
 
 

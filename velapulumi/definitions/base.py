@@ -6,7 +6,7 @@ type with ``_`` for ``-``, which holds the definition under the name ``DEFINITIO
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -267,18 +267,3 @@ class PolicyDefinition(Definition[P]):
     def read(self, properties: Mapping[str, Any]) -> tuple[P | None, list[tuple[Path, str]]]:
         """Validate ``properties``; on problems the parameters hold what is right."""
         return validate_what_can_be(self.parameters, properties)
-
-
-def _nothing(_: Any) -> Iterable[tuple[Path, str]]:
-    return ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepDefinition(Definition[P]):
-    """A workflow step type; the workflow runs it.
-
-    Attributes:
-        check: Problems of valid parameters, as path below ``properties`` and message.
-    """
-
-    check: Callable[[P], Iterable[tuple[Path, str]]] = _nothing

@@ -17,9 +17,9 @@ from velapulumi.definitions.base import (
     ComponentDefinition,
     Definition,
     PolicyDefinition,
-    StepDefinition,
     TraitDefinition,
 )
+from velapulumi.definitions.step import StepDefinition
 from velapulumi.errors import InvalidDefinition
 
 if TYPE_CHECKING:

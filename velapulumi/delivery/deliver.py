@@ -1,50 +1,45 @@
-"""``up``: from the Application to running stages, as far as the gates let it."""
+"""``up``: run an application's workflow on its clusters, as far as the gates let it."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
-from velapulumi.clusters.health import Service, read_services
-from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.registry import LOCAL, Registry
-from velapulumi.delivery.creation import StackCreation
-from velapulumi.errors import EngineFailed, Unhealthy, UsageProblem, VelapulumiError
-from velapulumi.plan.changes import ObjectKey, Plan
-from velapulumi.program.comparison import compare
-from velapulumi.program.prepare import Application, Prepared, prepare, read_application
-from velapulumi.program.record import StageRecord
-from velapulumi.program.registration import is_rendered
+from velapulumi.delivery.apply import Teller
+from velapulumi.delivery.collect import abandoned
+from velapulumi.delivery.edge import ClusterEdge, record
+from velapulumi.delivery.interrupts import Interrupts
+from velapulumi.delivery.runlock import running
+from velapulumi.errors import (
+    Interrupted,
+    PartlyDelivered,
+    RunEnded,
+    StepFailed,
+    UsageProblem,
+)
+from velapulumi.gate.journal import Journal
+from velapulumi.program.prepare import Application, read_application
 from velapulumi.program.stacks import read_record
 from velapulumi.project import Project
-from velapulumi.render import RenderedObject
-from velapulumi.workflow.stages import WorkflowStep
+from velapulumi.workflow.driver import Conclusion, Driver, Limits, Watcher, begun_anew
+from velapulumi.workflow.entries import Entry, Kind
+from velapulumi.workflow.run import advance
+from velapulumi.workflow.steps import WorkflowStep
 
-if TYPE_CHECKING:
-    from velapulumi.delivery.engine import Engine
-
+STOPPING = "stopping when what is under way is done; once more to stop now"
 DEFAULT_INTERVAL = 1.0
 DEFAULT_TIMEOUT = 300.0
 
 
-class Reporter(Protocol):
+class Reporter(Teller, Watcher, Protocol):
     """Is told how a delivery goes on."""
 
-    def warning(self, text: str) -> None: ...
+    def begins(self, application: Application) -> None: ...
 
-    def planned(self, stage: str, plan: Plan) -> None: ...
-
-    def progress(self, text: str) -> None: ...
-
-    def unchanged(self, stage: str) -> None: ...
-
-    def delivered(self, stage: str, services: tuple[Service, ...]) -> None: ...
-
-    def approved(self, step: str, by: str) -> None: ...
+    def ends(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -53,13 +48,21 @@ class Outcome:
 
     Attributes:
         application: The application as it then was.
-        changed: Names of the stages that were changed.
-        waiting: The suspend step it stopped at; None when it went through.
+        conclusion: How far its run came.
     """
 
     application: Application
-    changed: tuple[str, ...]
-    waiting: WorkflowStep | None
+    conclusion: Conclusion
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Names of the stages that were changed."""
+        return self.conclusion.changed
+
+    @property
+    def waiting(self) -> tuple[WorkflowStep, ...]:
+        """The steps that wait for approval."""
+        return self.conclusion.waiting
 
 
 def deliver(
@@ -70,10 +73,10 @@ def deliver(
     *,
     allow_unknown: bool = False,
 ) -> Outcome:
-    """Deliver an application stage by stage, up to the first gate that is not open.
+    """Run an application's workflow up to its end or to where somebody has to decide.
 
     Run again it goes on from where it stands; a stage that holds the revision and is healthy is
-    left alone.
+    left alone, and a run that has failed begins once more with what has failed.
 
     Args:
         project: The project.
@@ -83,181 +86,84 @@ def deliver(
         allow_unknown: Whether unknown parameters are ignored with a warning.
 
     Raises:
-        VelapulumiError: Why a stage could not be delivered; later stages were not touched.
+        VelapulumiError: Why it did not come to its end; what has succeeded stays.
     """
     application = read_application(project, file, allow_unknown=allow_unknown)
     for warning in (*application.loaded.warnings, *_left_alone(application)):
         reporter.warning(warning)
     _check_placements(application)
-    delivery = _Delivery(application, reporter, timeout)
-    changed: list[str] = []
-    for step in application.workflow.steps:
-        if step.gate:
-            gate = delivery.application.gate
-            approval = gate.approval(step.name, str(application.revision))
-            if approval is None:
-                delivery.application.begin()
-                return Outcome(delivery.application, tuple(changed), step)
-            reporter.approved(step.name, approval.by)
-        if step.stage is not None and delivery.step(step, step.stage):
-            changed.append(step.stage)
-    return Outcome(delivery.application, tuple(changed), None)
-
-
-class _Delivery:
-    """One run over the stages of one application."""
-
-    def __init__(self, application: Application, reporter: Reporter, timeout: float | None) -> None:
-        self.application = application
-        self._reporter = reporter
-        health = application.loaded.health
-        self._timeout = timeout or (float(health.probe_timeout) if health else DEFAULT_TIMEOUT)
-        self._interval = float(health.probe_interval) if health else DEFAULT_INTERVAL
-        self._clusters: Mapping[str, Reached | VelapulumiError] = {}
-        self._warned: set[str] = set()
-        self._engine: Engine | None = None
-
-    def step(self, step: WorkflowStep, name: str) -> bool:
-        """Deliver a step to its stage; False when that already was as it shall be.
-
-        Components with inputs follow in further rounds, once there are values for them.
-        """
-        changed = False
-        deadline = time.monotonic() + self._timeout
-        while True:
-            prepared = prepare(self.application, name, self._clusters, step)
-            self._clusters, title = prepared.clusters, prepared.title
-            for reached in prepared.check_clusters().values():
-                if reached.warning and reached.warning not in self._warned:
-                    self._warned.add(reached.warning)
-                    self._reporter.warning(reached.warning)
-            prepared.check_promotion()
-            applied, services = self._round(prepared)
-            changed = changed or applied
-            self.application = self.application.reread()
-            pending = prepared.holding.pending
-            if not pending and not (applied and prepared.has_inputs):
-                break
-            if applied:
-                deadline = time.monotonic() + self._timeout
-            elif time.monotonic() > deadline:
-                reason = "; ".join(pending)
-                raise Unhealthy(f"stage {title} is not complete after {self._timeout:g}s: {reason}")
-            else:
-                self._reporter.progress(f"{title}: {'; '.join(pending)}")
-                time.sleep(self._interval)
-        if changed:
-            self._reporter.delivered(title, services)
-        else:
-            self._reporter.unchanged(title)
-        return changed
-
-    def _round(self, prepared: Prepared) -> tuple[bool, tuple[Service, ...]]:
-        """Bring a stage to what can be told now; whether it was changed, and its services."""
-        name = prepared.stage.name
-        entries = [desired.entry for desired in prepared.desired]
-        objects = [(entry.cluster, entry.manifest) for entry in entries if is_rendered(entry)]
-        record = self.application.records[name]
-        held = [(entry.cluster, entry.manifest) for entry in record.objects] if record else []
-        plan = compare(prepared)
-        services = read_services(objects, self._clusters, self.application.catalog)
-        known = {_place(entry) for entry in held}
-        lost = any(
-            not s.present and (s.cluster, s.name) in known for s in services
-        ) or self._has_lost(entries, held)
-        complete = record is not None and (
-            record.steps.get(prepared.step.name) == str(self.application.revision)
-        )
-        mended = lost and self.application.loaded.rules.mends_drift
-        applied = bool(plan) or mended or not (complete or prepared.holding.pending)
-        if applied:
-            prepared.check_namespaces()
-            self._reporter.planned(prepared.title, plan)
-            self._run_engine(prepared, record, refresh=lost)
-            services = read_services(objects, self._clusters, self.application.catalog)
-        else:
-            self._configure(prepared)
-            if prepared.first:
-                self.application.begin()
-        return applied, self._wait_healthy(prepared.title, objects, services)
-
-    def _has_lost(
-        self, entries: Sequence[RenderedObject], held: Sequence[tuple[str, Mapping[str, Any]]]
-    ) -> bool:
-        """Whether an object that the stack has is in its cluster no more.
-
-        The workloads of the step itself are seen with its services.
-        """
-        known = {ObjectKey.of(cluster, manifest) for cluster, manifest in held}
-        wanted = [
-            (reached.client, entry.manifest)
-            for entry in entries
-            if not (entry.role == "WORKLOAD" and is_rendered(entry))
-            if ObjectKey.of(entry.cluster, entry.manifest) in known
-            if isinstance(reached := self._clusters.get(entry.cluster), Reached)
-        ]
-        with ThreadPoolExecutor(8) as pool:
-            return any(
-                live is None for live in pool.map(lambda each: each[0].read(each[1]), wanted)
+    interrupts = Interrupts(lambda: reporter.progress("", STOPPING))
+    with running(project, application.name, "up"), interrupts.handled():
+        application = application.reread()
+        if application.run.terminated:
+            raise RunEnded(
+                f"the workflow of {application.name} is terminated",
+                next_step=f"Begin anew with: velapulumi workflow restart {application.name}",
             )
-
-    def _configure(self, prepared: Prepared) -> None:
-        """Write what the stage's stack configuration must say."""
-        self.application.project.configure(
-            prepared.stack,
-            self.application.file,
-            allow_unknown=self.application.loaded.surroundings.allow_unknown,
-        )
-
-    def _run_engine(self, prepared: Prepared, record: StageRecord | None, *, refresh: bool) -> None:
-        project = self.application.project
-        self._configure(prepared)
-        creation = StackCreation(project, prepared.stack) if record is None else None
-        from velapulumi.delivery.engine import Engine
-        from velapulumi.delivery.events import Listener
-        from velapulumi.program.stage import deliver_stage
-
-        if creation:
-            creation.finish()
-        if self._engine is None:
-            self._engine = Engine(project, Listener(self._reporter.progress))
+        reporter.begins(application)
         try:
-            self._engine.up(
-                prepared.stack,
-                lambda: deliver_stage(prepared.reread(), self._timeout),
-                interrupted=record is not None and record.interrupted,
-                refresh=refresh,
-                parallel=prepared.step.parallelism,
-            )
-        except EngineFailed as error:
-            after = read_record(project, prepared.stack)
-            if after is not None and any(not entry.ready for entry in after.objects):
-                objects = [(entry.cluster, entry.manifest) for entry in after.objects]
-                raise self._unhealthy(
-                    prepared.title,
-                    read_services(objects, self._clusters, self.application.catalog),
-                ) from error
-            raise
+            conclusion = _run(application, reporter, interrupts, timeout)
+        finally:
+            reporter.ends()
+    _raise_failure(application, conclusion)
+    return Outcome(application.reread(), conclusion)
 
-    def _wait_healthy(
-        self,
-        stage: str,
-        objects: Sequence[tuple[str, Mapping[str, Any]]],
-        services: tuple[Service, ...],
-    ) -> tuple[Service, ...]:
-        deadline = time.monotonic() + self._timeout
-        while not all(service.healthy for service in services):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise self._unhealthy(stage, services)
-            self._reporter.progress(f"{stage}: {describe_unhealthy(services)}")
-            time.sleep(min(self._interval, left))
-            services = read_services(objects, self._clusters, self.application.catalog)
-        return services
 
-    def _unhealthy(self, stage: str, services: tuple[Service, ...]) -> Unhealthy:
-        reason = describe_unhealthy(services) or "the engine saw it fail to get ready"
-        return Unhealthy(f"stage {stage} is not healthy after {self._timeout:g}s: {reason}")
+def _run(
+    application: Application, reporter: Reporter, interrupts: Interrupts, timeout: float | None
+) -> Conclusion:
+    health = application.loaded.health
+    limits = Limits(
+        patience=timeout or (float(health.probe_timeout) if health else DEFAULT_TIMEOUT),
+        interval=float(health.probe_interval) if health else DEFAULT_INTERVAL,
+    )
+    journal = Journal(application.project.journal_file(application.name))
+    journal.read()
+    note = record(application, journal)
+    edge = ClusterEdge(application, journal, reporter, interrupts, limits)
+    run = application.run
+    if run.failed and not run.suspended:
+        steps = tuple(begun_anew(application.workflow, run))
+        entry = Entry(at=edge.now(), kind=Kind.RESTART, steps=steps)
+        note(entry)
+        run = advance(run, entry)
+        reporter.entry(entry, run)
+    driver = Driver(application.workflow, run, edge, note, reporter, limits, _context(application))
+    return driver.go()
+
+
+def _context(application: Application) -> dict[str, object]:
+    """What conditions know as ``context``."""
+    described = application.loaded.application
+    return {
+        "name": described.name,
+        "appName": described.name,
+        "namespace": described.namespace,
+        "appRevision": application.revision.name,
+        "appLabels": described.labels,
+        "appAnnotations": described.annotations,
+    }
+
+
+def _raise_failure(application: Application, conclusion: Conclusion) -> None:
+    """Raise what a run that did not come to its end, or not everywhere, ends with."""
+    if conclusion.stopped:
+        raise Interrupted(f"stopped while delivering {application.name}")
+    if conclusion.run.terminated:
+        raise RunEnded(
+            f"the workflow of {application.name} was terminated",
+            next_step=f"Begin anew with: velapulumi workflow restart {application.name}",
+        )
+    if conclusion.errors and (conclusion.run.failed or not conclusion.lost):
+        raise conclusion.errors[0]
+    if conclusion.run.failed:
+        texts = (f"{n}: {conclusion.run.step(n).message}" for n in conclusion.run.failed)
+        raise StepFailed(f"the workflow of {application.name} has failed at {'; '.join(texts)}")
+    if conclusion.lost and not (conclusion.waiting or conclusion.run.suspended):
+        places = "; ".join(f"{n} on {', '.join(lost)}" for n, lost in conclusion.lost.items())
+        raise PartlyDelivered(
+            f"{application.revision} is delivered but for {places}, within what may fail"
+        )
 
 
 def _check_placements(application: Application) -> None:
@@ -286,27 +192,17 @@ def _check_placements(application: Application) -> None:
 
 def _left_alone(application: Application) -> Iterator[str]:
     """What is to be said of stacks which no step delivers to any more and which hold objects."""
+    going = set(abandoned(application))
     for stack in application.project.stack_names(application.name):
         if stack.stage not in application.workflow.stages:
-            record = read_record(application.project, stack)
-            if record is not None and record.objects:
-                yield (
-                    f"no step delivers to stage {stack.stage} any more: what its stack {stack} "
-                    "holds stays as it is until the application is deleted"
+            kept = read_record(application.project, stack)
+            if kept is not None and kept.objects:
+                what = (
+                    "is deleted when the workflow has succeeded"
+                    if stack in going
+                    else "stays as it is until the application is deleted"
                 )
-
-
-def describe_unhealthy(services: tuple[Service, ...]) -> str:
-    """The services that are not healthy, with what they and their cluster say."""
-    return "; ".join(
-        f"{service.name} on {service.cluster} "
-        + " - ".join(part for part in (service.message, service.reason) if part)
-        for service in services
-        if not service.healthy
-    )
-
-
-def _place(entry: tuple[str, Mapping[str, Any]]) -> tuple[str, str]:
-    cluster, manifest = entry
-    metadata = manifest["metadata"]
-    return cluster, str((metadata.get("labels") or {}).get("app.oam.dev/component"))
+                yield (
+                    f"no step delivers to stage {stack.stage} any more: "
+                    f"what its stack {stack} holds {what}"
+                )

@@ -11,10 +11,9 @@ import ctypes
 import os
 import signal
 import subprocess
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -33,11 +32,14 @@ from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
 from velapulumi.delivery.events import Listener
+from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.delivery.locks import clear_stale_lock
 from velapulumi.errors import EngineFailed, Interrupted, StackLocked, VelapulumiError
+from velapulumi.plan.changes import ObjectKey
 from velapulumi.playground import find_engine
 from velapulumi.playground.tools import PULUMI_VERSION
 from velapulumi.program.environment import engine_environment, prepare_backend
+from velapulumi.program.record import without, without_pending
 from velapulumi.project import Project, StackName
 
 
@@ -47,17 +49,18 @@ class Engine:
     Args:
         project: The project.
         listener: Is told what happens.
+        interrupts: Tell the engine's processes that they are to end.
     """
 
-    def __init__(self, project: Project, listener: Listener) -> None:
+    def __init__(self, project: Project, listener: Listener, interrupts: Interrupts) -> None:
         self._project = project
         self._listener = listener
+        self._interrupts = interrupts
         self._environment = engine_environment(project)
         prepare_backend(project, self._environment)
-        self._command = _Command(str(find_engine().root), listener)
         self._workspace = _Workspace(
             work_dir=str(project.root),
-            pulumi_command=self._command,
+            pulumi_command=_Command(str(find_engine().root), interrupts),
             env_vars=self._environment,
         )
 
@@ -69,6 +72,7 @@ class Engine:
         interrupted: bool = False,
         refresh: bool = False,
         parallel: int = 0,
+        tolerant: bool = False,
     ) -> None:
         """Bring a stack to what the program registers.
 
@@ -78,6 +82,7 @@ class Engine:
             interrupted: Whether a run was killed in the middle of an operation on it.
             refresh: Whether to compare with what the clusters hold first.
             parallel: How many resources are worked on at once; the engine decides when 0.
+            tolerant: Whether to go on with other resources when one fails.
 
         Raises:
             VelapulumiError: What the program raised, or why the engine failed.
@@ -93,12 +98,13 @@ class Engine:
 
         def operate(handle: _Stack) -> None:
             if interrupted:
-                _forget_pending(handle)
+                _edit(handle, without_pending)
             handle.up(
                 program=run,
                 on_event=self._listener.on_event,
                 refresh=refresh or None,
                 parallel=parallel or None,
+                continue_on_error=tolerant or None,
                 suppress_outputs=True,
                 color="never",
             )
@@ -118,6 +124,14 @@ class Engine:
 
         self._operate(stack, operate, [])
 
+    def forget(self, stack: StackName, objects: Container[ObjectKey]) -> None:
+        """Take objects out of a stack and leave them in their clusters; another stack has them.
+
+        Raises:
+            VelapulumiError: Why the engine failed.
+        """
+        self._operate(stack, lambda handle: _edit(handle, partial(without, objects=objects)), [])
+
     def _operate(
         self,
         stack: StackName,
@@ -125,24 +139,25 @@ class Engine:
         failure: list[VelapulumiError],
     ) -> None:
         self._listener.clear()
-        with self._command.interruptible():
+        try:
+            handle = _Stack(str(stack), self._workspace, StackInitMode.SELECT)
             try:
-                handle = _Stack(str(stack), self._workspace, StackInitMode.SELECT)
-                try:
-                    operate(handle)
-                except ConcurrentUpdateError:
-                    clear_stale_lock(self._project, stack, self._environment)
-                    operate(handle)
-            except ConcurrentUpdateError as error:
-                raise StackLocked(f"stack {stack} is in use by another run") from error
-            except CommandError as error:
-                if self._command.interrupted:
-                    raise Interrupted(f"stopped while delivering {stack}") from error
-                if failure:
-                    raise failure[0] from None
-                raise EngineFailed(
-                    f"stack {stack}: {self._listener.errors or _last_words(error)}"
-                ) from error
+                operate(handle)
+            except ConcurrentUpdateError:
+                clear_stale_lock(self._project, stack, self._environment)
+                operate(handle)
+        except ConcurrentUpdateError as error:
+            raise StackLocked(f"stack {stack} is in use by another run") from error
+        except CommandError as error:
+            if self._interrupts.stopping:
+                raise Interrupted(f"stopped while delivering {stack}") from error
+            if failure:
+                raise failure[0] from None
+            raise EngineFailed(
+                f"stack {stack}: {self._listener.errors or _last_words(error)}"
+            ) from error
+        if self._interrupts.stopping:
+            raise Interrupted(f"stopped after delivering {stack}")
 
 
 class _Stack(Stack):
@@ -163,40 +178,12 @@ class _Workspace(LocalWorkspace):
 
 
 class _Command(PulumiCommand):
-    """The ``pulumi`` command, run in a session of its own and interrupted once."""
+    """The ``pulumi`` command, each run in a session of its own."""
 
-    def __init__(self, root: str, listener: Listener) -> None:
+    def __init__(self, root: str, interrupts: Interrupts) -> None:
         self.command = os.path.join(root, "bin", "pulumi")
         self.version = VersionInfo.parse(PULUMI_VERSION)
-        self.interrupted = False
-        self._listener = listener
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Let SIGINT and SIGTERM stop the running command: once in order, a second time now."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-        def stop(number: int, frame: object) -> None:
-            process = self._process
-            if process is not None and process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL if self.interrupted else signal.SIGINT)
-            if not self.interrupted:
-                self.interrupted = True
-                self._listener.stopping()
-
-        for number in before:
-            signal.signal(number, stop)
-        try:
-            yield
-            if self.interrupted:
-                raise Interrupted("interrupted")
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        self._interrupts = interrupts
 
     def run(
         self,
@@ -206,7 +193,7 @@ class _Command(PulumiCommand):
         on_output: Callable[[str], Any] | None = None,
         on_error: Callable[[str], Any] | None = None,
     ) -> CommandResult:
-        if self.interrupted:
+        if self._interrupts.stopping:
             raise Interrupted("interrupted")
         if "--non-interactive" not in args:
             args = ["--non-interactive", *args]
@@ -214,7 +201,7 @@ class _Command(PulumiCommand):
         # broken pipe would die at once and leave its provider and open operations behind. So it is
         # interrupted instead, and winds up in order.
         with TemporaryFile("w+", encoding="utf-8") as out, TemporaryFile("w+") as err:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [self.command, *args],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -224,8 +211,8 @@ class _Command(PulumiCommand):
                 start_new_session=True,
                 preexec_fn=_interrupt_with_parent,
             )
-            code = self._process.wait()
-            self._process = None
+            with self._interrupts.running(process):
+                code = process.wait()
             out.seek(0)
             err.seek(0)
             result = CommandResult(stdout=out.read(), stderr=err.read(), code=code)
@@ -244,12 +231,13 @@ def _interrupt_with_parent() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
-def _forget_pending(handle: _Stack) -> None:
-    """Drop the operations a killed run left open; what they made is found and taken over."""
+def _edit(handle: _Stack, change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+    """Change what a stack holds, without touching any cluster."""
     state = handle.export_stack()
-    deployment = dict(state.deployment or {})
-    if deployment.pop("pending_operations", None):
-        handle.import_stack(Deployment(version=state.version, deployment=deployment))
+    before = dict(state.deployment or {})
+    after = change(before)
+    if after != before:
+        handle.import_stack(Deployment(version=state.version, deployment=after))
 
 
 def _last_words(error: CommandError) -> str:

@@ -18,20 +18,20 @@ class Listener:
 
     def __init__(self, progress: Callable[[str], None]) -> None:
         self._progress = progress
-        self._errors: list[str] = []
+        self._errors: list[tuple[str, str]] = []
 
     def clear(self) -> None:
         """Forget the errors of an operation before."""
         self._errors = []
 
-    def stopping(self) -> None:
-        """Say that an interrupt has been heard."""
-        self._progress("stopping when what is in flight is finished; once more to stop now")
-
     @property
     def errors(self) -> str:
         """The errors so far, each once, a line each."""
-        return "\n".join(dict.fromkeys(self._errors))
+        return "\n".join(dict.fromkeys(text for _, text in self._errors))
+
+    def errors_of(self, cluster: str) -> str:
+        """The errors of a cluster's objects; with an empty name those of nothing else."""
+        return "\n".join(dict.fromkeys(t for name, t in self._errors if name == cluster))
 
     def on_event(self, event: Any) -> None:
         """Take one engine event."""
@@ -39,7 +39,7 @@ class Listener:
         if diagnostic is not None:
             text = diagnostic.message.strip()
             if diagnostic.severity == "error" and text and not _is_echo(text):
-                self._errors.append(text)
+                self._errors.append((_cluster(diagnostic.urn or ""), text))
             elif diagnostic.ephemeral and diagnostic.urn and text and not text.startswith(_NOISE):
                 self._progress(f"{_subject(diagnostic.urn)}: {text}")
         for step, words in ((event.resource_pre_event, _DOING), (event.res_outputs_event, _DONE)):
@@ -71,3 +71,9 @@ def _subject(urn: str) -> str:
     cluster, _, name = full_name.partition("/")
     kind = head.rpartition(":")[2]
     return f"{kind} {name.rpartition('/')[2]} on {cluster}" if name else cluster
+
+
+def _cluster(urn: str) -> str:
+    """The cluster of an object's URN; empty for anything else."""
+    kind, _, full_name = urn.rpartition("::")
+    return full_name.partition("/")[0] if "kubernetes:" in kind else ""

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from velapulumi.errors import StackLocked
@@ -14,6 +15,7 @@ from velapulumi.program.stacks import file_backend
 from velapulumi.project import Project, StackName
 
 PATIENCE = 10.0
+_SLACK = 5.0
 
 
 def clear_stale_lock(project: Project, stack: StackName, environment: Mapping[str, str]) -> None:
@@ -52,7 +54,10 @@ def _released(path: Path) -> bool:
         owner = json.loads(path.read_bytes())
         if owner["hostname"] != socket.gethostname():
             return False
-        os.kill(int(owner["pid"]), 0)
+        pid = int(owner["pid"])
+        os.kill(pid, 0)
+        if _began(pid) > datetime.fromisoformat(owner["timestamp"]).timestamp() + _SLACK:
+            raise ProcessLookupError  # the number has gone to another process
     except FileNotFoundError:
         return True
     except ProcessLookupError:
@@ -61,6 +66,16 @@ def _released(path: Path) -> bool:
     except (ValueError, KeyError, TypeError, OverflowError, PermissionError):
         return False
     return False
+
+
+def _began(pid: int) -> float:
+    """When a process began, in seconds since 1970; 0 where that cannot be told."""
+    try:
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        booted = time.time() - float(Path("/proc/uptime").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return booted + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _owner(path: Path) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 
-from velapulumi.clusters.identity import reach
-from velapulumi.delivery.locks import clear_stale_lock
+from velapulumi.delivery.collect import destroy
+from velapulumi.delivery.interrupts import Interrupts
+from velapulumi.delivery.runlock import running
 from velapulumi.errors import UnknownApplication
 from velapulumi.gate.file import read_gate
-from velapulumi.program.environment import engine_environment
-from velapulumi.program.release import application_of, forgotten, release
-from velapulumi.program.stacks import file_backend, read_record
 from velapulumi.project import Project, StackName
 
 
@@ -35,10 +34,7 @@ def stages_of(project: Project, application: str) -> list[str]:
 def remove(
     project: Project, application: str, stages: Sequence[str], progress: Callable[[str], None]
 ) -> None:
-    """Delete the objects of the stages, their stacks, and at last the gate file.
-
-    What the application gives up is written before the engine runs, which has locked the stack only
-    from then on. So another run is waited for first.
+    """Delete the objects of the stages, their stacks, and at last what is recorded of them.
 
     Args:
         project: The project.
@@ -53,20 +49,14 @@ def remove(
     from velapulumi.delivery.engine import Engine
     from velapulumi.delivery.events import Listener
 
-    engine = Engine(project, Listener(progress))
-    environment = engine_environment(project)
-    for stage in stages:
-        stack = StackName(application, stage)
-        if file_backend(project, environment) is not None:
-            clear_stale_lock(project, stack, environment)
-        record = read_record(project, stack)
-        if record is None:
-            project.config_file(stack).unlink(missing_ok=True)
-            continue
-        progress(f"{stage}: deleting")
-        left = forgotten(record)
-        clusters = reach(project, {entry.cluster for entry in left})
-        release(application_of(record), record, left, clusters)
-        engine.destroy(stack)
-        project.config_file(stack).unlink(missing_ok=True)
-    project.gate_file(application).unlink(missing_ok=True)
+    interrupts = Interrupts(
+        lambda: progress("stopping when what is under way is done; once more to stop now")
+    )
+    with running(project, application, "delete"), interrupts.handled():
+        engine = Engine(project, Listener(progress), interrupts)
+        for stage in stages:
+            destroy(project, StackName(application, stage), engine, progress)
+        project.gate_file(application).unlink(missing_ok=True)
+        project.journal_file(application).unlink(missing_ok=True)
+        kept = project.revision_file(application, "any").parent
+        shutil.rmtree(kept, ignore_errors=True)

@@ -8,7 +8,7 @@ not count again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,7 +21,7 @@ from velapulumi.documents import read_file
 from velapulumi.errors import InvalidFile
 from velapulumi.spec.model import Many, StrictModel
 from velapulumi.workflow.revision import Revision
-from velapulumi.workflow.stages import WorkflowStep
+from velapulumi.workflow.steps import WorkflowStep
 
 
 def _check_time(text: str) -> str:
@@ -57,6 +57,7 @@ class Approval(StrictModel):
         by: Who.
         at: When, RFC 3339.
         comment: Why, in their words.
+        void: Whether it counts no more, as its step has started over.
     """
 
     step: str
@@ -65,6 +66,7 @@ class Approval(StrictModel):
     by: str
     at: str
     comment: str = ""
+    void: bool = False
 
 
 class Gate(StrictModel):
@@ -101,7 +103,7 @@ class Gate(StrictModel):
         """The approval of a step that counts for this revision in the current run."""
         for approval in reversed(self.approvals):
             if (approval.step, approval.revision, approval.run) == (step, revision, self.run):
-                return approval if revision == self.current else None
+                return approval if revision == self.current and not approval.void else None
         return None
 
     def approver(self, revision: str) -> Callable[[str], bool]:
@@ -118,6 +120,20 @@ class Gate(StrictModel):
         return self.model_copy(
             update={"current": str(revision), "run": self.run + 1, "revisions": revisions}
         )
+
+    def restart(self) -> Gate:
+        """Begin another run of the current revision; earlier approvals do not count in it."""
+        return self.model_copy(update={"run": self.run + 1})
+
+    def withdraw(self, steps: Container[str]) -> Gate:
+        """Take back the approvals of steps which start over in the current run."""
+        approvals = tuple(
+            approval.model_copy(update={"void": True})
+            if approval.step in steps and approval.run == self.run
+            else approval
+            for approval in self.approvals
+        )
+        return self.model_copy(update={"approvals": approvals})
 
     def approve(self, step: str, *, by: str, comment: str) -> Gate:
         """Record an approval of a step for the current revision and run."""

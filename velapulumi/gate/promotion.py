@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from velapulumi.spec import GROUP
+from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.progress import StageState
-from velapulumi.workflow.stages import Workflow, WorkflowStep
+from velapulumi.workflow.rules import waits_for
+from velapulumi.workflow.run import Run
+from velapulumi.workflow.stages import Workflow
+from velapulumi.workflow.steps import WorkflowStep
 
 
 def missing(
@@ -14,8 +19,13 @@ def missing(
     revision: str,
     states: Mapping[str, StageState],
     approved: Callable[[str], bool],
+    run: Run,
 ) -> tuple[str, ...]:
     """What still stands between a delivering step and a revision.
+
+    A delivering step is judged by its stack and its clusters, so it does not matter who ran it; any
+    other one by the journal of the run. A step with a condition only needs those before it to have
+    ended, as the condition says the rest.
 
     Args:
         workflow: The application's workflow.
@@ -23,21 +33,49 @@ def missing(
         revision: What it is to deliver, ``<application>-v<N>:<hash>``.
         states: State of the delivering steps before it, by name.
         approved: Whether the step of that name is approved for this very revision.
+        run: What the journal tells of the run.
 
     Returns:
         One sentence for each unmet condition, in the order of the workflow; empty when it may go.
     """
     reasons = []
-    for earlier in (*workflow.before(step.name), step):
-        if earlier.gate and not approved(earlier.name):
-            reasons.append(f"step {earlier.name} is not approved for {revision}")
-        if earlier.stage is None or earlier is step:
+    if run.terminated:
+        reasons.append("the workflow is terminated")
+    if run.suspended:
+        reasons.append("the workflow is suspended")
+    before = waits_for(workflow.steps, step)
+    for earlier in workflow.steps:
+        if earlier is step and step.gate and not approved(step.name):
+            reasons.append(f"step {step.name} is not approved for {revision}")
+        if earlier.name not in before:
+            continue
+        phase = run.step(earlier.name).phase
+        if phase is StepPhase.SKIPPED or (step.condition and phase.finished):
             continue
         state = states.get(earlier.name, StageState())
-        if state.revision is None:
-            reasons.append(f"stage {earlier.stage} has not been delivered completely")
-        elif state.revision != revision:
-            reasons.append(f"stage {earlier.stage} holds {state.revision}, not {revision}")
-        elif not state.healthy:
-            reasons.append(f"stage {earlier.stage} is not healthy")
+        reasons += _unmet(earlier, revision, phase, state, approved)
     return tuple(reasons)
+
+
+def _unmet(
+    earlier: WorkflowStep,
+    revision: str,
+    phase: StepPhase,
+    state: StageState,
+    approved: Callable[[str], bool],
+) -> Iterator[str]:
+    """What an earlier step has not come to."""
+    if earlier.gate and not approved(earlier.name):
+        waited = earlier.duration is not None and phase is StepPhase.SUCCEEDED
+        if not waited:
+            yield f"step {earlier.name} is not approved for {revision}"
+    if earlier.acts and phase is not StepPhase.SUCCEEDED:
+        yield f"step {earlier.name} has not succeeded, `velapulumi up` runs it"
+    if earlier.stage is None or earlier.type == GROUP:
+        return
+    if state.revision is None:
+        yield f"stage {earlier.stage} has not been delivered completely"
+    elif state.revision != revision:
+        yield f"stage {earlier.stage} holds {state.revision}, not {revision}"
+    elif not state.healthy:
+        yield f"stage {earlier.stage} is not healthy"

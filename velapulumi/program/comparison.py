@@ -1,10 +1,13 @@
-"""What delivering a step would change, policies considered; needs no cluster."""
+"""What delivering a step would change, policies considered."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
+from velapulumi.clusters.identity import Reached
+from velapulumi.errors import ClusterUnreachable, VelapulumiError
 from velapulumi.plan.changes import ObjectKey, Plan, plan_stage
 from velapulumi.program.prepare import Prepared
 from velapulumi.program.record import SEALED
@@ -13,6 +16,8 @@ from velapulumi.render.rules import registered
 
 _REVISION = "app.oam.dev/revision"
 _ANOTHER = {SEALED: "another value"}
+_VALUES = ("data", "stringData")
+SECRET = "Secret"
 
 
 def compare(prepared: Prepared) -> Plan:
@@ -20,7 +25,8 @@ def compare(prepared: Prepared) -> Plan:
 
     Objects that are only read are no change, whatever they hold. Fields that keep their live values
     are compared with the recorded ones. What is sealed in the stack counts as changed when the
-    component's revision is another one. An empty map or list is none, as the provider drops some.
+    component's revision is another one; of a Secret the cluster tells, if it can be asked. An empty
+    map or list is none, as the provider drops some.
 
     Args:
         prepared: The stage.
@@ -37,8 +43,10 @@ def compare(prepared: Prepared) -> Plan:
         if treatment.read_only and is_rendered(entry):
             read.add(key)
         present = held[key].manifest if key in held else None
-        manifest = registered(entry.manifest, present, treatment)
-        wanted[key] = _sealed_alike(manifest, present) if present is not None else manifest
+        wanted[key] = registered(entry.manifest, present, treatment)
+        if present is not None:
+            same = _live_alike(wanted[key], prepared.clusters.get(entry.cluster))
+            wanted[key] = _sealed_alike(wanted[key], present, same)
     return plan_stage(
         prepared.stage.name,
         [(key.cluster, _full(manifest)) for key, manifest in wanted.items() if key not in read],
@@ -47,17 +55,41 @@ def compare(prepared: Prepared) -> Plan:
     )
 
 
-def _sealed_alike(manifest: Mapping[str, Any], present: Mapping[str, Any]) -> Mapping[str, Any]:
+def _live_alike(
+    manifest: Mapping[str, Any], cluster: Reached | VelapulumiError | None
+) -> bool | None:
+    """Whether a Secret's values are those in the cluster; None when that cannot be told."""
+    if manifest["kind"] != SECRET or not isinstance(cluster, Reached):
+        return None
+    try:
+        live = cluster.client.read(manifest)
+    except ClusterUnreachable:
+        return None
+    return live is not None and _data(manifest) == _data(live)
+
+
+def _data(secret: Mapping[str, Any]) -> dict[str, str]:
+    """The values of a Secret, encoded, as the API server keeps them."""
+    plain = secret.get("stringData") or {}
+    encoded = {key: b64encode(str(text).encode()).decode() for key, text in plain.items()}
+    return {**(secret.get("data") or {}), **encoded}
+
+
+def _sealed_alike(
+    manifest: Mapping[str, Any], present: Mapping[str, Any], same: bool | None
+) -> Mapping[str, Any]:
     """A manifest with nothing in the clear that the recorded one has sealed, or would seal."""
     revisions = {
         (each["metadata"].get("labels") or {}).get(_REVISION) for each in (manifest, present)
     }
     sealed = {key: value for key, value in present.items() if _is_sealed(value)}
-    if len(revisions) > 1:
+    if len(revisions) > 1 if same is None else not same:
         sealed = dict.fromkeys(sealed, _ANOTHER)
-    if manifest["kind"] == "Secret":
-        values = {key for key in ("data", "stringData") if manifest.get(key)}
-        sealed |= dict.fromkeys(filter(lambda key: not present.get(key), values), _ANOTHER)
+    if manifest["kind"] == SECRET:
+        values = {key: manifest[key] for key in _VALUES if manifest.get(key)}
+        manifest = {key: value for key, value in manifest.items() if key not in _VALUES}
+        if values and not sealed.keys() & set(_VALUES):
+            sealed["data"] = _ANOTHER
     return {**manifest, **sealed}
 
 

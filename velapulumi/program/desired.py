@@ -20,7 +20,8 @@ from velapulumi.render import (
     with_inputs,
 )
 from velapulumi.spec import Component
-from velapulumi.workflow.stages import Stage, Workflow, WorkflowStep, in_delivery_order
+from velapulumi.workflow.stages import Stage, in_delivery_order
+from velapulumi.workflow.steps import WorkflowStep
 
 Values = Mapping[tuple[Placement, str], object]
 """Published values by the place they come from and their name."""
@@ -54,30 +55,52 @@ class Holding:
     pending: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Portion:
+    """Which part of a stage's objects it shall hold in the current revision.
+
+    Attributes:
+        steps: The steps whose objects it shall hold.
+        step: The one that is being delivered.
+        only: The clusters that shall have this one's objects now; None for all of them.
+        without: Clusters that are left as they are.
+    """
+
+    steps: tuple[WorkflowStep, ...]
+    step: WorkflowStep
+    only: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
+
+    def takes(self, step: WorkflowStep, place: Placement) -> bool:
+        """Whether a place shall have a step's objects now."""
+        if place.cluster in self.without:
+            return False
+        return step is not self.step or self.only is None or place.cluster in self.only
+
+
 def desired_objects(
     loaded: Loaded,
     names: RevisionNames,
     stage: Stage,
-    step: WorkflowStep,
+    portion: Portion,
     record: StageRecord | None,
     values: Values,
-    elsewhere: frozenset[ObjectKey] = frozenset(),
+    spared: frozenset[ObjectKey] | None = None,
 ) -> Holding:
     """The objects a stage shall hold after one of its steps.
 
-    That is what the steps up to this one deliver, a later one's word before an earlier one's.
-    Until the last step nothing is taken away: what else the stage holds stays as it is. So does
-    what belongs to a component whose inputs have no value yet, and what has moved to another stage,
-    which may not have delivered it yet.
+    That is what the steps of the portion deliver, a later one's word before an earlier one's. What
+    else the stage holds stays as it is, until it is collected: then only what is spared stays, what
+    belongs to a component whose inputs have no value, and what a policy keeps.
 
     Args:
         loaded: The application.
         names: Names of its revisions.
         stage: The stage.
-        step: The step.
+        portion: Which part of it.
         record: What the stage's stack holds.
         values: What components have published.
-        elsewhere: What other stages deliver.
+        spared: What stays when the rest is collected; None when nothing is.
 
     Raises:
         InvalidApplication: A published value does not fit the parameter it is for.
@@ -85,8 +108,8 @@ def desired_objects(
     found: dict[ObjectKey, Desired] = {}
     pending: dict[str, None] = {}
     waiting: set[tuple[str, str]] = set()
-    for earlier in stage.until(step.name):
-        environment = stage.environments[earlier.name]
+    for step in portion.steps:
+        environment = _taken(stage.environments[step.name], portion, step)
         order = {c.name: i for i, c in enumerate(in_delivery_order(environment.components))}
         components = {component.name: component for component in environment.components}
         needs = {
@@ -106,15 +129,26 @@ def desired_objects(
                 found[key] = Desired(
                     entry,
                     tuple(trait.type for trait in components[entry.component].traits),
-                    needs[entry.component] if earlier.parallel else None,
+                    needs[entry.component] if step.parallel else None,
                 )
     for held in (*record.objects, *record.read) if record else ():
         entry = recorded_object(held.cluster, dict(held.manifest))
         key = ObjectKey.of(entry.cluster, entry.manifest)
-        waits = step is not stage.steps[-1] or (entry.cluster, entry.component) in waiting
-        if waits or key in elsewhere or loaded.rules.treatment_of(held.manifest).stays:
+        if (
+            spared is None
+            or key in spared
+            or entry.cluster in portion.without
+            or (entry.cluster, entry.component) in waiting
+            or loaded.rules.treatment_of(held.manifest).stays
+        ):
             found.setdefault(key, Desired(entry))
     return Holding(tuple(found.values()), tuple(pending))
+
+
+def _taken(environment: Environment, portion: Portion, step: WorkflowStep) -> Environment:
+    """An environment with the places that shall have it now."""
+    places = tuple(place for place in environment.placements if portion.takes(step, place))
+    return replace(environment, placements=places)
 
 
 @dataclass(frozen=True)
@@ -169,16 +203,3 @@ def _value(values: Values, place: Placement, name: str, elsewhere: bool) -> obje
         return values.get((place, name))
     found = [value for (_, key), value in values.items() if key == name]
     return found[-1] if found else None
-
-
-def delivered_elsewhere(
-    loaded: Loaded, names: RevisionNames, workflow: Workflow, stage: Stage
-) -> frozenset[ObjectKey]:
-    """What all other stages of a workflow deliver."""
-    return frozenset(
-        ObjectKey.of(entry.cluster, entry.manifest)
-        for other in workflow.stages.values()
-        if other.name != stage.name
-        for environment in other.environments.values()
-        for entry in render_environment(loaded.application, environment, names, loaded.surroundings)
-    )

@@ -6,12 +6,14 @@ out writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from velapulumi import files
 from velapulumi.clusters.health import Service, read_services
 from velapulumi.clusters.identity import Reached, reach
 from velapulumi.definitions import Catalog
@@ -24,12 +26,13 @@ from velapulumi.errors import (
     VelapulumiError,
 )
 from velapulumi.gate.file import Gate, read_gate, update_gate
+from velapulumi.gate.journal import told
 from velapulumi.gate.promotion import missing
 from velapulumi.plan.changes import ObjectKey
 from velapulumi.program.desired import (
     Desired,
     Holding,
-    delivered_elsewhere,
+    Portion,
     desired_objects,
 )
 from velapulumi.program.record import StageRecord
@@ -37,15 +40,13 @@ from velapulumi.program.stacks import read_record
 from velapulumi.program.surroundings import read_surroundings
 from velapulumi.program.values import read_values
 from velapulumi.project import Project, StackName
-from velapulumi.render import Loaded, load
+from velapulumi.render import Loaded, load, parse, render_environment
+from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.progress import StageState
 from velapulumi.workflow.revision import Revision, revision_of
-from velapulumi.workflow.stages import (
-    Stage,
-    Workflow,
-    WorkflowStep,
-    workflow_of,
-)
+from velapulumi.workflow.run import Run, run_of
+from velapulumi.workflow.stages import Stage, Workflow, workflow_of
+from velapulumi.workflow.steps import WorkflowStep
 
 NAMESPACE = "Namespace"
 Clusters = Mapping[str, Reached | VelapulumiError]
@@ -58,36 +59,92 @@ class Application:
     Attributes:
         project: The project.
         file: The Application file.
-        loaded: Its content, checked.
+        plain: Its content, checked, without the values its steps publish.
+        loaded: Its content with those values, as far as there are any.
         workflow: Its steps and stages.
         gate: Its gate file.
         records: What each stage's stack holds; None for a stage without one.
         revision: The revision the content is.
+        run: What its journal tells of the current run of the revision.
     """
 
     project: Project
     file: Path
+    plain: Loaded
     loaded: Loaded
     workflow: Workflow
     gate: Gate
     records: Mapping[str, StageRecord | None]
     revision: Revision
+    run: Run
 
     @property
     def name(self) -> str:
-        return self.loaded.application.name
+        return self.plain.application.name
 
     def stack(self, stage: str) -> StackName:
         """The stack of a stage."""
         return StackName(self.name, stage)
 
+    def taken_up(self, run: Run) -> Application:
+        """The application with what a run has come to, its published values filled in.
+
+        Raises:
+            InvalidApplication: A value does not fit the parameter it is for.
+        """
+        if run.values == self.run.values or not any(s.inputs for s in self.workflow.steps):
+            return replace(self, run=run)
+        surroundings = replace(self.plain.surroundings, values=run.values)
+        loaded = parse(self.plain.text, str(self.file), surroundings)
+        return replace(self, run=run, loaded=loaded, workflow=workflow_of(loaded))
+
+    def approved(self, step: str) -> bool:
+        """Whether a step is approved for this run of the revision."""
+        return self.gate.approval(step, str(self.revision)) is not None
+
+    def held_elsewhere(self, stage: str) -> frozenset[ObjectKey]:
+        """What the stacks of all other stages hold."""
+        return frozenset(
+            ObjectKey.of(entry.cluster, entry.manifest)
+            for name, record in self.records.items()
+            if name != stage and record
+            for entry in record.objects
+        )
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether all steps have come to their end, delivering ones by what the stacks hold."""
+        return all(self._has_succeeded(step) for step in self.workflow.steps)
+
+    def _has_succeeded(self, step: WorkflowStep) -> bool:
+        phase = self.run.step(step.name).phase
+        if phase is StepPhase.SKIPPED:
+            return True
+        if step.stage is not None:
+            record = self.records[step.stage]
+            return record is not None and record.steps.get(step.name) == str(self.revision)
+        if step.gate:
+            return phase is StepPhase.SUCCEEDED or self.approved(step.name)
+        return phase is StepPhase.SUCCEEDED or not step.acts
+
+    def lost(self, step: str) -> frozenset[str]:
+        """The clusters a step has failed on in this run."""
+        clusters = self.run.step(step).clusters.items()
+        return frozenset(name for name, cluster in clusters if cluster.phase.lost)
+
     @property
     def catalog(self) -> Catalog:
         """The definitions it may use."""
-        return self.loaded.surroundings.catalog
+        return self.plain.surroundings.catalog
 
     def begin(self) -> None:
-        """Record the revision as the current one in the gate file; a no-op when it already is."""
+        """Record the revision as the current one in the gate file; a no-op when it already is.
+
+        Its Application file is kept beside, so that one can go back to it.
+        """
+        kept = self.project.revision_file(self.name, self.revision.name)
+        if not kept.exists():
+            files.write(kept, self.plain.text)
         update_gate(
             self.project.gate_file(self.name),
             self.name,
@@ -95,8 +152,13 @@ class Application:
         )
 
     def reread(self) -> Application:
-        """The same application with the gate file and the stacks as they are now."""
-        return _with_records(self.project, self.file, self.loaded, self.workflow)
+        """The same application with the gate file, the journal and the stacks as they are now.
+
+        Published values that are not written anywhere, as they may be secret, are kept.
+        """
+        fresh = _with_records(self.project, self.file, self.plain)
+        values = {**fresh.run.values, **self.run.values}
+        return fresh.taken_up(replace(fresh.run, values=values))
 
 
 @dataclass(frozen=True)
@@ -109,12 +171,18 @@ class Prepared:
         step: The step.
         clusters: The stage's clusters and those of the stages before it, or before the later step
             which the stage has come to already.
+        only: The clusters that shall have what the step delivers now; None for all of them.
+        without: Clusters that are left as they are, as they cannot be used.
+        collecting: Whether what the application does not deliver any more is to be deleted.
     """
 
     application: Application
     stage: Stage
     step: WorkflowStep
     clusters: Clusters
+    only: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
+    collecting: bool = False
 
     @property
     def stack(self) -> StackName:
@@ -132,32 +200,70 @@ class Prepared:
 
     @cached_property
     def holding(self) -> Holding:
-        """What the stage shall hold after the step, or the later one it has come to already."""
+        """What the stage shall hold after the step."""
         application = self.application
         names = application.revision.names
         values = read_values(
-            application.loaded, names, application.workflow, self._reached, self.clusters
+            application.loaded, names, application.workflow, self.included, self.clusters
         )
-        record = application.records[self.stage.name]
-        elsewhere = frozenset[ObjectKey]()
-        if record is not None and record.objects:
-            elsewhere = delivered_elsewhere(
-                application.loaded, names, application.workflow, self.stage
-            )
         return desired_objects(
-            application.loaded, names, self.stage, self._reached, record, values, elsewhere
+            application.loaded,
+            names,
+            self.stage,
+            Portion(self.included, self.step, self.only, self.without),
+            application.records[self.stage.name],
+            values,
+            self._spared if self.collecting else None,
         )
 
     @property
-    def _reached(self) -> WorkflowStep:
-        return _reached_step(self.application, self.stage, self.step)
+    def included(self) -> tuple[WorkflowStep, ...]:
+        """The steps whose objects the stage shall hold: this one, and those that have delivered.
+
+        A later step that has once delivered this very revision, and waits for this one again, does
+        not count.
+        """
+        application, steps = self.application, self.stage.steps
+        record = application.records[self.stage.name]
+        held = record.steps if record else {}
+        revision = str(application.revision)
+        place = steps.index(self.step)
+        after = itertools.takewhile(
+            lambda later: held.get(later.name) == revision and held.get(self.step.name) == revision,
+            steps[place + 1 :],
+        )
+        before = (step for step in steps[:place] if held.get(step.name) == revision)
+        return (*before, self.step, *(step for step in after if self._is_open(step)))
+
+    def _is_open(self, step: WorkflowStep) -> bool:
+        return not step.gate or self.application.approved(step.name)
+
+    @property
+    def _spared(self) -> frozenset[ObjectKey]:
+        """What the stage goes on holding when it is collected.
+
+        That is what steps have that have not delivered this revision, and what another stage has
+        taken over, since deleting it here would delete it there.
+        """
+        application, names = self.application, self.application.revision.names
+        return application.held_elsewhere(self.stage.name) | frozenset(
+            ObjectKey.of(entry.cluster, entry.manifest)
+            for step in self.stage.steps
+            if step not in self.included
+            for entry in render_environment(
+                application.loaded.application,
+                self.stage.environments[step.name],
+                names,
+                application.loaded.surroundings,
+            )
+        )
 
     @property
     def has_inputs(self) -> bool:
         """Whether a component of the stage, as it is after the step, gets values from others."""
         return any(
             component.inputs
-            for step in self.stage.until(self._reached.name)
+            for step in self.included
             for component in self.stage.environments[step.name].components
         )
 
@@ -165,6 +271,13 @@ class Prepared:
     def desired(self) -> tuple[Desired, ...]:
         """The objects the stage shall hold after the step, in the order they are applied."""
         return self.holding.objects
+
+    @property
+    def complete(self) -> bool:
+        """Whether the step is delivered on all clusters, but those left out, once it is applied."""
+        clusters = {p.cluster for p in self.stage.environments[self.step.name].placements}
+        reached = clusters if self.only is None else self.only
+        return not self.holding.pending and clusters <= reached | self.without
 
     @property
     def delivered(self) -> dict[str, str]:
@@ -175,43 +288,57 @@ class Prepared:
         record = self.application.records[self.stage.name]
         held = record.steps if record else {}
         revision = str(self.application.revision)
-        done = [step.name for step in self.stage.until(self._reached.name)]
-        if self.holding.pending:
-            done.pop()
-        later = self.stage.steps[len(self.stage.until(self._reached.name)) :]
-        return dict.fromkeys(done, revision) | {
+        done = [step for step in self.included if step is not self.step or self.complete]
+        return {step.name: revision for step in done} | {
             step.name: held[step.name]
-            for step in later
-            if held.get(step.name, revision) != revision
+            for step in self.stage.steps
+            if step not in self.included and held.get(step.name, revision) != revision
         }
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
         """What still stands between the stage and the revision, a sentence each."""
         application = self.application
-        revision = str(application.revision)
-        return missing(
+        reasons = missing(
             application.workflow,
             self.step,
-            revision,
+            str(application.revision),
             {
                 step.name: step_state(
-                    application.records[step.stage], step.name, self.clusters, application.catalog
+                    application.records[step.stage],
+                    step.name,
+                    self.clusters,
+                    application.catalog,
+                    application.lost(step.name),
                 )
                 for step in application.workflow.before(self.step.name)
                 if step.stage is not None
             },
-            application.gate.approver(revision),
+            application.approved,
+            application.run,
         )
+        return (*reasons, *self._waves)
+
+    @property
+    def _waves(self) -> tuple[str, ...]:
+        """That the step goes over its clusters in waves, where all shall have it at once."""
+        record = self.application.records[self.stage.name]
+        held = record.steps.get(self.step.name) if record else None
+        waves = self.application.workflow.rollouts[self.step.name].waves
+        if self.only is not None or len(waves) < 2 or held == str(self.application.revision):
+            return ()
+        return (f"step {self.step.name} goes in waves, `velapulumi up` does that",)
 
     def check_clusters(self) -> dict[str, Reached]:
-        """The clusters of the stage itself.
+        """The clusters of the stage itself, but those left out.
 
         Raises:
             UnknownCluster, ClusterUnreachable, WrongCluster: The first that cannot be used.
         """
         reached = {}
         for name in self.stage.clusters:
+            if name in self.without:
+                continue
             cluster = self.clusters[name]
             if isinstance(cluster, VelapulumiError):
                 raise cluster
@@ -279,29 +406,7 @@ def read_application(project: Project, file: Path, *, allow_unknown: bool = Fals
     loaded = load(file, read_surroundings(project, file, allow_unknown=allow_unknown))
     if loaded.obstacles:
         raise InvalidApplication(str(file), loaded.obstacles)
-    return _with_records(project, file, loaded, workflow_of(loaded))
-
-
-def edited_since(project: Project, application: str, revision: str) -> bool:
-    """Whether an application's file has become another revision than the given one.
-
-    Args:
-        project: The project.
-        application: The application.
-        revision: What was delivered, ``<application>-v<N>:<hash>``.
-    """
-    for stack in project.stack_names(application):
-        config = project.stack_config(stack)
-        file = project.root / config.application if config else None
-        if file and file.is_file():
-            try:
-                application_now = read_application(
-                    project, file, allow_unknown=config is not None and config.allow_unknown
-                )
-                return str(application_now.revision) != revision
-            except InvalidApplication:
-                return True
-    return False
+    return _with_records(project, file, loaded)
 
 
 def prepare(
@@ -309,6 +414,10 @@ def prepare(
     stage: str,
     known: Clusters | None = None,
     step: WorkflowStep | None = None,
+    *,
+    only: frozenset[str] | None = None,
+    without: frozenset[str] = frozenset(),
+    collecting: bool = False,
 ) -> Prepared:
     """Find out all that decides whether a stage may be delivered, contacting its clusters.
 
@@ -318,6 +427,9 @@ def prepare(
         known: Clusters that were reached already.
         step: The step to deliver; the stage's first that has not delivered the revision yet, or
             its last, when not given.
+        only: The clusters that shall have what the step delivers now; None for all of them.
+        without: Clusters that are left as they are.
+        collecting: Whether what the application does not deliver any more is to be deleted.
 
     Raises:
         UsageProblem: The application has no such stage.
@@ -329,25 +441,36 @@ def prepare(
             next_step=f"Its stages are: {', '.join(stages) or 'none'}.",
         )
     step = step or _next_step(application, stages[stage])
-    reached = _reached_step(application, stages[stage], step)
-    names = set(stages[stage].clusters)
-    for earlier in application.workflow.before(reached.name):
+    names = set(stages[stage].clusters) - without
+    for earlier in application.workflow.before(stages[stage].steps[-1].name):
         if earlier.stage is not None:
             names |= set(stages[earlier.stage].clusters)
     clusters: dict[str, Reached | VelapulumiError] = dict(known or {})
     clusters |= reach(application.project, names - clusters.keys())
-    return Prepared(application, stages[stage], step, clusters)
+    return Prepared(application, stages[stage], step, clusters, only, without, collecting)
 
 
 def step_state(
-    record: StageRecord | None, step: str, clusters: Clusters, catalog: Catalog
+    record: StageRecord | None,
+    step: str,
+    clusters: Clusters,
+    catalog: Catalog,
+    lost: Container[str] = (),
 ) -> StageState:
     """The state of a delivering step by its stage's stack and, this moment, its clusters.
 
     What a later step of the stage once delivered and has still to deliver again does not count.
+
+    Args:
+        record: What the stack holds.
+        step: Name of the step.
+        clusters: The clusters by name.
+        catalog: The definitions whose health rules count.
+        lost: Clusters the step has failed on, which its failure budget allows.
     """
     if record is None:
         return StageState()
+    record = replace(record, objects=tuple(e for e in record.objects if e.cluster not in lost))
     revision = record.steps.get(step)
     name = (revision or "").partition(":")[0]
     delivered = [entry for entry in record.objects if entry.revision == name]
@@ -379,23 +502,17 @@ def _next_step(application: Application, stage: Stage) -> WorkflowStep:
     return next(pending, stage.steps[-1])
 
 
-def _reached_step(application: Application, stage: Stage, step: WorkflowStep) -> WorkflowStep:
-    """The step; when it has delivered the revision, the last one after it that has, too."""
-    record = application.records[stage.name]
-    held = record.steps if record else {}
-    revision = str(application.revision)
-    reached = step
-    for later in stage.steps[stage.steps.index(step) :]:
-        if held.get(later.name) != revision:
-            break
-        reached = later
-    return reached
-
-
-def _with_records(project: Project, file: Path, loaded: Loaded, workflow: Workflow) -> Application:
+def _with_records(project: Project, file: Path, loaded: Loaded) -> Application:
     name = loaded.application.name
+    workflow = workflow_of(loaded)
     gate = read_gate(project.gate_file(name), name)
     records = {stage: read_record(project, StackName(name, stage)) for stage in workflow.stages}
     held: list[Any] = [record.outputs.get("revision") for record in records.values() if record]
     revision = revision_of(loaded, gate.known, [text for text in held if isinstance(text, str)])
-    return Application(project, file, loaded, workflow, gate, records, revision)
+    number = gate.run if gate.current == str(revision) else gate.run + 1
+    fresh = Run(str(revision), number)
+    application = Application(
+        project, file, loaded, loaded, workflow, gate, records, revision, fresh
+    )
+    entries = told(project.journal_file(name))
+    return application.taken_up(run_of(entries, str(revision), number))

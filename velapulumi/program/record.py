@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+from velapulumi.plan.changes import ObjectKey
 
 _PROVIDER = "pulumi:providers:"
 _STACK = "pulumi:pulumi:Stack"
@@ -100,6 +102,48 @@ def record_of(deployment: Mapping[str, Any]) -> StageRecord:
         raise ValueError(f"not a deployment as the engine writes it: {error!r}") from error
 
 
+def without(deployment: Mapping[str, Any], objects: Container[ObjectKey]) -> dict[str, Any]:
+    """A deployment without some objects, and without what others say of depending on them."""
+    gone, kept = set(), []
+    for resource in deployment.get("resources") or ():
+        if _is_object(resource) and _key(resource) in objects:
+            gone.add(resource["urn"])
+        else:
+            kept.append(resource)
+    return {**deployment, "resources": [_independent(resource, gone) for resource in kept]}
+
+
+def without_pending(deployment: Mapping[str, Any]) -> dict[str, Any]:
+    """A deployment without the operations that a killed run left open.
+
+    What they have made is found in the clusters and taken over.
+    """
+    return {key: value for key, value in deployment.items() if key != "pending_operations"}
+
+
+def _is_object(resource: Mapping[str, Any]) -> bool:
+    kind: str = resource.get("type", "")
+    return kind.startswith("kubernetes:")
+
+
+def _key(resource: Mapping[str, Any]) -> ObjectKey:
+    manifest = _manifest(resource.get("inputs") or resource.get("outputs") or {})
+    return ObjectKey.of(_provider_name(resource.get("provider", "")), manifest)
+
+
+def _independent(resource: Mapping[str, Any], gone: Container[str]) -> dict[str, Any]:
+    """A resource that depends on nothing that is gone."""
+    changed = dict(resource)
+    if "dependencies" in changed:
+        changed["dependencies"] = [urn for urn in changed["dependencies"] if urn not in gone]
+    if changed.get("propertyDependencies"):
+        changed["propertyDependencies"] = {
+            name: [urn for urn in urns or () if urn not in gone]
+            for name, urns in changed["propertyDependencies"].items()
+        }
+    return changed
+
+
 def _record(deployment: Mapping[str, Any]) -> StageRecord:
     outputs: Mapping[str, Any] = {}
     objects: list[RecordedObject] = []
@@ -108,7 +152,7 @@ def _record(deployment: Mapping[str, Any]) -> StageRecord:
         kind = resource.get("type", "")
         if kind == _STACK:
             outputs = dict((resource.get("outputs") or {}).items())
-        elif kind.startswith("kubernetes:") and not resource.get("delete"):
+        elif _is_object(resource) and not resource.get("delete"):
             external = bool(resource.get("external"))
             (read if external else objects).append(
                 RecordedObject(

@@ -85,7 +85,7 @@ def find_registrations(prepared: Prepared, clusters: Mapping[str, Reached]) -> R
     for desired in prepared.desired:
         entry = desired.entry
         treatment = rules.treatment_of(entry.manifest)
-        finder.find(desired, treatment, clusters[entry.cluster])
+        finder.find(desired, treatment, clusters.get(entry.cluster))
     return Registrations(tuple(finder.objects), tuple(finder.leftovers))
 
 
@@ -98,12 +98,14 @@ class _Finder:
         broken = [entry for entry in record.objects if not entry.ready] if record else []
         self._broken = keys_of(broken)
 
-    def find(self, desired: Desired, treatment: Treatment, cluster: Reached) -> None:
-        """Find out how one object is registered."""
+    def find(self, desired: Desired, treatment: Treatment, cluster: Reached | None) -> None:
+        """Find out how one object is registered; one of a silent cluster stays as it is."""
         entry = desired.entry
         key = ObjectKey.of(entry.cluster, entry.manifest)
         held = key in self._held
-        if key in self._read and not is_rendered(entry):
+        if cluster is None:
+            self._find_silent(desired, treatment, key)
+        elif key in self._read and not is_rendered(entry):
             if (live := cluster.client.read(entry.manifest)) is not None:
                 self.objects.append(Registration(desired, treatment, live, Mode.READ))
         elif not is_rendered(entry):
@@ -116,6 +118,11 @@ class _Finder:
             looks = not held or treatment.shared or treatment.kept
             live = cluster.client.read(entry.manifest) if looks else None
             self._find_written(desired, treatment, cluster, live, held)
+
+    def _find_silent(self, desired: Desired, treatment: Treatment, key: ObjectKey) -> None:
+        """What the stack has of a cluster that does not answer; what is only read is left out."""
+        if key not in self._read:
+            self.objects.append(self._left(desired, treatment, key))
 
     def _left(self, desired: Desired, treatment: Treatment, key: ObjectKey) -> Registration:
         """An object that stays as it is; one that did not get ready is not waited for again."""

@@ -21,12 +21,12 @@ from velapulumi.program.registration import Mode, Registration
 from velapulumi.program.release import forgotten, full_name, release
 
 
-def special_options(entry: Registration, cluster: Reached) -> pulumi.ResourceOptions:
+def special_options(entry: Registration, cluster: Reached | None) -> pulumi.ResourceOptions:
     """What the policies ask of the engine for one object.
 
     Args:
         entry: The object.
-        cluster: Its cluster.
+        cluster: Its cluster; None when that does not answer and the object stays as it is.
     """
     treatment = entry.treatment
     if entry.mode is Mode.READ:
@@ -42,7 +42,7 @@ def special_options(entry: Registration, cluster: Reached) -> pulumi.ResourceOpt
     if treatment.recreated:
         options.replace_on_changes = [_property_path(path) for path in treatment.recreated]
         options.delete_before_replace = True
-    if treatment.replaced:
+    if treatment.replaced and cluster is not None:
         name = f"replace {full_name(_key(entry))}"
         hook = pulumi.ResourceHook(name, lambda _: replace(cluster.client, entry.manifest))
         options.hooks = pulumi.ResourceHookBinding(before_update=[hook])

@@ -20,7 +20,8 @@ from velapulumi.clusters.identity import Reached, reach
 from velapulumi.clusters.ownership import take_over
 from velapulumi.clusters.registry import Registry
 from velapulumi.definitions import Catalog
-from velapulumi.errors import UsageProblem, VelapulumiError
+from velapulumi.errors import ClusterUnreachable, UsageProblem, VelapulumiError
+from velapulumi.plan.changes import ObjectKey
 from velapulumi.program.desired import Desired
 from velapulumi.program.manifest import Manifest
 from velapulumi.program.prepare import Prepared, prepare, read_application
@@ -67,7 +68,8 @@ def deliver_stage(prepared: Prepared, timeout: float | None = None) -> None:
             prepared.application.begin()  # so that somebody can approve it
         prepared.check_promotion()
         prepared.check_namespaces()
-    clusters |= _further_clusters(prepared, clusters)
+    further, silent = _further_clusters(prepared, clusters)
+    clusters |= further
     found = find_registrations(prepared, clusters)
     if not pulumi.runtime.is_dry_run():
         if prepared.first:
@@ -78,7 +80,7 @@ def deliver_stage(prepared: Prepared, timeout: float | None = None) -> None:
     stale = (reached.warning for reached in clusters.values() if reached.warning)
     for warning in (*prepared.application.loaded.warnings, *stale, *prepared.holding.pending):
         pulumi.log.warn(warning)
-    resources = _register(prepared, found, clusters, timeout)
+    resources = _register(prepared, found, clusters, silent, timeout)
     if not pulumi.runtime.is_dry_run():
         settle(prepared, resources, clusters)
 
@@ -104,7 +106,7 @@ def _from_config() -> Prepared:
             f"stack {stack} is configured for stage {stage} of application {application.name}, "
             f"whose stack is {expected}"
         )
-    return prepare(application, stage)
+    return prepare(application, stage, collecting=application.succeeded)
 
 
 def _existing(project: Project, file: str) -> Path:
@@ -114,34 +116,44 @@ def _existing(project: Project, file: str) -> Path:
     return path
 
 
-def _further_clusters(prepared: Prepared, known: Mapping[str, Reached]) -> dict[str, Reached]:
-    """Clusters that are no place of the stage any more and still have objects of it to see to.
+def _further_clusters(
+    prepared: Prepared, known: Mapping[str, Reached]
+) -> tuple[dict[str, Reached], frozenset[str]]:
+    """Clusters that are no place of the stage now and still have objects of it.
+
+    Returns:
+        Those that can be used, and the names of those that cannot: what is there stays as it is.
 
     Raises:
-        VelapulumiError: One cannot be used.
+        VelapulumiError: One cannot be used, and something is to be given up there.
     """
     record = prepared.application.records[prepared.stage.name]
-    names = {desired.entry.cluster for desired in prepared.desired}
-    names |= {entry.cluster for entry in forgotten(record)} if record else set()
-    found = {}
-    for name, cluster in reach(prepared.application.project, names - known.keys()).items():
-        if isinstance(cluster, VelapulumiError):
+    held = {ObjectKey.of(d.entry.cluster, d.entry.manifest) for d in prepared.desired}
+    wanted = {desired.entry.cluster for desired in prepared.desired} - known.keys()
+    given_up = {e.cluster for e in forgotten(record, held)} - known.keys() if record else set()
+    found, silent = {}, set()
+    for name, cluster in reach(prepared.application.project, wanted | given_up).items():
+        if isinstance(cluster, Reached):
+            found[name] = cluster
+        elif name in given_up or not isinstance(cluster, ClusterUnreachable):
             raise cluster
-        found[name] = cluster
-    return found
+        else:
+            silent.add(name)
+    return found, frozenset(silent)
 
 
 def _register(
     prepared: Prepared,
     found: Registrations,
     clusters: Mapping[str, Reached],
+    silent: frozenset[str],
     timeout: float | None,
 ) -> list[tuple[Registration, Manifest]]:
     application = prepared.application
     registry = Registry(application.project)
     providers = {
-        name: _provider(name, reached, registry.kubeconfig(name))
-        for name, reached in clusters.items()
+        name: _provider(registry, name, silent=name in silent)
+        for name in sorted({*clusters, *silent})
     }
     health = application.loaded.health
     seconds = timeout or (health.probe_timeout if health else DEFAULT_TIMEOUT)
@@ -154,7 +166,7 @@ def _register(
             depends_on=_waits_for(entry.desired, registered),
             custom_timeouts=patience,
         )
-        special = special_options(entry, clusters[entry.entry.cluster])
+        special = special_options(entry, clusters.get(entry.entry.cluster))
         resource = Manifest(
             _resource_name(entry.entry),
             entry.manifest,
@@ -177,22 +189,24 @@ def _register(
         [
             {"name": name, "endpoint": joined.endpoint, "uid": joined.uid}
             for name in prepared.stage.clusters
-            for joined in (clusters[name].joined,)
+            for joined in (registry.get(name),)
         ],
     )
     return registered
 
 
-def _provider(name: str, reached: Reached, kubeconfig: Mapping[str, Any]) -> Provider:
+def _provider(registry: Registry, name: str, *, silent: bool) -> Provider:
+    """The provider of one cluster; of a silent one nothing is changed."""
+    kubeconfig = registry.kubeconfig(name)
     return Provider(
         name,
         kubeconfig=pulumi.Output.secret(json.dumps(kubeconfig)),
         context=kubeconfig["current-context"],
-        cluster_identifier=reached.joined.uid,
+        cluster_identifier=registry.get(name).uid,
         enable_server_side_apply=True,
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
-        skip_update_unreachable=False,
+        skip_update_unreachable=silent,
     )
 
 

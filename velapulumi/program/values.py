@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from velapulumi.clusters.identity import Reached
@@ -19,33 +19,35 @@ from velapulumi.spec import (
     Path,
     parse_expression,
 )
-from velapulumi.workflow.stages import Stage, Workflow, WorkflowStep
+from velapulumi.workflow.stages import Stage, Workflow
+from velapulumi.workflow.steps import WorkflowStep
 
 
 def read_values(
     loaded: Loaded,
     names: RevisionNames,
     workflow: Workflow,
-    step: WorkflowStep,
+    included: Sequence[WorkflowStep],
     clusters: Mapping[str, Reached | VelapulumiError],
 ) -> Values:
-    """The values published so far that the step's stage wants for what it holds after the step.
+    """The values published so far that some steps of a stage want.
 
     Args:
         loaded: The application.
         names: Names of its revisions.
         workflow: Its workflow.
-        step: The step that is to be delivered; values of earlier steps count too.
+        included: The steps, in order; values of earlier ones count too.
         clusters: The clusters by name; what is on one that does not answer has no value.
 
     Raises:
         ClusterUnreachable: A cluster stopped answering.
         InvalidApplication: What an expression puts together does not go together.
     """
-    steps = [each for each in (*workflow.before(step.name), step) if each.stage is not None]
+    last = included[-1]
+    steps = [each for each in (*workflow.before(last.name), last) if each.stage is not None]
     wanted = {
         item.from_
-        for each in workflow.stages[step.stage or ""].until(step.name)
+        for each in included
         for component in _environment(workflow, each).components
         for item in component.inputs
     }

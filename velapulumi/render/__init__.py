@@ -3,7 +3,14 @@
 from velapulumi.render.components import ResolvedComponent, ResolvedTrait, resolve
 from velapulumi.render.environments import Environment
 from velapulumi.render.inputs import with_inputs
-from velapulumi.render.loading import HealthPolicy, Loaded, base_environment, load, parse
+from velapulumi.render.loading import (
+    HealthPolicy,
+    Loaded,
+    base_environment,
+    load,
+    parse,
+    shown_environments,
+)
 from velapulumi.render.merge import merge
 from velapulumi.render.objects import (
     RenderedObject,
@@ -38,5 +45,6 @@ __all__ = [
     "render_environment",
     "render_placed",
     "resolve",
+    "shown_environments",
     "with_inputs",
 ]

@@ -92,6 +92,23 @@ def find_or_explain(
     )
 
 
+def read_parameters(
+    definition: Definition[Any], properties: Mapping[str, Any], surroundings: Surroundings
+) -> tuple[Any, list[Finding], list[Path]]:
+    """Validate properties; unknown ones are ignored where that is allowed.
+
+    Returns:
+        The parameters (None when invalid), the problems as path below the properties and message,
+        and the paths that were ignored.
+    """
+    parameters, problems = definition.read(properties)
+    unknown = [path for path, message in problems if message.startswith(UNKNOWN_FIELD)]
+    if not unknown or not surroundings.allow_unknown:
+        return parameters, problems, []
+    parameters, problems = definition.read(_without(properties, (), set(unknown)))
+    return parameters, problems, unknown
+
+
 def resolve(component: Component, surroundings: Surroundings) -> Resolution:
     """Find the definitions of a component and its traits, and validate all parameters."""
     findings: list[Finding] = []
@@ -99,16 +116,11 @@ def resolve(component: Component, surroundings: Surroundings) -> Resolution:
     catalog = surroundings.catalog
 
     def read(definition: Definition[Any], properties: Mapping[str, Any], place: Path) -> Any:
-        parameters, problems = definition.read(properties)
-        if not problems:
-            return parameters
-        unknown = [path for path, message in problems if message.startswith(UNKNOWN_FIELD)]
-        if unknown and surroundings.allow_unknown:
-            parameters, problems = definition.read(_without(properties, (), set(unknown)))
-            warnings.extend(
-                f"component {component.name}: {format_path((*place, *path))} is unknown and ignored"
-                for path in unknown
-            )
+        parameters, problems, ignored = read_parameters(definition, properties, surroundings)
+        warnings.extend(
+            f"component {component.name}: {format_path((*place, *path))} is unknown and ignored"
+            for path in ignored
+        )
         findings.extend(((*place, *path), message) for path, message in problems)
         return parameters
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -157,6 +157,29 @@ class EnvironmentBuilder:
             keys |= {n: replication.keys for n in names if n in (replication.selector or names)}
         environment = self._environment(name, policies, places, components, warnings, keys)
         return TracedEnvironment(environment, (), tuple(components))
+
+    def component(
+        self,
+        name: str,
+        component: str,
+        place: Placement,
+        change: Callable[[Component], Component],
+    ) -> TracedEnvironment:
+        """The environment of a step that delivers one component.
+
+        Args:
+            name: Name of the step.
+            component: Name of the component, which the application has.
+            place: Where it goes.
+            change: Gives the component as the step delivers it.
+        """
+        origins = [
+            replace(origin, component=change(origin.component))
+            for origin in self._base
+            if origin.component.name == component
+        ]
+        environment = self._environment(name, (), (place,), origins, ())
+        return TracedEnvironment(environment, (), tuple(origins))
 
     def report(self, origin: TracedComponent, findings: Iterable[Finding]) -> None:
         """Note findings of a component at the places of the file they come from.

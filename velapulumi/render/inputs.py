@@ -1,37 +1,39 @@
-"""Values that a component gets from other components once those run (``inputs``)."""
+"""Values that a component or a step gets from others once those have run (``inputs``)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from velapulumi.definitions import ComponentDefinition
-from velapulumi.spec import Component, Path, parameter_path
+from velapulumi.definitions import Definition
+from velapulumi.spec import Component, Path, SubStep, parameter_path
 
-_STAND_INS: tuple[Any, ...] = ("value", 1, True, {}, [], ["value"])
+Taker = TypeVar("Taker", Component, SubStep)
+
+_STAND_INS: tuple[Any, ...] = ("value", "1", 1, True, {}, [], ["value"])
 """One of each kind a parameter can have."""
 
 
-def with_inputs(component: Component, values: Mapping[str, Any]) -> Component:
-    """The component with its inputs filled in.
+def with_inputs(taker: Taker, values: Mapping[str, Any]) -> Taker:
+    """The component or step with its inputs filled in.
 
     Args:
-        component: A component whose inputs are all among the values.
+        taker: A component or step whose inputs are all among the values.
         values: Value by the name it is published under.
     """
-    properties: Any = component.properties
-    for item in component.inputs:
+    properties: Any = taker.properties
+    for item in taker.inputs:
         properties = _put(properties, parameter_path(item.parameter_key), values[item.from_])
-    return component.model_copy(update={"properties": properties, "inputs": ()})
+    return taker.model_copy(update={"properties": properties, "inputs": ()})
 
 
-def with_stand_ins(component: Component, definition: ComponentDefinition[Any]) -> dict[str, Any]:
+def with_stand_ins(taker: Component | SubStep, definition: Definition[Any]) -> dict[str, Any]:
     """Properties with something of the right kind where the inputs go.
 
     For checks, and to tell which objects there will be, before there are values.
     """
-    properties: Any = component.properties
-    for item in component.inputs:
+    properties: Any = taker.properties
+    for item in taker.inputs:
         path = parameter_path(item.parameter_key)
         if not path:
             continue

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
 from velapulumi.definitions import PolicyDefinition, StepDefinition
+from velapulumi.definitions.refused import REFUSED_STEPS
 from velapulumi.errors import InvalidApplication, Problem
 from velapulumi.render.components import find_or_explain
 from velapulumi.render.defaults import default_steps
@@ -22,15 +23,15 @@ from velapulumi.render.objects import (
 )
 from velapulumi.render.placement import LOCAL, Placement
 from velapulumi.render.rules import NO_RULES, Rules, refusals, remarks
+from velapulumi.render.steps import every_step, read_step
 from velapulumi.render.surroundings import NOTHING_ELSE, Surroundings
 from velapulumi.render.targets import (
-    DEPLOY,
-    DEPLOY2ENV,
     ENV_BINDING,
     OVERRIDE,
     Policies,
     ReadPolicy,
     Targets,
+    makes_objects,
 )
 from velapulumi.spec import (
     COMPONENTS,
@@ -46,7 +47,6 @@ from velapulumi.spec import (
     format_path,
     inspect_application,
     name_problem,
-    not_supported,
     read_text,
 )
 
@@ -54,50 +54,6 @@ HEALTH = "health"
 
 MAY_BE_EMPTY = ("debug", HEALTH)
 """Policy types which need no properties."""
-
-RUN = (DEPLOY, DEPLOY2ENV, "suspend")
-"""Step types which ``up`` runs."""
-
-LATER = frozenset(
-    {
-        "apply-application",
-        "apply-application-in-parallel",
-        "apply-component",
-        "apply-deployment",
-        "apply-object",
-        "apply-remaining",
-        "apply-terraform-config",
-        "apply-terraform-provider",
-        "build-push-image",
-        "builtin-apply-component",
-        "check-metrics",
-        "clean-jobs",
-        "collect-service-endpoints",
-        "create-config",
-        "delete-config",
-        "depends-on-app",
-        "deploy-cloud-resource",
-        "deploy2runtime",
-        "export-data",
-        "export-service",
-        "export2config",
-        "export2secret",
-        "generate-jdbc-connection",
-        "list-config",
-        "notification",
-        "print-message-in-status",
-        "read-app",
-        "read-config",
-        "read-object",
-        "request",
-        "restart-workflow",
-        "share-cloud-resource",
-        "step-group",
-        "vela-cli",
-        "webhook",
-    }
-)
-"""Step types of KubeVela which ``up`` cannot run yet; they do not change what is rendered."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +76,12 @@ class Loaded:
         health: The health policy, if there is one.
         warnings: What a person should know.
         surroundings: What was known beside the file.
-        base: The components as they stand, on the cluster ``local``; None where it has
-            environments.
+        base: The components as they stand, on the cluster ``local``; None where an environment
+            has them, or a policy overrides them.
         steps: The steps of its workflow, written or made up.
         rules: Which objects its policies treat in a special way.
         obstacles: What it asks for and ``up`` cannot do yet.
+        text: The text of the file.
     """
 
     application: Application
@@ -136,6 +93,7 @@ class Loaded:
     steps: tuple[Step, ...] = ()
     rules: Rules = NO_RULES
     obstacles: tuple[Problem, ...] = ()
+    text: str = field(default="", repr=False)
 
 
 def load(path: FilePath, surroundings: Surroundings = NOTHING_ELSE) -> Loaded:
@@ -164,7 +122,7 @@ def parse(text: str, file: str, surroundings: Surroundings = NOTHING_ELSE) -> Lo
     """
     application, problems = inspect_application(text, file)
     loader = _Loader(application, surroundings)
-    loaded = loader.load()
+    loaded = replace(loader.load(), text=text)
     known = {problem.path for problem in problems if problem.path}
     further = (application.problem(path, message) for path, message in loader.findings())
     problems += (problem for problem in further if problem.path not in known)
@@ -173,11 +131,32 @@ def parse(text: str, file: str, surroundings: Surroundings = NOTHING_ELSE) -> Lo
     return loaded
 
 
+def shown_environments(loaded: Loaded) -> tuple[Environment, ...]:
+    """What there is to show of an application: what its steps deliver, wherever that is told.
+
+    Where none of them delivers its components, those come first as they stand.
+    """
+    environments = tuple(loaded.environments.values())
+    if _deliver_components(loaded.environments, loaded.steps, loaded.surroundings):
+        return environments
+    return (base_environment(loaded), *environments)
+
+
 def base_environment(loaded: Loaded) -> Environment:
     """The components as they stand, on the cluster ``local`` and without an environment's name."""
     if loaded.base is not None:
         return loaded.base
     return EnvironmentBuilder(loaded.application, loaded.surroundings).base().environment
+
+
+def _deliver_components(
+    environments: Iterable[str], steps: Sequence[Step], surroundings: Surroundings
+) -> bool:
+    """Whether one of the environments is not only of objects that a step makes itself."""
+    making = {
+        step.name for step in every_step(steps) if makes_objects(surroundings.catalog, step.type)
+    }
+    return any(name not in making for name in environments)
 
 
 class _Loader:
@@ -216,7 +195,8 @@ class _Loader:
         )
         environments = targets.environments(steps)
         base = None
-        if environments or OVERRIDE in {read.policy.type for read in self._policies.read.values()}:
+        delivered = _deliver_components(environments, steps, self._surroundings)
+        if delivered or OVERRIDE in {read.policy.type for read in self._policies.read.values()}:
             self._builder.check_base()
         else:
             standing = self._builder.base()
@@ -300,10 +280,9 @@ class _Loader:
         return workflow.steps
 
     def _read_step(self, step: SubStep, path: Path) -> None:
-        if step.type in LATER:
-            self._notes.obstacles.append(
-                ((*path, "type"), not_supported(f"a step of type {step.type}"))
-            )
+        if advice := REFUSED_STEPS.get(step.type):
+            message = f"a step of type {step.type} is not run here: {advice}"
+            self._notes.obstacles.append(((*path, "type"), message))
             return
         definition, reason = find_or_explain(
             self._surroundings.catalog, StepDefinition, step.type, "workflow step"
@@ -311,11 +290,15 @@ class _Loader:
         if definition is None:
             self._notes.problem((*path, "type"), reason)
             return
-        if step.type not in RUN:
-            message = not_supported(f"a step of type {step.type}")
-            self._notes.obstacles.append(((*path, "type"), message))
-        parameters, problems = definition.read(step.properties)
+        if definition.deprecated:
+            subject = f"step {step.name}: type {step.type}"
+            self._notes.warnings.append(f"{subject} is deprecated, use {definition.deprecated}")
+        parameters, problems, ignored = read_step(step, definition, self._surroundings)
         self._notes.problems_of(path, problems)
+        self._notes.warnings += (
+            f"step {step.name}: {format_path(('properties', *place))} is unknown and ignored"
+            for place in ignored
+        )
         if parameters is not None:
             found = definition.check(parameters)
             self._notes.obstacles += (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from velapulumi.definitions import BUILTIN, Catalog, ClusterVersion, Manifest, Reference
 
@@ -30,12 +31,14 @@ class Surroundings:
         catalog: The definitions there are.
         referred: Objects of joined clusters which the Application refers to.
         allow_unknown: Whether unknown parameters are ignored with a warning, as KubeVela does.
+        values: What the steps of the workflow have published so far, by name.
     """
 
     clusters: Mapping[str, ClusterFacts] | None = None
     catalog: Catalog = BUILTIN
     referred: Mapping[Reference, Sequence[Manifest]] = field(default_factory=dict)
     allow_unknown: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 NOTHING_ELSE = Surroundings()

@@ -1,4 +1,4 @@
-"""What the steps of a workflow deliver: the environments of deploy and deploy2env steps."""
+"""What the steps of a workflow deliver: an environment for each delivering step or env."""
 
 from __future__ import annotations
 
@@ -6,17 +6,34 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from velapulumi.definitions import Catalog, StepDefinition, Target
+from velapulumi.definitions.step import NO_CLUSTER
+from velapulumi.render.components import ResolvedComponent
 from velapulumi.render.environments import Environment, EnvironmentBuilder, TracedEnvironment
 from velapulumi.render.notes import Notes
-from velapulumi.render.placement import LOCAL, NoCluster, Placement, topology_placements
+from velapulumi.render.placement import (
+    LOCAL,
+    NoCluster,
+    Placement,
+    placement,
+    topology_placements,
+)
+from velapulumi.render.steps import (
+    APPLY_COMPONENT,
+    lacks_values,
+    read_step,
+    with_step_inputs,
+)
 from velapulumi.render.surroundings import Surroundings
 from velapulumi.spec import (
     POLICIES,
     STEPS,
     Application,
+    Component,
     Path,
     Policy,
     Step,
+    SubStep,
     did_you_mean,
     name_problem,
 )
@@ -27,6 +44,7 @@ OVERRIDE = "override"
 REPLICATION = "replication"
 DEPLOY = "deploy"
 DEPLOY2ENV = "deploy2env"
+NO_TOPOLOGY = "names no topology policy, which tells the clusters: add one and name it"
 
 
 @dataclass(frozen=True)
@@ -80,21 +98,13 @@ class Targets:
         written = workflow is not None and bool(workflow.steps)
         traced: dict[str, TracedEnvironment] = {}
         used: set[tuple[str, str]] = set()
-        names: set[str] = set()
-        for index, step in enumerate(steps):
-            path: Path = (*STEPS, index)
-            if step.type == DEPLOY:
-                source = path if written else self._source(step)
-                self._notes.problem((*source, "name"), name_problem(step.name))
-                if (made := self._deploy(step, path)) is not None:
-                    traced[step.name] = made
-            elif step.type == DEPLOY2ENV:
-                target = self._target(step, (*path, "properties"))
-                used |= {target} if target else set()
-                if not written and step.name in names:
-                    message = f'its step "{step.name}" is called like an earlier one'
-                    self._notes.problem((*self._source(step), "name"), message)
-                names.add(step.name)
+        if written:
+            for index, step in enumerate(steps):
+                self._written(step, (*STEPS, index), traced, used)
+                for inner, sub_step in enumerate(step.sub_steps):
+                    self._written(sub_step, (*STEPS, index, "subSteps", inner), traced, used)
+        else:
+            self._made_up(steps, traced, used)
         policies = {policy for policy, _ in used} or set(self._policies.bindings)
         for policy, binding in self._policies.bindings.items():
             for name, env in binding.items() if policy in policies else ():
@@ -108,6 +118,121 @@ class Targets:
             self._warn_unused(used)
         return {name: entry.environment for name, entry in traced.items()}
 
+    def _written(
+        self,
+        step: SubStep,
+        path: Path,
+        traced: dict[str, TracedEnvironment],
+        used: set[tuple[str, str]],
+    ) -> None:
+        """What a step of the file delivers."""
+        if step.type == DEPLOY2ENV:
+            target = self._target(step, (*path, "properties"))
+            used |= {target} if target else set()
+            return
+        made = None
+        if step.type == DEPLOY:
+            made = self._deploy(step, path)
+        elif step.type in APPLY_COMPONENT:
+            made = self._component(step, path)
+        elif definition := self._rendering(step):
+            made = self._objects(step, definition, path)
+        if made is not None:
+            self._notes.problem((*path, "name"), name_problem(step.name))
+            traced[step.name] = made
+
+    def _made_up(
+        self,
+        steps: Iterable[Step],
+        traced: dict[str, TracedEnvironment],
+        used: set[tuple[str, str]],
+    ) -> None:
+        """What the steps deliver that are made up where none are written."""
+        names: set[str] = set()
+        for index, step in enumerate(steps):
+            path: Path = (*STEPS, index)
+            if step.type == DEPLOY:
+                self._notes.problem((*self._source(step), "name"), name_problem(step.name))
+                if (made := self._deploy(step, path)) is not None:
+                    traced[step.name] = made
+            elif step.type == DEPLOY2ENV:
+                target = self._target(step, (*path, "properties"))
+                used |= {target} if target else set()
+                if step.name in names:
+                    message = f'its step "{step.name}" is called like an earlier one'
+                    self._notes.problem((*self._source(step), "name"), message)
+                names.add(step.name)
+
+    def _component(self, step: SubStep, path: Path) -> TracedEnvironment | None:
+        """The environment of an apply-component step: one component as it stands."""
+        name, cluster = step.properties.get("component"), step.properties.get("cluster") or ""
+        namespace = step.properties.get("namespace") or self._application.namespace
+        if not all(isinstance(each, str) for each in (name, cluster, namespace)):
+            return None
+        known = [component.name for component in self._application.components]
+        place = (*path, "properties")
+        if name not in known:
+            message = f'there is no component "{name}"{did_you_mean(str(name), known)}'
+            self._notes.problem((*place, "component"), message)
+            return None
+        if not cluster:
+            self._notes.obstacles.append(((*place, "cluster"), NO_CLUSTER))
+            return None
+        where = placement(cluster, namespace, self._surroundings.clusters)
+        environment = self._builder.component(
+            step.name,
+            str(name),
+            where,
+            lambda component: with_step_inputs(component, step, self._surroundings.values),
+        )
+        self._check(environment)
+        return environment
+
+    def _rendering(self, step: SubStep) -> StepDefinition[Any] | None:
+        """The definition of a step that makes objects itself; None of others."""
+        definition = self._surroundings.catalog.find(StepDefinition, step.type)
+        return definition if definition is not None and definition.render is not None else None
+
+    def _objects(
+        self, step: SubStep, definition: StepDefinition[Any], path: Path
+    ) -> TracedEnvironment | None:
+        """The environment of a step that makes objects; without them while inputs are missing."""
+        parameters, problems, _ = read_step(step, definition, self._surroundings)
+        if parameters is None or problems:
+            return None  # the problems are noted where steps are read
+        target = definition.target(parameters)
+        component = Component(name=step.name, type=step.type, properties=step.properties)
+        resolved = ResolvedComponent(component, definition.as_component(), parameters, ())
+        known = () if lacks_values(step, self._surroundings.values) else (resolved,)
+        environment = Environment(
+            name=step.name,
+            policies=(target.topology,) if target.topology else (),
+            placements=self._target_places(target, definition, path),
+            components=(component,),
+            resolved=known,
+        )
+        return TracedEnvironment(environment, (), ())
+
+    def _target_places(
+        self, target: Target, definition: StepDefinition[Any], path: Path
+    ) -> tuple[Placement, ...]:
+        place = (*path, "properties")
+        if target.topology:
+            read = self._policies.read.get(target.topology)
+            if read is None or read.policy.type != TOPOLOGY:
+                known = (p.name for p in self._application.policies if p.type == TOPOLOGY)
+                hint = did_you_mean(target.topology, known)
+                message = f'there is no topology policy "{target.topology}"{hint}'
+                self._notes.problem((*place, "topology"), message)
+            return self._places([read]) if read and read.parameters is not None else ()
+        if not target.cluster:
+            by_topology = "topology" in definition.parameters.model_fields
+            found = ("topology", NO_TOPOLOGY) if by_topology else ("cluster", NO_CLUSTER)
+            self._notes.obstacles.append(((*place, found[0]), found[1]))
+            return ()
+        namespace = target.namespace or self._application.namespace
+        return (placement(target.cluster, namespace, self._surroundings.clusters),)
+
     def _source(self, step: Step) -> Path:
         """Place in the file of the policy or env for which a step is made up."""
         if step.type == DEPLOY2ENV:
@@ -118,9 +243,9 @@ class Targets:
     def _taken(self, name: str, other: TracedEnvironment) -> str:
         if other.path:
             return f'"{name}" is an env of policy {other.environment.policies[0]} too'
-        return f'"{name}" is the name of a deploy step too, give one of them another'
+        return f'"{name}" is the name of a step too, give one of them another'
 
-    def _target(self, step: Step, path: Path) -> tuple[str, str] | None:
+    def _target(self, step: SubStep, path: Path) -> tuple[str, str] | None:
         """Policy and env of a deploy2env step; notes when one is not there."""
         name = step.properties.get("policy") or next(iter(self._policies.bindings), "")
         env = step.properties.get("env")
@@ -144,7 +269,7 @@ class Targets:
             )
         return name, env
 
-    def _deploy(self, step: Step, path: Path) -> TracedEnvironment | None:
+    def _deploy(self, step: SubStep, path: Path) -> TracedEnvironment | None:
         """The environment of a deploy step; None when its policies cannot be told."""
         names = step.properties.get("policies") or ()
         if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
@@ -213,3 +338,14 @@ def _conflict(environment: Environment, others: Iterable[Environment]) -> str:
                 f"conflict with env {other.name}, both have {', '.join(sorted(shared))}"
             )
     return ""
+
+
+def is_delivering(catalog: Catalog, step_type: str) -> bool:
+    """Whether steps of a type deliver objects."""
+    return step_type in (DEPLOY, DEPLOY2ENV, *APPLY_COMPONENT) or makes_objects(catalog, step_type)
+
+
+def makes_objects(catalog: Catalog, step_type: str) -> bool:
+    """Whether steps of a type make objects themselves, instead of components."""
+    definition = catalog.find(StepDefinition, step_type)
+    return definition is not None and definition.render is not None

@@ -5,6 +5,7 @@ from velapulumi.spec.application import (
     Component,
     Input,
     Mode,
+    Order,
     Output,
     Policy,
     Step,
@@ -20,19 +21,28 @@ from velapulumi.spec.checks import (
     check_support,
     name_problem,
     not_supported,
-    parameter_path,
 )
 from velapulumi.spec.document import Path, format_path
-from velapulumi.spec.expressions import InvalidExpression, NotThere, parse_expression
+from velapulumi.spec.durations import format_duration, parse_duration
+from velapulumi.spec.expressions import (
+    CONDITION_ROOTS,
+    STEP_ROOTS,
+    InvalidExpression,
+    NotThere,
+    condition,
+    parse_expression,
+)
 from velapulumi.spec.model import (
     MISSING,
     UNKNOWN_FIELD,
+    Labels,
     Many,
     Properties,
     StrictModel,
     did_you_mean,
     explain,
 )
+from velapulumi.spec.needs import parameter_path
 from velapulumi.spec.reading import (
     inspect_application,
     load_application,
@@ -40,21 +50,28 @@ from velapulumi.spec.reading import (
     read_text,
 )
 from velapulumi.spec.salvage import validate_what_can_be
+from velapulumi.spec.workflow_checks import ALWAYS, GROUP
 
 __all__ = [
+    "ALWAYS",
     "COMPONENTS",
+    "CONDITION_ROOTS",
+    "GROUP",
     "MISSING",
     "POLICIES",
     "STEPS",
+    "STEP_ROOTS",
     "UNKNOWN_FIELD",
     "Application",
     "Component",
     "Finding",
     "Input",
     "InvalidExpression",
+    "Labels",
     "Many",
     "Mode",
     "NotThere",
+    "Order",
     "Output",
     "Path",
     "Policy",
@@ -65,8 +82,10 @@ __all__ = [
     "Trait",
     "Workflow",
     "check_support",
+    "condition",
     "did_you_mean",
     "explain",
+    "format_duration",
     "format_path",
     "inspect_application",
     "load_application",
@@ -74,6 +93,7 @@ __all__ = [
     "not_supported",
     "parameter_path",
     "parse_application",
+    "parse_duration",
     "parse_expression",
     "read_text",
     "validate_what_can_be",

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from velapulumi.render.targets import DEPLOY2ENV
 from velapulumi.status.report import StageService, Status
-from velapulumi.workflow.progress import Phase
+from velapulumi.workflow.phases import Phase, StepPhase, WorkflowPhase
+from velapulumi.workflow.progress import StepState
 from velapulumi.workflow.revision import step_id
+from velapulumi.workflow.steps import SUSPEND, WorkflowStep
+
+_OVER = (WorkflowPhase.SUCCEEDED, WorkflowPhase.FAILED, WorkflowPhase.TERMINATED)
 
 COLUMNS = ("NAME", "COMPONENT", "TYPE", "PHASE", "HEALTHY", "STATUS", "AGE")
 
@@ -28,18 +34,13 @@ def status_document(status: Status) -> dict[str, Any]:
             "status": str(status.progress.phase),
             "workflow": {
                 "appRevision": status.gate.current,
-                "mode": "StepByStep",
+                "mode": _mode(status.standing.recorded.steps),
                 "steps": [
-                    {
-                        "id": step_id(status.gate.current, status.gate.run, state.step.name),
-                        "name": state.step.name,
-                        "phase": state.phase,
-                        "type": state.step.type,
-                    }
-                    for state in status.progress.steps
+                    _step(status, state) for state in status.progress.steps if not state.step.group
                 ],
                 "suspend": status.progress.phase is Phase.SUSPENDING,
-                "terminated": False,
+                "terminated": status.progress.phase is Phase.TERMINATED,
+                **_course(status),
             },
         },
     }
@@ -59,6 +60,11 @@ def status_row(status: Status, now: datetime) -> tuple[str, ...]:
     )
 
 
+def moment(seconds: float) -> str:
+    """A time in seconds since 1970 as the project's files write it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def age(span: timedelta) -> str:
     """A span in the short form of ``kubectl``: ``62s``, ``5m10s``, ``3h20m``, ``12d``."""
     seconds = max(int(span.total_seconds()), 0)
@@ -74,6 +80,55 @@ def age(span: timedelta) -> str:
     if hours < 48:
         return f"{hours}h"
     return f"{days}d"
+
+
+def _mode(steps: Sequence[WorkflowStep]) -> str:
+    """In which order steps run and, where there are any, their sub-steps."""
+    levels = ([s for s in steps if not s.group], [s for s in steps if s.group])
+    modes = (
+        "StepByStep" if all(step.ordered for step in level) else "DAG" for level in levels if level
+    )
+    return "-".join(modes)
+
+
+def _course(status: Status) -> dict[str, Any]:
+    """How the run goes, which the releases with env-binding do not tell."""
+    if _is_old(status):
+        return {}
+    run, over = status.standing.run, status.progress.workflow in _OVER
+    times = {"startTime": run.began, "endTime": run.ended if over else None}
+    told = {key: moment(seconds) for key, seconds in times.items() if seconds is not None}
+    return {"finished": over, **told}
+
+
+def _is_old(status: Status) -> bool:
+    """Whether the releases with env-binding know such a workflow, so that it is shown as theirs."""
+    return all(
+        step.type in (DEPLOY2ENV, SUSPEND) and step.ordered and step.duration is None
+        for step in status.standing.recorded.steps
+    )
+
+
+def _step(status: Status, state: StepState) -> dict[str, Any]:
+    """A step with its sub-steps and with what is said of it.
+
+    The releases with env-binding call a step that waits for approval succeeded, and say no more.
+    """
+    step, run = state.step, state.run
+    silent = _is_old(status) and state.phase is StepPhase.SUSPENDING
+    document: dict[str, Any] = {
+        "id": step_id(status.gate.current, status.gate.run, step.name),
+        "name": step.name,
+        "phase": str(StepPhase.SUCCEEDED if silent else state.phase),
+        "type": step.type,
+    }
+    if not silent:
+        told = {"message": run.message, "reason": str(run.reason or "")}
+        document |= {key: text for key, text in told.items() if text}
+    parts = [each for each in status.progress.steps if each.step.group == step.name]
+    if parts:
+        document["subSteps"] = [_step(status, part) for part in parts]
+    return document
 
 
 def _service(status: Status, entry: StageService) -> dict[str, Any]:

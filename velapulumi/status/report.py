@@ -1,4 +1,4 @@
-"""Where an application stands: from its stacks, its gate file and its clusters, at this moment."""
+"""The report on an application: where its workflow stands and how its services are."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from velapulumi.clusters.health import Service
-from velapulumi.clusters.identity import Reached, reach
-from velapulumi.definitions import Catalog
-from velapulumi.errors import UnknownApplication, VelapulumiError
-from velapulumi.extensions import catalog_of
-from velapulumi.gate.file import Gate, read_gate
+from velapulumi.gate.file import Gate
 from velapulumi.program.prepare import stage_services
 from velapulumi.program.record import StageRecord
-from velapulumi.program.stacks import read_record
-from velapulumi.project import Project, StackName
-from velapulumi.workflow.progress import Progress, StageState, progress
+from velapulumi.program.standing import Standing, read_standing
+from velapulumi.project import Project
+from velapulumi.workflow.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -32,90 +28,62 @@ class Status:
     """Where an application stands.
 
     Attributes:
-        application: Its name.
+        standing: What files and clusters tell.
         namespace: Its namespace.
         health: Name of its health policy; empty without one.
-        created: When its first revision was delivered, RFC 3339; empty when not recorded.
-        gate: Its gate file.
-        progress: Where its workflow stands.
+        created: When its first revision was delivered, RFC 3339.
         services: Its services, in the order of stages and components.
     """
 
-    application: str
+    standing: Standing
     namespace: str
     health: str
     created: str
-    gate: Gate
-    progress: Progress
     services: tuple[StageService, ...]
 
+    @property
+    def application(self) -> str:
+        return self.standing.application
 
-def read_status(project: Project, application: str, *, contact: bool = True) -> Status:
-    """Read the status of an application.
+    @property
+    def gate(self) -> Gate:
+        return self.standing.gate
+
+    @property
+    def progress(self) -> Progress:
+        return self.standing.progress
+
+
+def read_status(project: Project, application: str) -> Status:
+    """Read the status of an application, asking its clusters.
 
     Args:
         project: The project.
         application: Its name.
-        contact: Whether to ask the clusters; without, health is unknown and counts as unhealthy.
 
     Raises:
-        UnknownApplication: The project has no stacks of it.
-        InvalidFile: The gate file or a stack is damaged.
+        UnknownApplication: Nothing of it has been delivered.
+        InvalidFile: The gate file, the journal or a stack is damaged.
     """
-    gate = read_gate(project.gate_file(application), application)
-    recorded = gate.recorded(gate.current)
-    names = [name.stage for name in project.stack_names(application)]
-    if recorded is None:
-        raise UnknownApplication(f"no application {application} has been delivered here")
-    planned = [step.stage for step in recorded.steps if step.stage is not None]
-    records = {
-        stage: record
-        for stage in dict.fromkeys((*planned, *names))
-        if (record := read_record(project, StackName(application, stage))) is not None
-    }
-    clusters = reach(project, _clusters(records)) if contact else {}
-    catalog = catalog_of(project.root)
-    services = tuple(
-        service
-        for stage, record in records.items()
-        for service in _services(stage, record, clusters, catalog)
+    standing = read_standing(project, application)
+    records = standing.records
+    outputs: Mapping[str, object] = next(
+        (record.outputs for record in records.values() if record.outputs), {}
     )
-    states = {
-        step.name: StageState(
-            revision=records[step.stage].steps.get(step.name),
-            healthy=all(entry.service.healthy for entry in services if entry.stage == step.stage),
-            failed=_failed(records[step.stage]),
-        )
-        for step in recorded.steps
-        if step.stage in records
-    }
-    outputs = next((record.outputs for record in records.values() if record.outputs), {})
     return Status(
-        application=application,
+        standing=standing,
         namespace=str(outputs.get("namespace") or "default"),
         health=str(outputs.get("health") or ""),
-        created=gate.revisions[0].created,
-        gate=gate,
-        progress=progress(recorded.steps, gate.current, states, gate.approver(gate.current)),
-        services=services,
+        created=standing.gate.revisions[0].created,
+        services=tuple(
+            service
+            for stage, record in records.items()
+            for service in _services(stage, record, standing)
+        ),
     )
 
 
-def _failed(record: StageRecord) -> bool:
-    """Whether the last delivery to a stage ended in an error."""
-    return not record.steps and bool(record.objects) and not record.interrupted
-
-
-def _clusters(records: Mapping[str, StageRecord]) -> set[str]:
-    return {entry.cluster for record in records.values() for entry in record.objects}
-
-
-def _services(
-    stage: str,
-    record: StageRecord,
-    clusters: Mapping[str, Reached | VelapulumiError],
-    catalog: Catalog,
-) -> list[StageService]:
+def _services(stage: str, record: StageRecord, standing: Standing) -> list[StageService]:
     traits = {
         (entry.get("cluster"), entry.get("namespace"), entry.get("name")): tuple(entry["traits"])
         for entry in record.outputs.get("services") or ()
@@ -127,5 +95,5 @@ def _services(
             service,
             traits.get((service.cluster, service.namespace, service.name), ()),
         )
-        for service in stage_services(record, clusters, catalog)
+        for service in stage_services(record, standing.clusters, standing.catalog)
     ]

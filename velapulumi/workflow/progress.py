@@ -1,22 +1,15 @@
-"""Where a workflow stands and what comes next: pure functions of what stages and approvals say."""
+"""Where a workflow stands: pure functions of what journal, stacks and approvals say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from velapulumi.workflow.stages import WorkflowStep
-
-
-class Phase(StrEnum):
-    """Phases of an application, in KubeVela's words."""
-
-    RUNNING_WORKFLOW = "runningWorkflow"
-    SUSPENDING = "workflowSuspending"
-    FAILED = "workflowFailed"
-    RUNNING = "running"
-    UNHEALTHY = "unhealthy"
+from velapulumi.spec import ALWAYS, GROUP
+from velapulumi.workflow.phases import Phase, StepPhase, WorkflowPhase
+from velapulumi.workflow.rules import Verdict, group_phase, judge, members
+from velapulumi.workflow.run import Run, StepRun
+from velapulumi.workflow.steps import SUSPEND, WorkflowStep
 
 
 @dataclass(frozen=True)
@@ -41,10 +34,14 @@ class StageState:
 
 @dataclass(frozen=True)
 class StepState:
-    """A step that has been reached, with its phase."""
+    """A step that has been reached, with what has become of it."""
 
     step: WorkflowStep
-    phase: str
+    run: StepRun
+
+    @property
+    def phase(self) -> StepPhase:
+        return self.run.phase
 
 
 @dataclass(frozen=True)
@@ -54,47 +51,109 @@ class Progress:
     Attributes:
         steps: The steps reached so far, in order.
         phase: The application's phase.
-        waiting: The suspend step it waits at, if it does.
+        waiting: The steps that wait for approval.
+        workflow: The phase of the workflow.
     """
 
     steps: tuple[StepState, ...]
     phase: Phase
-    waiting: WorkflowStep | None = None
+    waiting: tuple[WorkflowStep, ...] = ()
+    workflow: WorkflowPhase = WorkflowPhase.INITIALIZING
 
 
 def progress(
-    steps: Iterable[WorkflowStep],
-    revision: str,
+    steps: Sequence[WorkflowStep],
+    run: Run,
     states: Mapping[str, StageState],
     approved: Callable[[str], bool],
 ) -> Progress:
     """Tell where the workflow of a revision stands.
 
-    A suspend step that waits is ``succeeded`` while the workflow is suspended, as the KubeVela
-    releases of the env-binding era show it.
+    The journal tells of all steps; where it tells nothing of a delivering step, or the stack
+    contradicts it, the stack counts, as plain ``pulumi up`` keeps no journal.
 
     Args:
         steps: The workflow's steps, in order.
-        revision: The revision being delivered.
+        run: What the journal tells of the run.
         states: State by name of the delivering step; a missing one counts as not delivered.
         approved: Whether the step of that name is approved for this revision.
     """
-    reached: list[StepState] = []
+    seen = run
     for step in steps:
+        state = seen.step(step.name)
+        seen = seen.with_step(step.name, _as_it_is(steps, seen, step, state, states, approved))
+    for step in steps:
+        if step.type == GROUP and seen.step(step.name).phase is StepPhase.RUNNING:
+            parts = [seen.step(each.name) for each in members(steps, step)]
+            group = replace(seen.step(step.name), phase=group_phase(parts))
+            seen = seen.with_step(step.name, group)
+    reached = tuple(
+        StepState(step, state)
+        for step in steps
+        if (state := seen.step(step.name)).phase is not StepPhase.PENDING
+    )
+    phases = [state.phase for state in reached]
+    waiting = tuple(each.step for each in reached if each.phase is StepPhase.SUSPENDING)
+    workflow = _workflow_phase(seen, phases, len(steps))
+    return Progress(reached, _application_phase(workflow, states.values()), waiting, workflow)
+
+
+def _as_it_is(
+    steps: Sequence[WorkflowStep],
+    run: Run,
+    step: WorkflowStep,
+    state: StepRun,
+    states: Mapping[str, StageState],
+    approved: Callable[[str], bool],
+) -> StepRun:
+    """What has become of a step, by all that is known."""
+    stack = states.get(step.name, StageState())
+    held = step.stage is not None and stack.revision == run.revision
+    if state.phase is StepPhase.PENDING:
+        if run.terminated or (step.condition not in ("", ALWAYS) and not held):
+            return state
+        verdict = judge(steps, run, step, {}).verdict
+        if verdict in (Verdict.WAIT, Verdict.FAIL):
+            return state
+        if verdict is Verdict.SKIP:
+            return replace(state, phase=StepPhase.SKIPPED)
         if step.gate and not approved(step.name):
-            phase = "succeeded" if step.stage is None else "running"
-            reached.append(StepState(step, phase))
-            return Progress(tuple(reached), Phase.SUSPENDING, step)
-        if step.stage is None:
-            reached.append(StepState(step, "succeeded"))
-            continue
-        state = states.get(step.name, StageState())
-        if state.revision != revision:
-            phase = "failed" if state.failed else "running"
-            reached.append(StepState(step, phase))
-            return Progress(
-                tuple(reached), Phase.FAILED if state.failed else Phase.RUNNING_WORKFLOW
-            )
-        reached.append(StepState(step, "succeeded"))
-    well = all(state.healthy for state in states.values())
-    return Progress(tuple(reached), Phase.RUNNING if well else Phase.UNHEALTHY)
+            return replace(state, phase=StepPhase.SUSPENDING, message=step.message)
+        if step.type == SUSPEND or step.idle or held:
+            return replace(state, phase=StepPhase.SUCCEEDED)
+        failed = step.stage is not None and stack.failed
+        return replace(state, phase=StepPhase.FAILED if failed else StepPhase.RUNNING)
+    if state.phase is StepPhase.SUSPENDING and approved(step.name):
+        done = step.type == SUSPEND
+        return replace(state, phase=StepPhase.SUCCEEDED if done else StepPhase.RUNNING, message="")
+    if state.phase is StepPhase.SUCCEEDED and step.stage is not None and not held:
+        failed = stack.failed
+        return replace(state, phase=StepPhase.FAILED if failed else StepPhase.RUNNING)
+    return state
+
+
+def _workflow_phase(run: Run, phases: Sequence[StepPhase], count: int) -> WorkflowPhase:
+    if run.terminated:
+        return WorkflowPhase.TERMINATED
+    if run.suspended:
+        return WorkflowPhase.SUSPENDING
+    if StepPhase.FAILED in phases and StepPhase.RUNNING not in phases:
+        return WorkflowPhase.FAILED
+    if StepPhase.SUSPENDING in phases:
+        return WorkflowPhase.SUSPENDING
+    if len(phases) < count or StepPhase.RUNNING in phases:
+        return WorkflowPhase.EXECUTING
+    return WorkflowPhase.SUCCEEDED
+
+
+_APPLICATION = {
+    WorkflowPhase.TERMINATED: Phase.TERMINATED,
+    WorkflowPhase.SUSPENDING: Phase.SUSPENDING,
+    WorkflowPhase.FAILED: Phase.FAILED,
+    WorkflowPhase.EXECUTING: Phase.RUNNING_WORKFLOW,
+}
+
+
+def _application_phase(workflow: WorkflowPhase, states: Iterable[StageState]) -> Phase:
+    well = all(state.healthy for state in states)
+    return _APPLICATION.get(workflow, Phase.RUNNING if well else Phase.UNHEALTHY)

@@ -1,42 +1,18 @@
-"""The workflow as a list of steps and the stages its deploying steps make."""
+"""The stages of a workflow: what its delivering steps share a stack for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from velapulumi.definitions import Catalog
 from velapulumi.render import Environment, Loaded
-from velapulumi.render.targets import DEPLOY, DEPLOY2ENV
-from velapulumi.spec import Component, StrictModel
-
-SUSPEND = "suspend"
-
-
-class WorkflowStep(StrictModel):
-    """One step.
-
-    Attributes:
-        name: Its name, unique in the workflow.
-        type: ``deploy``, ``deploy2env`` or ``suspend``.
-        stage: The stage a deploying step delivers to; None when it delivers nothing.
-        message: What is said to whoever may go on.
-        parallel: Whether a deploying step applies its components without waiting for each other.
-        approval: Whether a deploying step waits for approval before it begins.
-        parallelism: How many objects a ``deploy`` step applies at once; 0 for as many as can be.
-    """
-
-    name: str
-    type: str
-    stage: str | None = None
-    message: str = ""
-    parallel: bool = False
-    approval: bool = False
-    parallelism: int = 0
-
-    @property
-    def gate(self) -> bool:
-        """Whether it waits until somebody approves."""
-        return self.approval or self.type == SUSPEND
+from velapulumi.render.steps import every_step
+from velapulumi.render.targets import DEPLOY2ENV, is_delivering, makes_objects
+from velapulumi.spec import Component, Mode, SubStep
+from velapulumi.workflow.rollout import Rollout
+from velapulumi.workflow.steps import WorkflowStep, read_steps
+from velapulumi.workflow.waves import rollout_of
 
 
 @dataclass(frozen=True)
@@ -62,18 +38,24 @@ class Stage:
         places = (place for each in self.environments.values() for place in each.placements)
         return tuple(dict.fromkeys(place.cluster for place in places))
 
-    def until(self, step: str) -> tuple[WorkflowStep, ...]:
-        """Its steps up to one of them, which is included."""
-        names = [entry.name for entry in self.steps]
-        return self.steps[: names.index(step) + 1]
-
 
 @dataclass(frozen=True)
 class Workflow:
-    """An application's steps in order, and its stages by name in the same order."""
+    """An application's workflow.
+
+    Attributes:
+        steps: Its steps in order, each group before its sub-steps.
+        stages: Its stages by name, in the order of their first steps.
+        rollouts: How each delivering step goes over its clusters, by the step's name.
+    """
 
     steps: tuple[WorkflowStep, ...]
-    stages: dict[str, Stage]
+    stages: Mapping[str, Stage]
+    rollouts: Mapping[str, Rollout] = field(default_factory=dict)
+
+    def step(self, name: str) -> WorkflowStep:
+        """The step of a name."""
+        return next(step for step in self.steps if step.name == name)
 
     def before(self, step: str) -> tuple[WorkflowStep, ...]:
         """The steps that come before one of them."""
@@ -90,30 +72,23 @@ def workflow_of(loaded: Loaded) -> Workflow:
     Args:
         loaded: The application, already checked.
     """
-    delivered = dict(_delivered(loaded))
-    stages = _shared(delivered)
-    steps = []
-    for step in loaded.steps:
-        properties = step.properties
-        if step.type == SUSPEND:
-            message = str(properties.get("message") or "")
-            steps.append(WorkflowStep(name=step.name, type=SUSPEND, message=message))
-            continue
-        waits = step.type == DEPLOY and properties.get("auto") is False
-        if step.name in delivered or waits:
-            steps.append(
-                WorkflowStep(
-                    name=step.name,
-                    type=step.type,
-                    stage=stages.get(step.name),
-                    message=f'Waiting approval to the deploy step "{step.name}"' if waits else "",
-                    parallel=step.type == DEPLOY or bool(properties.get("parallel", False)),
-                    approval=waits,
-                    parallelism=(properties.get("parallelism") or 0) if step.type == DEPLOY else 0,
-                )
-            )
+    written = {step.name: step for step in every_step(loaded.steps)}
+    catalog = loaded.surroundings.catalog
+    delivered = dict(_delivered(loaded, written))
+    stages = _stages_of(delivered, written, catalog)
+    workflow = loaded.application.workflow
+    mode = (workflow.mode if workflow else None) or Mode()
+    steps = tuple(
+        step.model_copy(
+            update={
+                "stage": stages.get(step.name),
+                "idle": step.name not in stages and is_delivering(catalog, step.type),
+            }
+        )
+        for step in read_steps(loaded.steps, mode.steps, mode.sub_steps)
+    )
     return Workflow(
-        tuple(steps),
+        steps,
         {
             name: Stage(
                 name,
@@ -122,33 +97,48 @@ def workflow_of(loaded: Loaded) -> Workflow:
             )
             for name in dict.fromkeys(step.stage for step in steps if step.stage is not None)
         },
+        {
+            name: rollout_of(loaded, written[name], environment)
+            for name, environment in delivered.items()
+        },
     )
 
 
-def _delivered(loaded: Loaded) -> Iterator[tuple[str, Environment]]:
+def _delivered(loaded: Loaded, steps: Mapping[str, SubStep]) -> Iterator[tuple[str, Environment]]:
     """Name and environment of each delivering step; one without a place delivers nothing."""
-    for step in loaded.steps:
-        name = {DEPLOY: step.name, DEPLOY2ENV: step.properties.get("env")}.get(step.type)
-        environment = loaded.environments.get(name) if name else None
-        if environment is not None and environment.placements:
+    for step in steps.values():
+        name = step.properties.get("env") if step.type == DEPLOY2ENV else step.name
+        environment = loaded.environments.get(str(name))
+        delivers = is_delivering(loaded.surroundings.catalog, step.type)
+        if delivers and environment is not None and environment.placements:
             yield step.name, environment
 
 
-def _shared(delivered: Mapping[str, Environment]) -> dict[str, str]:
-    """The stage of each step: steps with a place in common are in one."""
+def _stages_of(
+    delivered: Mapping[str, Environment], steps: Mapping[str, SubStep], catalog: Catalog
+) -> dict[str, str]:
+    """The stage of each step: steps that deliver components to a common place share one.
+
+    What a step makes itself is its own, so such a step is a stage of its own.
+    """
     groups: list[tuple[set[object], list[str]]] = []
+    alone: dict[str, str] = {}
     for step, environment in delivered.items():
+        if makes_objects(catalog, steps[step].type):
+            alone[step] = environment.name
+            continue
         places: set[object] = set(environment.placements)
-        steps: list[str] = []
+        names: list[str] = []
         for group in [group for group in groups if group[0] & places]:
             places |= group[0]
-            steps += group[1]
+            names += group[1]
             groups.remove(group)
-        groups.append((places, [*steps, step]))
+        groups.append((places, [*names, step]))
     order = list(delivered)
-    return {
-        step: delivered[min(steps, key=order.index)].name for _, steps in groups for step in steps
+    shared = {
+        step: delivered[min(names, key=order.index)].name for _, names in groups for step in names
     }
+    return shared | alone
 
 
 def in_delivery_order(components: Sequence[Component]) -> tuple[Component, ...]:

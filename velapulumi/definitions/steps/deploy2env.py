@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from velapulumi.definitions.base import Parameters as BaseParameters
-from velapulumi.definitions.base import StepDefinition
+from velapulumi.definitions.step import StepDefinition
 
 
 class Parameters(BaseParameters):

@@ -1,34 +1,26 @@
-"""``suspend``: hold the workflow until somebody approves."""
+"""``suspend``: hold the workflow until somebody approves, or for some time."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from pydantic import Field
 
 from velapulumi.definitions.base import Parameters as BaseParameters
-from velapulumi.definitions.base import StepDefinition
-from velapulumi.spec import Path, not_supported
+from velapulumi.definitions.durations import Duration
+from velapulumi.definitions.step import StepDefinition
 
 
 class Parameters(BaseParameters):
     """Parameters of ``suspend``."""
 
     message: str = Field("", description="Shown while waiting.")
-    duration: str | None = Field(None, description="Time to go on by itself, not supported.")
-
-
-def check(parameters: Parameters) -> Iterator[tuple[Path, str]]:
-    """Refuse a duration."""
-    if parameters.duration is not None:
-        advice = "leave it out and approve with `velapulumi workflow resume`"
-        yield ("duration",), not_supported("suspend.duration", advice)
+    duration: Duration | None = Field(
+        None, description="Time after which it goes on by itself, such as 30m; never when absent."
+    )
 
 
 DEFINITION = StepDefinition(
     type="suspend",
     parameters=Parameters,
-    summary="Hold the workflow until somebody approves.",
+    summary="Hold the workflow until somebody approves, or for some time.",
     example={"message": "Look at staging, then approve."},
-    check=check,
 )

@@ -1,0 +1,318 @@
+"""Bringing one step's objects to clusters, and looking at them there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from velapulumi.clusters.health import Service, read_services
+from velapulumi.clusters.identity import Reached
+from velapulumi.definitions import Done
+from velapulumi.delivery.creation import StackCreation
+from velapulumi.delivery.interrupts import Interrupts
+from velapulumi.errors import ClusterUnreachable, EngineFailed, Unhealthy, VelapulumiError
+from velapulumi.plan.changes import ObjectKey, Plan
+from velapulumi.program.comparison import compare
+from velapulumi.program.prepare import Application, Prepared, prepare
+from velapulumi.program.record import StageRecord
+from velapulumi.program.registration import is_rendered
+from velapulumi.program.stacks import read_record
+from velapulumi.render import RenderedObject
+from velapulumi.workflow.driver import Applied
+from velapulumi.workflow.rollout import Observation
+from velapulumi.workflow.run import Run
+from velapulumi.workflow.steps import WorkflowStep
+
+if TYPE_CHECKING:
+    from velapulumi.delivery.events import Listener
+
+
+class Teller(Protocol):
+    """Is told what a delivery does."""
+
+    def warning(self, text: str) -> None: ...
+
+    def planned(self, title: str, plan: Plan) -> None: ...
+
+    def progress(self, title: str, text: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What is to be applied.
+
+    Attributes:
+        step: The step.
+        clusters: The clusters that shall have its objects then.
+        lost: The clusters it has failed on, which are left as they are.
+        tolerant: Whether it may fail on some.
+        patience: Seconds an object may take to get ready.
+    """
+
+    step: WorkflowStep
+    clusters: tuple[str, ...]
+    lost: frozenset[str]
+    tolerant: bool
+    patience: float
+
+
+class Applier:
+    """Applies the steps of one application.
+
+    Args:
+        application: The application.
+        teller: Is told what is done.
+        interrupts: Tell whether to stop.
+    """
+
+    def __init__(self, application: Application, teller: Teller, interrupts: Interrupts) -> None:
+        self._application = application
+        self._teller = teller
+        self._interrupts = interrupts
+        self._clusters: dict[str, Reached | VelapulumiError] = {}
+        self._warned: set[str] = set()
+        self._entries: dict[str, Sequence[RenderedObject]] = {}
+
+    def apply(self, errand: Errand, run: Run, intent: Callable[[], None]) -> Applied:
+        """Bring a step's objects to clusters.
+
+        Args:
+            errand: Which, and where.
+            run: The run so far.
+            intent: Is called before anything is changed.
+
+        Raises:
+            VelapulumiError: It could not be done at all, or not where it must not fail.
+        """
+        prepared = self._prepare(errand, run, errand.lost)
+        failed = dict(self._unusable(prepared, errand))
+        if failed:
+            prepared = self._prepare(errand, run, errand.lost | failed.keys())
+        self._warn(prepared)
+        prepared.check_promotion()
+        changed, broken = self._round(prepared, errand, intent)
+        if broken:
+            failed |= broken
+            left_out = self._prepare(errand, run, errand.lost | failed.keys())
+            self._round(left_out, errand, intent)
+        pending = prepared.holding.pending
+        self._entries[errand.step.name] = [
+            desired.entry for desired in prepared.desired if is_rendered(desired.entry)
+        ]
+        return Applied(
+            errand.step.name,
+            changed=changed,
+            failed=failed,
+            again=bool(pending) or (changed and prepared.has_inputs),
+            message="; ".join(pending),
+        )
+
+    def observe(self, step: str, clusters: Iterable[str]) -> dict[str, Observation]:
+        """See how a step's objects are on clusters, by name."""
+        seen = {}
+        for name in clusters:
+            objects = [(e.cluster, e.manifest) for e in self._entries[step] if e.cluster == name]
+            services = read_services(objects, self._clusters, self._application.catalog)
+            healthy = all(service.healthy for service in services)
+            told = services if healthy else [each for each in services if not each.healthy]
+            seen[name] = Observation(healthy, "; ".join(map(describe, told)))
+        return seen
+
+    def made(self, step: str) -> Done:
+        """What a step has made, as it is now on its first cluster: ``output`` and ``outputs``."""
+        values: dict[str, Any] = {"outputs": {}}
+        secret = False
+        entries = self._entries[step]
+        for entry in entries:
+            reached = self._clusters.get(entry.cluster)
+            if entry.cluster != entries[0].cluster or not isinstance(reached, Reached):
+                continue
+            live = reached.client.read(entry.manifest) or {}
+            secret = secret or entry.manifest["kind"] == "Secret"
+            if entry.role == "WORKLOAD":
+                values["output"] = live
+            else:
+                values["outputs"][entry.key] = live
+        return Done(values=values, secret=secret)
+
+    def delivered(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """What has been applied so far, as cluster and manifest."""
+        for entries in tuple(self._entries.values()):
+            for entry in entries:
+                yield entry.cluster, entry.manifest
+
+    def reached(self, cluster: str) -> Reached | VelapulumiError | None:
+        """A cluster that a step was applied to."""
+        return self._clusters.get(cluster)
+
+    def _prepare(self, errand: Errand, run: Run, without: Iterable[str]) -> Prepared:
+        step = errand.step
+        prepared = prepare(
+            self._application.reread().taken_up(run),
+            step.stage or "",
+            self._clusters,
+            step,
+            only=frozenset(errand.clusters),
+            without=frozenset(without),
+        )
+        self._clusters |= {
+            name: cluster
+            for name, cluster in prepared.clusters.items()
+            if isinstance(cluster, Reached)
+        }
+        return prepared
+
+    def _unusable(
+        self, prepared: Prepared, errand: Errand
+    ) -> Iterator[tuple[str, VelapulumiError]]:
+        """The clusters that cannot be used and that the step may fail on.
+
+        Raises:
+            VelapulumiError: Why one cannot be used, where none may fail.
+        """
+        for name in prepared.stage.clusters:
+            cluster = prepared.clusters.get(name)
+            if isinstance(cluster, VelapulumiError) and name not in errand.lost:
+                if not errand.tolerant:
+                    raise cluster
+                yield name, cluster
+
+    def _warn(self, prepared: Prepared) -> None:
+        for reached in prepared.check_clusters().values():
+            if reached.warning and reached.warning not in self._warned:
+                self._warned.add(reached.warning)
+                self._teller.warning(reached.warning)
+
+    def _round(
+        self, prepared: Prepared, errand: Errand, intent: Callable[[], None]
+    ) -> tuple[bool, dict[str, VelapulumiError]]:
+        """Bring a stage to what can be told now: whether it was changed, and where that failed."""
+        application = prepared.application
+        record = application.records[prepared.stage.name]
+        plan = compare(prepared)
+        lost = self._has_lost(prepared, record)
+        complete = record is not None and (
+            record.steps.get(prepared.step.name) == str(application.revision)
+        )
+        mended = lost and application.loaded.rules.mends_drift
+        due = prepared.complete and not complete
+        if not (plan or mended or due):
+            self._configure(prepared)
+            return False, {}
+        prepared.check_namespaces()
+        intent()
+        self._configure(prepared)
+        self._teller.planned(prepared.title, plan)
+        from velapulumi.delivery.events import Listener
+
+        listener = Listener(lambda text: self._teller.progress(prepared.title, text))
+        try:
+            self._run_engine(prepared, record, errand, listener, refresh=lost)
+        except EngineFailed as error:
+            return True, self._where(prepared, errand, listener, error)
+        return True, {}
+
+    def _has_lost(self, prepared: Prepared, record: StageRecord | None) -> bool:
+        """Whether an object that the stack has, and goes on having, is in its cluster no more."""
+        known = {ObjectKey.of(e.cluster, e.manifest) for e in record.objects} if record else set()
+        wanted = [
+            (reached, entry)
+            for entry in (desired.entry for desired in prepared.desired)
+            if ObjectKey.of(entry.cluster, entry.manifest) in known
+            if isinstance(reached := prepared.clusters.get(entry.cluster), Reached)
+        ]
+        with ThreadPoolExecutor(8) as pool:
+            return any(pool.map(_is_gone, wanted))
+
+    def _configure(self, prepared: Prepared) -> None:
+        """Write what the stage's stack configuration must say."""
+        application = prepared.application
+        application.project.configure(
+            prepared.stack,
+            application.file,
+            allow_unknown=application.loaded.surroundings.allow_unknown,
+        )
+
+    def _run_engine(
+        self,
+        prepared: Prepared,
+        record: StageRecord | None,
+        errand: Errand,
+        listener: Listener,
+        *,
+        refresh: bool,
+    ) -> None:
+        project = prepared.application.project
+        creation = StackCreation(project, prepared.stack) if record is None else None
+        from velapulumi.delivery.engine import Engine
+        from velapulumi.program.stage import deliver_stage
+
+        if creation:
+            creation.finish()
+        Engine(project, listener, self._interrupts).up(
+            prepared.stack,
+            lambda: deliver_stage(prepared.reread(), errand.patience),
+            interrupted=record is not None and record.interrupted,
+            refresh=refresh,
+            parallel=prepared.step.parallelism,
+            tolerant=len(errand.clusters) > 1,
+        )
+
+    def _where(
+        self, prepared: Prepared, errand: Errand, listener: Listener, error: EngineFailed
+    ) -> dict[str, VelapulumiError]:
+        """The clusters that the engine failed on, and why.
+
+        Raises:
+            EngineFailed: It did not fail on single clusters.
+            Unhealthy: An object did not get ready on the only cluster.
+        """
+        record = read_record(prepared.application.project, prepared.stack)
+        broken = [entry for entry in record.objects if not entry.ready] if record else []
+        found: dict[str, VelapulumiError] = {}
+        for name in prepared.stage.clusters:
+            objects = [(e.cluster, e.manifest) for e in broken if e.cluster == name]
+            if objects:
+                services = read_services(
+                    [(e.cluster, e.manifest) for e in record.objects if e.cluster == name]
+                    if record
+                    else (),
+                    self._clusters,
+                    self._application.catalog,
+                )
+                found[name] = _unhealthy(prepared, errand, services)
+            elif text := listener.errors_of(name):
+                found[name] = EngineFailed(f"stack {prepared.stack}: {text}")
+        if not found or (listener.errors_of("") and not broken):
+            raise error
+        if not errand.tolerant:
+            raise next(iter(found.values())) from error
+        return found
+
+
+def _unhealthy(prepared: Prepared, errand: Errand, services: Sequence[Service]) -> Unhealthy:
+    sick = [describe(service, place=True) for service in services if not service.healthy]
+    reason = "; ".join(sick) or "the engine saw it fail to get ready"
+    return Unhealthy(f"stage {prepared.title} is not healthy after {errand.patience:g}s: {reason}")
+
+
+def describe(service: Service, *, place: bool = False) -> str:
+    """A service with what it and its cluster say of it.
+
+    Args:
+        service: The service.
+        place: Whether to name its cluster.
+    """
+    said = " - ".join(part for part in (service.message, service.reason) if part)
+    where = f" on {service.cluster}" if place else ""
+    return f"{service.name}{where} {said}".rstrip()
+
+
+def _is_gone(wanted: tuple[Reached, RenderedObject]) -> bool:
+    reached, entry = wanted
+    try:
+        return reached.client.read(entry.manifest) is None
+    except ClusterUnreachable:
+        return False

@@ -1,0 +1,167 @@
+"""Going back to an earlier revision: which one, from which file, and what that would change."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from velapulumi.delivery.collect import abandoned
+from velapulumi.delivery.commands import source_of
+from velapulumi.delivery.runlock import holder
+from velapulumi.errors import RunInProgress, UsageProblem
+from velapulumi.gate.file import RecordedRevision
+from velapulumi.plan.changes import Action, Change, ObjectKey, Plan, plan_stage
+from velapulumi.program.comparison import compare
+from velapulumi.program.prepare import Application, Clusters, prepare, read_application
+from velapulumi.program.registration import is_rendered
+from velapulumi.program.stacks import read_record
+from velapulumi.program.standing import Standing, read_standing
+from velapulumi.project import Project, StackConfig
+from velapulumi.workflow.entries import Entry, Kind
+from velapulumi.workflow.phases import StepPhase
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """A way back.
+
+    Attributes:
+        application: The application, as its kept file describes it.
+        before: The revision that is current now, ``<application>-v<N>:<hash>``.
+        source: What that was delivered from; None when it is not told.
+        plans: What changes in each stage where anything does, in order; stages that go come last.
+    """
+
+    application: Application
+    before: str
+    source: StackConfig | None
+    plans: tuple[Plan, ...]
+
+    @property
+    def revision(self) -> str:
+        """Where it leads, ``<application>-v<N>:<hash>``."""
+        return str(self.application.revision)
+
+    @property
+    def file(self) -> Path:
+        """The kept Application file."""
+        return self.application.file
+
+
+def find_way_back(
+    project: Project, application: str, target: RecordedRevision | None = None
+) -> Rollback:
+    """Find out what going back would change; changes nothing.
+
+    Args:
+        project: The project.
+        application: The application.
+        target: The revision to go back to; when not given the newest one before the current one
+            whose run has succeeded, or, where the journal tells of none, of which it tells no run.
+
+    Raises:
+        UnknownApplication: Nothing of it has been delivered.
+        RunInProgress: It is being delivered.
+        UsageProblem: There is no such revision, or its file cannot be delivered as that any more.
+        InvalidApplication: The kept file is not valid any more.
+    """
+    standing = read_standing(project, application, contact=False)
+    if running := holder(project, application):
+        raise RunInProgress(
+            "can not rollback a running workflow",
+            next_step=f"It is run by {running}. Wait for that to end, or end it with: "
+            f"velapulumi workflow terminate {application}",
+        )
+    target = target or _earlier(standing)
+    source = source_of(project, standing)
+    described = _read(project, target, application, source)
+    return Rollback(described, standing.gate.current, source, tuple(_plans(described)))
+
+
+def _earlier(standing: Standing) -> RecordedRevision:
+    before = standing.gate.revisions[: standing.gate.revisions.index(standing.recorded)]
+    succeeded = _succeeded(standing.entries)
+    run = {entry.revision for entry in standing.entries}
+    for found in (
+        [each for each in before if str(each.revision) in succeeded],
+        [each for each in before if str(each.revision) not in run],
+    ):
+        if found:
+            return found[-1]
+    name = standing.application
+    raise UsageProblem(
+        f"failed to find previous succeeded revision of application {name}",
+        next_step=f"See all with: velapulumi revision list {name}, and name one with --revision.",
+    )
+
+
+def _succeeded(entries: Iterable[Entry]) -> set[str]:
+    """The revisions of which a run has come to its end."""
+    found, current = set(), ""
+    for entry in entries:
+        if entry.kind is Kind.BEGIN:
+            current = entry.revision
+        elif entry.kind is Kind.FINISH and entry.phase is StepPhase.SUCCEEDED:
+            found.add(current)
+    return found
+
+
+def _read(
+    project: Project, target: RecordedRevision, name: str, source: StackConfig | None
+) -> Application:
+    """The application as the kept file of a revision describes it."""
+    revision = target.revision
+    kept = project.revision_file(name, revision.name)
+    if not kept.is_file():
+        raise UsageProblem(
+            f"the Application file of {revision.name} is not kept at {kept}",
+            next_step="Restore it from version control, or deliver the Application file you want "
+            "with: velapulumi up -f FILE",
+        )
+    allow_unknown = source is not None and source.allow_unknown
+    application = read_application(project, kept, allow_unknown=allow_unknown)
+    if str(application.revision) != str(revision):
+        raise UsageProblem(
+            f"{kept} does not render to {revision} any more: it is {application.revision} now, as "
+            "the file, a definition or the clusters it is for have changed since",
+            next_step="Undo that change, or deliver the file as a new revision with: "
+            f"velapulumi up -f {kept}",
+        )
+    return application
+
+
+def _plans(application: Application) -> Iterator[Plan]:
+    """What delivering an application changes, stage by stage, old objects included."""
+    found = {stage: _changes(application, stage) for stage in application.workflow.stages}
+    for stack in abandoned(application):
+        if record := read_record(application.project, stack):
+            held = [(entry.cluster, entry.manifest) for entry in record.objects]
+            kept = {ObjectKey.of(e.cluster, e.manifest) for e in record.objects if e.retained}
+            plan = plan_stage(stack.stage, [], held, kept)
+            found[stack.stage] = {change.key: change for change in plan.changes}
+    changes = [change for stage in found.values() for change in stage.values()]
+    made = {change.key for change in changes if change.action is Action.CREATE}
+    for name, stage in found.items():
+        left = tuple(stage[key] for key in sorted(stage) if not _is_handed_over(stage[key], made))
+        if left:
+            yield Plan(name, left)
+
+
+def _changes(application: Application, stage: str) -> dict[ObjectKey, Change]:
+    """What changes in a stage by all its steps, a later one's word before an earlier one's."""
+    changes: dict[ObjectKey, Change] = {}
+    clusters: Clusters = {}
+    for step in application.workflow.stages[stage].steps:
+        prepared = prepare(application, stage, clusters, step, collecting=True)
+        clusters = prepared.clusters
+        entries = [desired.entry for desired in prepared.desired if is_rendered(desired.entry)]
+        for key in (ObjectKey.of(entry.cluster, entry.manifest) for entry in entries):
+            changes.pop(key, None)
+        changes |= {change.key: change for change in compare(prepared).changes}
+    return changes
+
+
+def _is_handed_over(change: Change, made: Container[ObjectKey]) -> bool:
+    """Whether an object goes from a stage only since another one has it then."""
+    return change.action is Action.DELETE and change.key in made

@@ -1,0 +1,103 @@
+"""Where an application stands, told from its files alone or together with its clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from velapulumi.clusters.identity import reach
+from velapulumi.definitions import Catalog
+from velapulumi.errors import UnknownApplication
+from velapulumi.extensions import catalog_of
+from velapulumi.gate.file import Gate, RecordedRevision, read_gate
+from velapulumi.gate.journal import told
+from velapulumi.program.prepare import Clusters, step_state
+from velapulumi.program.record import StageRecord
+from velapulumi.program.stacks import read_record
+from velapulumi.project import Project, StackName
+from velapulumi.workflow.entries import Entry
+from velapulumi.workflow.progress import Progress, StageState, progress
+from velapulumi.workflow.run import Run, run_of
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where an application stands.
+
+    Attributes:
+        application: Its name.
+        gate: Its gate file.
+        recorded: The revision that is current, with its workflow.
+        entries: Its journal.
+        run: What the journal tells of the current run.
+        records: What the stacks hold, by stage: those of the workflow first, in its order.
+        clusters: The clusters that were asked, by name.
+        catalog: The definitions of the project.
+    """
+
+    application: str
+    gate: Gate
+    recorded: RecordedRevision
+    entries: tuple[Entry, ...]
+    run: Run
+    records: Mapping[str, StageRecord]
+    clusters: Clusters
+    catalog: Catalog
+
+    @cached_property
+    def progress(self) -> Progress:
+        """Where its workflow stands."""
+        return progress(
+            self.recorded.steps, self.run, self._states(), self.gate.approver(self.gate.current)
+        )
+
+    def _states(self) -> dict[str, StageState]:
+        states = {}
+        for step in self.recorded.steps:
+            record = self.records.get(step.stage or "")
+            if record is None:
+                continue
+            gone = self.run.step(step.name).clusters.items()
+            lost = {name for name, cluster in gone if cluster.phase.lost}
+            state = step_state(record, step.name, self.clusters, self.catalog, lost)
+            failed = not record.steps and bool(record.objects) and not record.interrupted
+            states[step.name] = StageState(state.revision, state.healthy, failed)
+        return states
+
+
+def read_standing(project: Project, application: str, *, contact: bool = True) -> Standing:
+    """Read where an application stands.
+
+    Args:
+        project: The project.
+        application: Its name.
+        contact: Whether to ask the clusters; without, health is unknown and counts as unhealthy.
+
+    Raises:
+        UnknownApplication: Nothing of it has been delivered.
+        InvalidFile: The gate file, the journal or a stack is damaged.
+    """
+    gate = read_gate(project.gate_file(application), application)
+    recorded = gate.recorded(gate.current)
+    if recorded is None:
+        raise UnknownApplication(f"no application {application} has been delivered here")
+    entries = told(project.journal_file(application))
+    planned = [step.stage for step in recorded.steps if step.stage is not None]
+    names = [name.stage for name in project.stack_names(application)]
+    records = {
+        stage: record
+        for stage in dict.fromkeys((*planned, *names))
+        if (record := read_record(project, StackName(application, stage))) is not None
+    }
+    wanted = {entry.cluster for record in records.values() for entry in record.objects}
+    return Standing(
+        application=application,
+        gate=gate,
+        recorded=recorded,
+        entries=entries,
+        run=run_of(entries, gate.current, gate.run),
+        records=records,
+        clusters=reach(project, wanted) if contact else {},
+        catalog=catalog_of(project.root),
+    )
