@@ -256,6 +256,6 @@ def test_somebody_else_may_hold_end_and_restart_a_run(project: Project, namespac
     deadline = time.monotonic() + 20
     while project.run("workflow", "resume", "held").stdout.startswith("workflow held is not"):
         assert time.monotonic() < deadline, "it does not wait"
-    out, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
     assert set(project.clusters[PROD].deployments(namespace)) == {"web"}

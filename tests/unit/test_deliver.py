@@ -68,9 +68,7 @@ def up(project: Project, text: str) -> tuple[Any, Any]:
         (KEEPING, "stays as it is until the application is deleted"),
     ],
 )
-def test_a_stack_to_which_no_step_delivers_is_told(
-    seeded: Project, policy: str, what: str
-) -> None:
+def test_a_stack_to_which_no_step_delivers_is_told(seeded: Project, policy: str, what: str) -> None:
     held = deployment(resource("cluster-prod", manifest()))
     store(seeded, StackName("example-app", "gone"), held)
     store(seeded, StackName("example-app", "empty"), deployment())

@@ -11,18 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.unit.helpers import V1, V2, deploy, revision, suspend
 from velapulumi.errors import InvalidFile, VelapulumiError
 from velapulumi.gate.approver import who
 from velapulumi.gate.file import Approval, Gate, read_gate, update_gate
-from velapulumi.gate.promotion import missing
-from velapulumi.workflow.progress import StageState
-from velapulumi.workflow.run import Run
-from velapulumi.workflow.stages import Workflow
-from velapulumi.workflow.steps import SUSPEND
 
 STEPS = (deploy("staging"), suspend("ask", "look"), deploy("prod"))
 
@@ -105,54 +98,28 @@ def test_the_newest_of_two_approvals_tells_who() -> None:
     assert approval.by == "bob"
 
 
-GOOD, SICK = StageState(V1, True), StageState(V1, False)
+def test_another_run_of_a_revision_needs_approvals_of_its_own() -> None:
+    gate = begun(V1).approve("ask", by="alice", comment="")
+    again = gate.restart()
+    assert (again.current, again.run) == (V1, 2)
+    assert not again.approver(V1)("ask")
+    assert again.approvals == gate.approvals
+    assert again.approve("ask", by="bob", comment="").approver(V1)("ask")
 
 
-@given(
-    st.lists(st.booleans(), min_size=1, max_size=6),
-    st.data(),
-)
-def test_spoiling_any_one_fact_closes_an_open_gate(gates: list[bool], data: st.DataObject) -> None:
-    ahead = [suspend(f"s{i}") if gate else deploy(f"s{i}") for i, gate in enumerate(gates)]
-    workflow = Workflow((*ahead, deploy("last"), suspend("later"), deploy("latest")), {})
-    stages = {step.name: GOOD for step in ahead if step.stage is not None}
-    last = workflow.steps[len(ahead)]
-    approved = {step.name for step in ahead if step.type == SUSPEND}
-    assert missing(workflow, last, V1, stages, approved.__contains__, Run()) == ()
-    spoiled = data.draw(st.sampled_from(ahead))
-    if spoiled.stage is None:
-        approved.discard(spoiled.name)
-    else:
-        bad = data.draw(st.sampled_from([None, SICK, StageState(V2, True), StageState(None, True)]))
-        del stages[spoiled.name]
-        if bad is not None:
-            stages[spoiled.name] = bad
-    (reason,) = missing(workflow, last, V1, stages, approved.__contains__, Run())
-    assert spoiled.stage is None or f"stage {spoiled.stage} " in reason
-    assert spoiled.stage is not None or f"step {spoiled.name} " in reason
-
-
-def test_each_reason_is_a_sentence_in_the_order_of_the_workflow() -> None:
-    steps = (*(deploy(name) for name in "abc"), suspend("ask"), deploy("prod"))
-    stages = {
-        "deploy-a": StageState(None),
-        "deploy-b": StageState(V2, True),
-        "deploy-c": SICK,
-    }
-    assert missing(Workflow(steps, {}), steps[-1], V1, stages, lambda step: False, Run()) == (
-        "stage a has not been delivered completely",
-        f"stage b holds {V2}, not {V1}",
-        "stage c is not healthy",
-        f"step ask is not approved for {V1}",
-    )
-
-
-def test_a_deploying_step_may_need_an_approval_of_its_own() -> None:
-    step = deploy("prod", approval=True)
-    workflow = Workflow((step,), {})
-    reason = f"step deploy-prod is not approved for {V1}"
-    assert missing(workflow, step, V1, {}, lambda name: False, Run()) == (reason,)
-    assert missing(workflow, step, V1, {}, lambda name: name == "deploy-prod", Run()) == ()
+def test_an_approval_of_a_step_that_starts_over_counts_no_more(path: Path) -> None:
+    gate = begun(V1, V2)
+    for step in ("ask", "look", "ask"):
+        gate = gate.approve(step, by="alice", comment="")
+    gone = gate.withdraw({"ask", "other"})
+    assert [approval.void for approval in gone.approvals] == [True, False, True]
+    assert not gone.approver(V2)("ask")
+    assert gone.approver(V2)("look")
+    update_gate(path, "shop", lambda _: gone)
+    assert read_gate(path, "shop") == gone
+    assert gone.approve("ask", by="bob", comment="").approver(V2)("ask")
+    earlier = begun(V1).approve("ask", by="alice", comment="").restart()
+    assert earlier.withdraw({"ask"}) == earlier
 
 
 HEAD = "apiVersion: velapulumi.dev/v1\nkind: Gate\napplication: shop\n"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 
 from tests.unit.helpers import V1, deployment, manifest, resource
-from velapulumi.program.record import record_of
+from velapulumi.plan.changes import ObjectKey
+from velapulumi.program.record import record_of, without, without_pending
 
 SEAL = "4dabf18193072939515e22adb298388d"
 
@@ -143,3 +145,70 @@ def test_objects_are_in_the_order_the_program_had_them() -> None:
         )
     )
     assert [entry.manifest["metadata"]["name"] for entry in found.objects] == ["b", "a", "late"]
+
+
+def named(name: str, cluster: str = "east", **more: Any) -> dict[str, Any]:
+    """An object under a URN of its own."""
+    found = resource(cluster, manifest(name), **more)
+    return {**found, "urn": urn(name, cluster)}
+
+
+def urn(name: str, cluster: str = "east") -> str:
+    return f"urn:pulumi:shop.s::p::kubernetes:apps/v1:Deployment::{cluster}/default/{name}"
+
+
+def key(name: str, cluster: str = "east") -> ObjectKey:
+    return ObjectKey.of(cluster, manifest(name))
+
+
+def test_a_stack_without_some_objects_keeps_all_others() -> None:
+    provider = {
+        "urn": "urn:pulumi:shop.s::p::pulumi:providers:kubernetes::east",
+        "type": "pulumi:providers:kubernetes",
+    }
+    read = {
+        **named("theirs"),
+        "external": True,
+        "inputs": {},
+        "outputs": dict(manifest("theirs")),
+    }
+    before = deployment(provider, named("web"), named("web", "west"), named("api"), read)
+    before |= {"manifest": {"time": "now"}, "pending_operations": [{"type": "creating"}]}
+    kept = copy.deepcopy(before)
+    after = without(before, {key("web"), key("theirs"), key("nosuch"), key("api", "north")})
+    assert before == kept
+    assert [found.get("urn") for found in after.pop("resources")] == [
+        None,
+        provider["urn"],
+        urn("web", "west"),
+        urn("api"),
+    ]
+    assert after == {name: value for name, value in before.items() if name != "resources"}
+    assert without(before, frozenset()) == before
+
+
+def test_nothing_depends_any_more_on_what_is_gone() -> None:
+    needs: dict[str, Any] = {
+        "dependencies": [urn("web"), urn("api")],
+        "propertyDependencies": {"spec": [urn("web")], "data": [urn("api"), urn("web")], "x": None},
+    }
+    after = without(deployment(named("web"), named("api"), named("db", **needs)), {key("web")})
+    (_, _, found) = after["resources"]
+    assert found["dependencies"] == [urn("api")]
+    assert found["propertyDependencies"] == {"spec": [], "data": [urn("api")], "x": []}
+    assert record_of(after).revision == V1
+
+
+def test_an_empty_stack_without_objects_is_empty() -> None:
+    documents: list[dict[str, Any]] = [{}, {"resources": None}, {"resources": []}]
+    for document in documents:
+        assert without(document, {key("web")})["resources"] == []
+
+
+def test_a_stack_without_its_open_operations_is_not_interrupted() -> None:
+    before = deployment(named("web")) | {"pending_operations": [{"type": "creating"}]}
+    assert record_of(before).interrupted
+    after = without_pending(before)
+    assert not record_of(after).interrupted
+    assert after == deployment(named("web"))
+    assert without_pending(after) == after

@@ -26,7 +26,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def __init__(self, *_: object) -> None:
             pass
 
-        def destroy(self, stack: StackName) -> None:
+        def destroy(self, stack: StackName, clusters: object) -> None:
             found.append(f"destroy {stack}")
 
     def release(application: str, record: Any, objects: Any, clusters: Mapping[str, Any]) -> None:

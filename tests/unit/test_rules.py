@@ -49,7 +49,7 @@ def run(values: dict[str, Any] | None = None, /, **phases: StepPhase) -> Run:
 
 def verdict(steps: list[WorkflowStep], now: Run, name: str, **context: Any) -> Judgement:
     found = next(each for each in steps if each.name == name)
-    return judge(steps, now, found, context)
+    return judge(steps, now, found, waits_for(steps, found), context)
 
 
 WAIT, GO, SKIP, FAIL = Verdict.WAIT, Verdict.GO, Verdict.SKIP, Verdict.FAIL
@@ -117,7 +117,7 @@ def test_dependencies_in_a_circle_do_not_turn_for_ever() -> None:
     [
         ({}, PENDING, Judgement(WAIT, "Pending on Input: x")),
         ({}, RUNNING, Judgement(WAIT, "Pending on Input: x")),
-        ({"x": 1}, RUNNING, Judgement(SKIP)),
+        ({"x": 1}, RUNNING, Judgement(WAIT, "Pending on DependsOn: a")),
         ({"x": 1}, GOOD, Judgement(GO)),
         ({}, BAD, Judgement(SKIP)),
         ({}, SKIPPED, Judgement(SKIP)),

@@ -25,6 +25,7 @@ COMMANDS = {
     "revision": ("revision:revision", "See the revisions of an application."),
     "schema": ("schema:schema", "Print the JSON Schema of the Application, for editors."),
     "show": ("show:show", "Show the parameters of a type, or list all types."),
+    "simulate": ("simulate:simulate", "Play the workflow on virtual clusters and virtual time."),
     "status": ("status:status", "Show where an application stands."),
     "up": ("up:up", "Deliver an application, stage by stage, up to the next gate."),
     "workflow": ("workflow:workflow", "Operate the workflow of an application."),

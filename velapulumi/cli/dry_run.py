@@ -49,7 +49,7 @@ def dry_run(
     """
     from velapulumi.render import load
 
-    loaded = load(file, _surroundings(file, allow_unknown))
+    loaded = load(file, surroundings_of(file, allow_unknown))
     for warning in loaded.warnings:
         click.echo(f"Warning: {warning}", err=True)
     for obstacle in loaded.obstacles:
@@ -60,7 +60,7 @@ def dry_run(
     click.echo(_as_json(loaded, groups) if output == "json" else _as_yaml(groups), nl=False)
 
 
-def _surroundings(file: Path, allow_unknown: bool) -> Surroundings:
+def surroundings_of(file: Path, allow_unknown: bool) -> Surroundings:
     from velapulumi.errors import NoProject
     from velapulumi.program.surroundings import read_surroundings
     from velapulumi.project import find_project

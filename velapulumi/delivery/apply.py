@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from velapulumi.clusters.health import Service, read_services
-from velapulumi.clusters.identity import Reached
+from velapulumi.clusters.identity import Reached, reach
 from velapulumi.definitions import Done
 from velapulumi.delivery.creation import StackCreation
 from velapulumi.delivery.interrupts import Interrupts
@@ -212,7 +212,17 @@ class Applier:
             self._run_engine(prepared, record, errand, listener, refresh=lost)
         except EngineFailed as error:
             return True, self._where(prepared, errand, listener, error)
+        except ClusterUnreachable:
+            if gone := self._gone(prepared, errand):
+                return True, gone
+            raise
         return True, {}
+
+    def _gone(self, prepared: Prepared, errand: Errand) -> dict[str, VelapulumiError]:
+        """The clusters that have gone while the engine worked, and that the step may fail on."""
+        names = prepared.check_clusters() if errand.tolerant else ()
+        answers = reach(prepared.application.project, names)
+        return {n: error for n, error in answers.items() if isinstance(error, VelapulumiError)}
 
     def _has_lost(self, prepared: Prepared, record: StageRecord | None) -> bool:
         """Whether an object that the stack has, and goes on having, is in its cluster no more."""
@@ -254,6 +264,8 @@ class Applier:
         Engine(project, listener, self._interrupts).up(
             prepared.stack,
             lambda: deliver_stage(prepared.reread(), errand.patience),
+            tuple(prepared.check_clusters().values()),
+            errand.patience,
             interrupted=record is not None and record.interrupted,
             refresh=refresh,
             parallel=prepared.step.parallelism,

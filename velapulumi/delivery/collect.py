@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from velapulumi.clusters.identity import reach
+from velapulumi.clusters.identity import Reached, reach
 from velapulumi.delivery.apply import Teller
 from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.delivery.locks import clear_stale_lock
@@ -78,7 +78,7 @@ class Collector:
         prepared = _collecting(application, stage)
         if prepared is None:
             return False
-        prepared.check_clusters()
+        clusters = tuple(prepared.check_clusters().values())
         intent()
         engine = self._engine(stage)
         if moved := _moved(prepared):
@@ -87,9 +87,15 @@ class Collector:
         plan = compare(prepared)
         if plan:
             self._teller.planned(prepared.title, plan)
+            from velapulumi.delivery.engine import DELETING
             from velapulumi.program.stage import deliver_stage
 
-            engine.up(prepared.stack, lambda: deliver_stage(prepared.reread(), self._patience))
+            engine.up(
+                prepared.stack,
+                lambda: deliver_stage(prepared.reread(), self._patience),
+                clusters,
+                max(self._patience, DELETING),
+            )
         return True
 
     def _now(self, values: Mapping[str, Any]) -> Application:
@@ -152,9 +158,9 @@ def destroy(
     if record is not None:
         progress(f"{stack.stage}: deleting")
         left = forgotten(record)
-        clusters = reach(project, {entry.cluster for entry in left})
+        clusters = reach(project, {entry.cluster for entry in (*record.objects, *left)})
         release(application_of(record), record, left, clusters)
-        engine.destroy(stack)
+        engine.destroy(stack, [each for each in clusters.values() if isinstance(each, Reached)])
     project.config_file(stack).unlink(missing_ok=True)
 
 

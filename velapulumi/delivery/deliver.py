@@ -19,11 +19,13 @@ from velapulumi.errors import (
     RunEnded,
     StepFailed,
     UsageProblem,
+    VelapulumiError,
 )
 from velapulumi.gate.journal import Journal
 from velapulumi.program.prepare import Application, read_application
 from velapulumi.program.stacks import read_record
 from velapulumi.project import Project
+from velapulumi.render import Loaded
 from velapulumi.workflow.driver import Conclusion, Driver, Limits, Watcher, begun_anew
 from velapulumi.workflow.entries import Entry, Kind
 from velapulumi.workflow.run import advance
@@ -105,18 +107,16 @@ def deliver(
             conclusion = _run(application, reporter, interrupts, timeout)
         finally:
             reporter.ends()
-    _raise_failure(application, conclusion)
+    failure = failure_of(application.name, str(application.revision), conclusion)
+    if failure is not None:
+        raise failure
     return Outcome(application.reread(), conclusion)
 
 
 def _run(
     application: Application, reporter: Reporter, interrupts: Interrupts, timeout: float | None
 ) -> Conclusion:
-    health = application.loaded.health
-    limits = Limits(
-        patience=timeout or (float(health.probe_timeout) if health else DEFAULT_TIMEOUT),
-        interval=float(health.probe_interval) if health else DEFAULT_INTERVAL,
-    )
+    limits = limits_of(application.loaded, timeout)
     journal = Journal(application.project.journal_file(application.name))
     journal.read()
     note = record(application, journal)
@@ -128,42 +128,75 @@ def _run(
         note(entry)
         run = advance(run, entry)
         reporter.entry(entry, run)
-    driver = Driver(application.workflow, run, edge, note, reporter, limits, _context(application))
+    driver = Driver(
+        application.workflow,
+        run,
+        edge,
+        note,
+        reporter,
+        limits,
+        context_of(application.loaded, application.revision.name),
+    )
     return driver.go()
 
 
-def _context(application: Application) -> dict[str, object]:
-    """What conditions know as ``context``."""
-    described = application.loaded.application
+def limits_of(loaded: Loaded, timeout: float | None = None) -> Limits:
+    """How long things may take: what is asked for, else what the health policy says.
+
+    Args:
+        loaded: The application.
+        timeout: Seconds a stage may take to get healthy, if given.
+    """
+    health = loaded.health
+    return Limits(
+        patience=timeout or (float(health.probe_timeout) if health else DEFAULT_TIMEOUT),
+        interval=float(health.probe_interval) if health else DEFAULT_INTERVAL,
+    )
+
+
+def context_of(loaded: Loaded, revision: str) -> dict[str, object]:
+    """What conditions know as ``context``.
+
+    Args:
+        loaded: The application.
+        revision: Name of its revision, such as ``shop-v3``.
+    """
+    described = loaded.application
     return {
         "name": described.name,
         "appName": described.name,
         "namespace": described.namespace,
-        "appRevision": application.revision.name,
+        "appRevision": revision,
         "appLabels": described.labels,
         "appAnnotations": described.annotations,
     }
 
 
-def _raise_failure(application: Application, conclusion: Conclusion) -> None:
-    """Raise what a run that did not come to its end, or not everywhere, ends with."""
+def failure_of(name: str, revision: str, conclusion: Conclusion) -> VelapulumiError | None:
+    """What a run that did not come to its end, or not everywhere, ends with.
+
+    Args:
+        name: The application's name.
+        revision: The revision that was run.
+        conclusion: How far the run came.
+    """
+    run = conclusion.run
     if conclusion.stopped:
-        raise Interrupted(f"stopped while delivering {application.name}")
-    if conclusion.run.terminated:
-        raise RunEnded(
-            f"the workflow of {application.name} was terminated",
-            next_step=f"Begin anew with: velapulumi workflow restart {application.name}",
+        return Interrupted(f"stopped while delivering {name}")
+    if run.terminated:
+        return RunEnded(
+            f"the workflow of {name} was terminated",
+            next_step=f"Begin anew with: velapulumi workflow restart {name}",
         )
-    if conclusion.errors and (conclusion.run.failed or not conclusion.lost):
-        raise conclusion.errors[0]
-    if conclusion.run.failed:
-        texts = (f"{n}: {conclusion.run.step(n).message}" for n in conclusion.run.failed)
-        raise StepFailed(f"the workflow of {application.name} has failed at {'; '.join(texts)}")
-    if conclusion.lost and not (conclusion.waiting or conclusion.run.suspended):
-        places = "; ".join(f"{n} on {', '.join(lost)}" for n, lost in conclusion.lost.items())
-        raise PartlyDelivered(
-            f"{application.revision} is delivered but for {places}, within what may fail"
-        )
+    if conclusion.errors and (run.failed or not conclusion.lost):
+        return conclusion.errors[0]
+    if run.failed:
+        texts = (f"{step}: {run.step(step).message}" for step in run.failed)
+        return StepFailed(f"the workflow of {name} has failed at {'; '.join(texts)}")
+    if conclusion.lost and not (conclusion.waiting or run.suspended):
+        places = "; ".join(f"{step} on {', '.join(lost)}" for step, lost in conclusion.lost.items())
+        return PartlyDelivered(f"{revision} is delivered but for {places}, within what may fail")
+    return None
 
 
 def _check_placements(application: Application) -> None:

@@ -155,13 +155,8 @@ class ClusterEdge:
 
     def _begin(self, step: str, work: Callable[[], Outcome]) -> None:
         def run() -> None:
-            outcome: Outcome | Exception
             try:
-                outcome = work()
-            except Interrupted:
-                outcome = Stopped(step)
-            except VelapulumiError as error:
-                outcome = Broken(step, error)
+                outcome: Outcome | Exception = _outcome_of(step, work)
             except Exception as error:
                 outcome = error  # a mistake of this program, raised where it is seen
             self._outcomes.put(outcome)
@@ -220,6 +215,16 @@ class ClusterEdge:
         if isinstance(found, VelapulumiError):
             raise StepError(found.message)
         return found
+
+
+def _outcome_of(step: str, work: Callable[[], Outcome]) -> Outcome:
+    """What came of some work for a step."""
+    try:
+        return work()
+    except Interrupted:
+        return Stopped(step)
+    except VelapulumiError as error:
+        return Broken(step, error)
 
 
 def _phase_of(project: Project, application: str) -> str | None:

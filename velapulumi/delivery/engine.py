@@ -11,7 +11,8 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from tempfile import TemporaryFile
@@ -31,9 +32,11 @@ from pulumi.automation._stack import StackInitMode
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
+from velapulumi.clusters.identity import Reached
 from velapulumi.delivery.events import Listener
 from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.delivery.locks import clear_stale_lock
+from velapulumi.delivery.vigil import Vigil
 from velapulumi.errors import EngineFailed, Interrupted, StackLocked, VelapulumiError
 from velapulumi.plan.changes import ObjectKey
 from velapulumi.playground import find_engine
@@ -41,6 +44,10 @@ from velapulumi.playground.tools import PULUMI_VERSION
 from velapulumi.program.environment import engine_environment, prepare_backend
 from velapulumi.program.record import without, without_pending
 from velapulumi.project import Project, StackName
+
+
+DELETING = 600.0
+"""Seconds the provider lets an object take to go."""
 
 
 class Engine:
@@ -58,9 +65,10 @@ class Engine:
         self._interrupts = interrupts
         self._environment = engine_environment(project)
         prepare_backend(project, self._environment)
+        self._command = _Command(str(find_engine().root), interrupts)
         self._workspace = _Workspace(
             work_dir=str(project.root),
-            pulumi_command=_Command(str(find_engine().root), interrupts),
+            pulumi_command=self._command,
             env_vars=self._environment,
         )
 
@@ -68,6 +76,8 @@ class Engine:
         self,
         stack: StackName,
         program: Callable[[], None],
+        clusters: Sequence[Reached],
+        patience: float,
         *,
         interrupted: bool = False,
         refresh: bool = False,
@@ -79,12 +89,15 @@ class Engine:
         Args:
             stack: The stack.
             program: Registers the resources; runs in this process.
+            clusters: The clusters that have to answer all the time.
+            patience: Seconds an object may take to get ready.
             interrupted: Whether a run was killed in the middle of an operation on it.
             refresh: Whether to compare with what the clusters hold first.
             parallel: How many resources are worked on at once; the engine decides when 0.
             tolerant: Whether to go on with other resources when one fails.
 
         Raises:
+            ClusterUnreachable: A cluster was gone for too long.
             VelapulumiError: What the program raised, or why the engine failed.
         """
         failure: list[VelapulumiError] = []
@@ -109,12 +122,17 @@ class Engine:
                 color="never",
             )
 
-        self._operate(stack, operate, failure)
+        self._operate(stack, operate, failure, (clusters, patience))
 
-    def destroy(self, stack: StackName) -> None:
+    def destroy(self, stack: StackName, clusters: Sequence[Reached]) -> None:
         """Delete everything a stack holds, then the stack and its configuration.
 
+        Args:
+            stack: The stack.
+            clusters: The clusters that have to answer all the time.
+
         Raises:
+            ClusterUnreachable: A cluster was gone for too long.
             VelapulumiError: Why the engine failed; what it could not delete stays in the stack.
         """
 
@@ -122,7 +140,7 @@ class Engine:
             handle.destroy(on_event=self._listener.on_event, color="never", suppress_outputs=True)
             self._workspace.remove_stack(handle.name)
 
-        self._operate(stack, operate, [])
+        self._operate(stack, operate, [], (clusters, DELETING))
 
     def forget(self, stack: StackName, objects: Container[ObjectKey]) -> None:
         """Take objects out of a stack and leave them in their clusters; another stack has them.
@@ -130,15 +148,18 @@ class Engine:
         Raises:
             VelapulumiError: Why the engine failed.
         """
-        self._operate(stack, lambda handle: _edit(handle, partial(without, objects=objects)), [])
+        edit = partial(without, objects=objects)
+        self._operate(stack, lambda handle: _edit(handle, edit), [], ((), DELETING))
 
     def _operate(
         self,
         stack: StackName,
         operate: Callable[[_Stack], None],
         failure: list[VelapulumiError],
+        watched: tuple[Sequence[Reached], float],
     ) -> None:
         self._listener.clear()
+        self._command.vigil = vigil = Vigil(stack, *watched, self._listener.heard)
         try:
             handle = _Stack(str(stack), self._workspace, StackInitMode.SELECT)
             try:
@@ -151,6 +172,8 @@ class Engine:
         except CommandError as error:
             if self._interrupts.stopping:
                 raise Interrupted(f"stopped while delivering {stack}") from error
+            if vigil.reason:
+                raise vigil.reason from error
             if failure:
                 raise failure[0] from None
             raise EngineFailed(
@@ -184,6 +207,7 @@ class _Command(PulumiCommand):
         self.command = os.path.join(root, "bin", "pulumi")
         self.version = VersionInfo.parse(PULUMI_VERSION)
         self._interrupts = interrupts
+        self.vigil: Vigil | None = None
 
     def run(
         self,
@@ -211,7 +235,8 @@ class _Command(PulumiCommand):
                 start_new_session=True,
                 preexec_fn=_interrupt_with_parent,
             )
-            with self._interrupts.running(process):
+            watched = self.vigil.over(process) if self.vigil else nullcontext()
+            with self._interrupts.running(process), watched:
                 code = process.wait()
             out.seek(0)
             err.seek(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ class Listener:
 
     def __init__(self, progress: Callable[[str], None]) -> None:
         self._progress = progress
+        self._heard = time.monotonic()
         self._errors: list[tuple[str, str]] = []
 
     def clear(self) -> None:
@@ -33,8 +35,13 @@ class Listener:
         """The errors of a cluster's objects; with an empty name those of nothing else."""
         return "\n".join(dict.fromkeys(t for name, t in self._errors if name == cluster))
 
+    def heard(self) -> float:
+        """When the engine was last heard of, on the monotonic clock."""
+        return self._heard
+
     def on_event(self, event: Any) -> None:
         """Take one engine event."""
+        self._heard = time.monotonic()
         diagnostic = event.diagnostic_event
         if diagnostic is not None:
             text = diagnostic.message.strip()

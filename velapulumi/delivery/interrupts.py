@@ -48,7 +48,7 @@ class Interrupts:
         with self._lock:
             self._processes.add(process)
         if self.stopping:
-            _signal(process, signal.SIGINT)
+            signal_group(process, signal.SIGINT)
         try:
             yield
         finally:
@@ -59,13 +59,14 @@ class Interrupts:
         first = not self.stopping
         self.stopping = True
         for process in tuple(self._processes):
-            _signal(process, signal.SIGINT if first else signal.SIGKILL)
+            signal_group(process, signal.SIGINT if first else signal.SIGKILL)
         if not first:
             raise Interrupted("stopped at once")
         self._heard()
 
 
-def _signal(process: subprocess.Popen[Any], number: int) -> None:
+def signal_group(process: subprocess.Popen[Any], number: int) -> None:
+    """Send a signal to the group that a process leads; nothing when it has ended."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)

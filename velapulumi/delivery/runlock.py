@@ -112,7 +112,7 @@ def _write(handle: int, command: str) -> None:
 def _read(handle: int) -> dict[str, object]:
     try:
         owner = json.loads(os.pread(handle, 4096, 0) or b"{}")
-    except ValueError:
+    except (OSError, ValueError):
         return {}
     return owner if isinstance(owner, dict) else {}
 

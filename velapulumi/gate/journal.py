@@ -146,7 +146,7 @@ class Journal:
             path, message = explain(Entry, error)[0]
             where = ".".join(str(part) for part in path)
             raise InvalidFile(f"{place}: {where}: {message}") from error
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InvalidFile(f"{place}: is no entry of a journal") from error
 
     def _forget_old_runs(self) -> None:

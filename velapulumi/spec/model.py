@@ -105,7 +105,7 @@ def _message(model: type[BaseModel], detail: ErrorDetails) -> str:
         return UNKNOWN_FIELD + did_you_mean(
             str(detail["loc"][-1]), _fields(model, tuple(detail["loc"][:-1]))
         )
-    if kind == "literal_error":
+    if kind in ("literal_error", "enum"):
         return f"must be {context['expected']}, is {describe(value)}"
     if kind == "greater_than_equal":
         return f"must be at least {context['ge']}, is {value}"

@@ -27,7 +27,7 @@ from velapulumi.workflow.rollout import (
     next_move,
     observed,
 )
-from velapulumi.workflow.rules import Verdict, group_phase, judge, members, starting_over
+from velapulumi.workflow.rules import Verdict, group_phase, judge, members, starting_over, waits_for
 from velapulumi.workflow.run import Run, StepRun, advance, interrupted
 from velapulumi.workflow.stages import Workflow
 from velapulumi.workflow.steps import SUSPEND, WorkflowStep
@@ -234,6 +234,7 @@ class Driver:
         self._workflow = workflow
         self._steps = workflow.steps
         self._by_name = {step.name: step for step in workflow.steps}
+        self._before = {step.name: waits_for(self._steps, step) for step in self._steps}
         self._edge = edge
         self._journal = journal
         self._watcher = watcher
@@ -275,22 +276,30 @@ class Driver:
         return self._conclude()
 
     def _taken_up(self, run: Run) -> tuple[Run, set[str]]:
-        """The run as this process takes it up, and the delivered steps it looks at once more."""
+        """The run as this process takes it up, and the steps it goes through once more.
+
+        These are the delivered ones, to see whether all is still as it was, and those whose values
+        were not written anywhere; a group is opened again for its sub-steps.
+        """
         run = interrupted(run)
         again = {
             step.name
             for step in self._steps
-            if step.stage is not None and run.step(step.name).phase is StepPhase.SUCCEEDED
-        }
-        lacking = {
-            step.name
-            for step in self._steps
             if run.step(step.name).phase is StepPhase.SUCCEEDED
-            and any(output.name not in run.values for output in step.outputs)
+            and (step.stage or any(output.name not in run.values for output in step.outputs))
+            and not (step.group and run.step(step.group).phase is StepPhase.FAILED)
         }
-        for name in again | lacking:
+        groups = {
+            group
+            for name in again
+            if (group := self._by_name[name].group) and run.step(group).phase is StepPhase.SUCCEEDED
+        }
+        for name in again:
             run = run.with_step(name, run.step(name).anew())
-        return run, again | lacking
+        for name in groups:
+            opened = StepRun(phase=StepPhase.RUNNING, started=self._edge.now())
+            run = run.with_step(name, opened)
+        return run, again | groups
 
     def _note(self, entry: Entry, *, quiet: bool = False) -> None:
         """Note an entry; one that only repeats what the journal tells already is not written."""
@@ -361,7 +370,7 @@ class Driver:
         return self._settle_running(step, state)
 
     def _settle_pending(self, step: WorkflowStep) -> bool:
-        judgement = judge(self._steps, self.run, step, self._context)
+        judgement = judge(self._steps, self.run, step, self._before[step.name], self._context)
         if judgement.verdict is Verdict.WAIT:
             return False
         if judgement.verdict is Verdict.SKIP:
@@ -561,6 +570,8 @@ class Driver:
                     times += [self._due.get(step.name, 0)] if isinstance(move, Conclude) else []
                 elif step.acts:
                     times.append(self._due.get(step.name, 0))
+        if self._busy:  # what is overdue waits for what is under way
+            times = [time for time in times if time > self._edge.now()]
         return min(times, default=None)
 
     # What has happened

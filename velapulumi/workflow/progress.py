@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from velapulumi.spec import ALWAYS, GROUP
 from velapulumi.workflow.phases import Phase, StepPhase, WorkflowPhase
-from velapulumi.workflow.rules import Verdict, group_phase, judge, members
+from velapulumi.workflow.rules import Verdict, group_phase, judge, members, waits_for
 from velapulumi.workflow.run import Run, StepRun
 from velapulumi.workflow.steps import SUSPEND, WorkflowStep
 
@@ -112,7 +112,7 @@ def _as_it_is(
     if state.phase is StepPhase.PENDING:
         if run.terminated or (step.condition not in ("", ALWAYS) and not held):
             return state
-        verdict = judge(steps, run, step, {}).verdict
+        verdict = judge(steps, run, step, waits_for(steps, step), {}).verdict
         if verdict in (Verdict.WAIT, Verdict.FAIL):
             return state
         if verdict is Verdict.SKIP:

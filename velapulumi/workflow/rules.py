@@ -42,7 +42,11 @@ class Judgement:
 
 
 def judge(
-    steps: Sequence[WorkflowStep], run: Run, step: WorkflowStep, context: Mapping[str, Any]
+    steps: Sequence[WorkflowStep],
+    run: Run,
+    step: WorkflowStep,
+    before: frozenset[str],
+    context: Mapping[str, Any],
 ) -> Judgement:
     """What becomes of a step that has not begun.
 
@@ -50,18 +54,20 @@ def judge(
         steps: All steps of the workflow.
         run: What has become of them so far.
         step: The step.
+        before: What must have ended before it, as ``waits_for`` gives it.
         context: What conditions know as ``context``.
     """
     if step.group and run.step(step.group).phase is not StepPhase.RUNNING:
         phase = run.step(step.group).phase
         return Judgement(Verdict.SKIP if phase.finished else Verdict.WAIT)
-    for name in (*step.depends_on, *_earlier(steps, step)):
-        if not run.step(name).phase.finished:
-            return Judgement(Verdict.WAIT, f"Pending on DependsOn: {name}")
     makers = _makers(steps, step)
     for name, maker in makers.items():
         if name not in run.values and not (maker and run.step(maker).phase.finished):
             return Judgement(Verdict.WAIT, f"Pending on Input: {name}")
+    open_ = [name for name in before if not run.step(name).phase.finished]
+    if open_:
+        near = [name for name in (*step.depends_on, *_earlier(steps, step)) if name in open_]
+        return Judgement(Verdict.WAIT, f"Pending on DependsOn: {min(near or open_)}")
     if step.condition == ALWAYS:
         return Judgement(Verdict.GO)
     if step.condition:
@@ -183,17 +189,17 @@ def members(steps: Sequence[WorkflowStep], group: WorkflowStep) -> tuple[Workflo
 
 
 def waits_for(steps: Sequence[WorkflowStep], step: WorkflowStep) -> frozenset[str]:
-    """Names of all steps that must have ended before one begins; groups by their sub-steps."""
+    """Names of all steps that must have ended before one begins; groups by their sub-steps, too."""
     by_name = {each.name: each for each in steps}
     found: set[str] = set()
-    open_ = [step]
-    while open_:
-        each = open_.pop()
-        if each.group:
-            open_.append(by_name[each.group])
-        needed = {*each.depends_on, *_earlier(steps, each), *_makers(steps, each).values()}
-        fresh = needed - found - {""}
-        fresh |= {part.name for name in fresh for part in members(steps, by_name[name])}
-        found |= fresh
-        open_ += (by_name[name] for name in fresh)
+    looked_at: set[str] = set()
+    queue = [step]
+    while queue:
+        each = queue.pop()
+        looked_at.add(each.name)
+        names = {*each.depends_on, *_earlier(steps, each), *_makers(steps, each).values()} - {""}
+        for name in names - found:
+            found |= {name, *(member.name for member in members(steps, by_name[name]))}
+        further = names | ({each.group} if each.group else set())
+        queue += [by_name[name] for name in further if name not in looked_at]
     return frozenset(found)
