@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from velapulumi.definitions import BUILTIN, Context, PolicyDefinition, TraitDefinition
+from velapulumi.definitions import (
+    BUILTIN,
+    Answer,
+    Context,
+    Done,
+    PolicyDefinition,
+    StepDefinition,
+    StepError,
+    TraitDefinition,
+)
 from velapulumi.errors import InvalidDefinition
 from velapulumi.extensions import catalog_of
 
@@ -88,3 +99,59 @@ def test_a_mistake_in_a_function_is_told_with_its_place(project: Project) -> Non
         definition.apply(parameters, CONTEXT, {})
     assert "failed: AttributeError: " in str(caught.value)
     assert str(caught.value).endswith("traits/zone_of.py:6)")
+
+
+TICKET = """\
+from pydantic import Field
+
+from velapulumi.definitions import Done, Parameters, StepDefinition, StepError
+
+
+class Ticket(Parameters):
+    number: str = Field(description="Number of the ticket.")
+
+
+def act(parameters, context, tools):
+    answer = tools.send("GET", f"https://tickets.example.org/{parameters.number}")
+    if answer.status != 200:
+        raise StepError(f"ticket {parameters.number} is not approved")
+    return Done("approved", {"output": answer.missing if answer.body else answer.status})
+
+
+DEFINITION = StepDefinition(
+    type="ticket", parameters=Ticket, summary="A ticket.", example={"number": "1"},
+    ACT
+)
+"""
+
+
+def ticket(tmp_path: Path, act: str = "act=act") -> StepDefinition[Any]:
+    folder = tmp_path / "definitions" / "steps"
+    folder.mkdir(parents=True)
+    (folder / "ticket.py").write_text(TICKET.replace("ACT", act))
+    found = catalog_of(tmp_path).find(StepDefinition, "ticket")
+    assert found is not None
+    return found
+
+
+def answered(definition: StepDefinition[Any], status: int, body: str = "") -> Any:
+    tools: Any = SimpleNamespace(send=lambda *_: Answer(status, {}, body))
+    context: Any = None
+    parameters, _ = definition.read({"number": "CHG-1"})
+    assert definition.act is not None
+    return definition.act(parameters, context, tools)
+
+
+def test_a_step_type_of_ones_own(tmp_path: Path) -> None:
+    definition = ticket(tmp_path)
+    assert definition.render is None
+    assert answered(definition, 200) == Done("approved", {"output": 200})
+    with pytest.raises(StepError, match="ticket CHG-1 is not approved"):
+        answered(definition, 404)
+    with pytest.raises(InvalidDefinition, match=r"act failed: AttributeError: .*ticket\.py:14"):
+        answered(definition, 200, "body")
+
+
+def test_a_step_type_that_does_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDefinition, match="must have act or render, one of them"):
+        ticket(tmp_path, "")

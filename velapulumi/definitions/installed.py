@@ -13,6 +13,7 @@ from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, cast
 
 from velapulumi.definitions.base import Definition, RenderError
+from velapulumi.definitions.step import StepDefinition, StepError
 from velapulumi.errors import InvalidDefinition, VelapulumiError
 
 if TYPE_CHECKING:
@@ -81,9 +82,11 @@ def checked(
         )
     functions = {
         name: _guarded(getattr(value, name), origin)
-        for name in ("render", "apply", "health", "check")
-        if hasattr(value, name)
+        for name in ("render", "apply", "act", "target", "health", "check")
+        if getattr(value, name, None) is not None
     }
+    if isinstance(value, StepDefinition) and (value.act is None) == (value.render is None):
+        raise InvalidDefinition(f"{origin} must have act or render, one of them")
     guarded: Definition[Any] = replace(cast(Any, value), **functions)
     return guarded
 
@@ -95,7 +98,7 @@ def _guarded(function: Callable[..., Any], origin: str) -> Callable[..., Any]:
     def guarded(*values: Any) -> Any:
         try:
             return function(*values)
-        except (RenderError, VelapulumiError):
+        except (RenderError, StepError, VelapulumiError):
             raise
         except Exception as error:
             own = getattr(getattr(function, "__code__", None), "co_filename", "")

@@ -45,7 +45,6 @@ from velapulumi.program.environment import engine_environment, prepare_backend
 from velapulumi.program.record import without, without_pending
 from velapulumi.project import Project, StackName
 
-
 DELETING = 600.0
 """Seconds the provider lets an object take to go."""
 

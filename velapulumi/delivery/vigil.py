@@ -11,9 +11,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Event, Thread
+from functools import partial
+from threading import Event, Lock, Thread
 from typing import Any
 
 from velapulumi.clusters.identity import Reached
@@ -23,6 +23,9 @@ from velapulumi.project import StackName
 
 INTERVAL = 2.0
 """Seconds between two looks."""
+
+MOST_A_SECOND = 8
+"""How many clusters are asked in a second."""
 
 GRACE = (5.0, 30.0)
 """Least and most seconds for which a cluster may give no answer; between, what an object may take.
@@ -59,7 +62,7 @@ class Vigil:
         self._grace = min(max(patience, GRACE[0]), GRACE[1])
         self._silence = patience + MARGIN
         self._heard = heard
-        self._answered: dict[str, float] = {}
+        self._lock = Lock()
         self.reason: VelapulumiError | None = None
 
     @contextmanager
@@ -70,45 +73,44 @@ class Vigil:
             process: Leads a group of its own.
         """
         ended = Event()
-        began = time.monotonic()
-        self._answered = {each.joined.name: began for each in self._clusters}
-        watcher = Thread(target=self._watch, args=(process, ended, began), daemon=True)
-        watcher.start()
+        tasks = [partial(self._ask, process, ended, cluster) for cluster in self._clusters]
+        for task in (partial(self._listen, process, ended), *tasks):
+            # A thread that does not end with its work would keep a process that is to stop now.
+            Thread(target=task, daemon=True).start()
         try:
             yield
         finally:
             ended.set()
 
-    def _watch(self, process: subprocess.Popen[Any], ended: Event, began: float) -> None:
-        with ThreadPoolExecutor(min(len(self._clusters), 16) or 1) as pool:
-            while not ended.wait(INTERVAL):
-                reasons = [text for text in pool.map(self._gone, self._clusters) if text]
-                quiet = time.monotonic() - max(self._heard(), began)
-                if quiet > self._silence:
-                    text = f"the engine has told nothing for {quiet:.0f}s and was stopped"
-                    reasons.append(EngineFailed(f"stack {self._stack}: {text}"))
-                if reasons and not ended.is_set():
-                    self.reason = reasons[0]
-                    _end(process, ended)
-                    return
+    def _ask(self, process: subprocess.Popen[Any], ended: Event, cluster: Reached) -> None:
+        """Ask a cluster again and again whether it is there."""
+        answered = time.monotonic()
+        while not ended.wait(max(INTERVAL, len(self._clusters) / MOST_A_SECOND)):
+            try:
+                cluster.client.identity()
+                answered = time.monotonic()
+            except ClusterUnreachable as error:
+                silent = time.monotonic() - answered
+                if silent > self._grace:
+                    text = f"{error.message} (for {silent:.0f}s)"
+                    self._stop(process, ended, ClusterUnreachable(text))
 
-    def _gone(self, cluster: Reached) -> VelapulumiError | None:
-        """Why a cluster has given no answer for too long; None while it has not."""
-        name = cluster.joined.name
-        try:
-            cluster.client.identity()
-        except ClusterUnreachable as error:
-            silent = time.monotonic() - self._answered[name]
-            if silent > self._grace:
-                return ClusterUnreachable(f"{error.message} (for {silent:.0f}s)")
-        else:
-            self._answered[name] = time.monotonic()
-        return None
+    def _listen(self, process: subprocess.Popen[Any], ended: Event) -> None:
+        """Look again and again whether the engine has told anything."""
+        began = time.monotonic()
+        while not ended.wait(INTERVAL):
+            quiet = time.monotonic() - max(self._heard(), began)
+            if quiet > self._silence:
+                text = f"the engine has told nothing for {quiet:.0f}s and was stopped"
+                self._stop(process, ended, EngineFailed(f"stack {self._stack}: {text}"))
 
-
-def _end(process: subprocess.Popen[Any], ended: Event) -> None:
-    """Have an engine stop, and kill it with its providers when it does not."""
-    for number in (signal.SIGINT, signal.SIGKILL):
-        signal_group(process, number)
-        if ended.wait(WINDING_UP):
-            return
+    def _stop(self, process: subprocess.Popen[Any], ended: Event, reason: VelapulumiError) -> None:
+        """Have the engine stop, and kill it with its providers when it does not; once only."""
+        with self._lock:
+            if self.reason is not None or ended.is_set():
+                return
+            self.reason = reason
+        for number in (signal.SIGINT, signal.SIGKILL):
+            signal_group(process, number)
+            if ended.wait(WINDING_UP):
+                return

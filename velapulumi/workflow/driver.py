@@ -255,6 +255,7 @@ class Driver:
         self._waiting: set[str] = set()
         self._publishing: dict[str, float] = {}
         self.run, self._again = self._taken_up(run)
+        self._were = {name: run.step(name) for name in self._again}
 
     def go(self) -> Conclusion:
         """Run the workflow.
@@ -370,7 +371,8 @@ class Driver:
         return self._settle_running(step, state)
 
     def _settle_pending(self, step: WorkflowStep) -> bool:
-        judgement = judge(self._steps, self.run, step, self._before[step.name], self._context)
+        before = self._before[step.name]
+        judgement = judge(self._steps, self._known_to(step), step, before, self._context)
         if judgement.verdict is Verdict.WAIT:
             return False
         if judgement.verdict is Verdict.SKIP:
@@ -393,6 +395,20 @@ class Driver:
                 self._tell_approved(step, by or "")
             self._note_step(self._entry(Kind.START, step.name))
         return True
+
+    def _known_to(self, step: WorkflowStep) -> Run:
+        """The run as a step's condition sees it.
+
+        What is gone through once more counts as what it was until it has ended again, unless the
+        step waits for it anyway.
+        """
+        own = self._before[step.name] | {step.group}
+        steps = {
+            name: were
+            for name, were in self._were.items()
+            if name not in own and not self.run.step(name).phase.finished
+        }
+        return replace(self.run, steps={**self.run.steps, **steps})
 
     def _settle_suspending(self, step: WorkflowStep, state: StepRun) -> bool:
         by = self._edge.approved(step.name)

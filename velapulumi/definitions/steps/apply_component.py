@@ -1,6 +1,7 @@
 """``apply-component``: deliver one component and wait until it is healthy.
 
-Follows KubeVela v1.10; the workflow itself does it.
+Follows KubeVela v1.10; the workflow itself does it. Inputs of the step are for the component's
+properties.
 """
 
 from __future__ import annotations
