@@ -159,7 +159,8 @@ def test_a_killed_engine_leaves_a_lock_that_is_cleared(project: Project, applica
     assert not lock.exists()
     # the number of a process that is gone may be that of another one meanwhile
     lock.write_text(json.dumps(living | {"timestamp": "2026-01-01T00:00:00Z"}))
-    assert project.run("up", "-f", file).returncode == 4
+    edited = str(project.write(application.replace("port: 8000", "port: 8002")))
+    assert project.run("up", "-f", edited).returncode == 4
     assert not lock.exists()
 
 

@@ -283,7 +283,7 @@ class Cluster:
             answer = self._client.call_api(*request, _request_timeout=self._timeout)
             content = answer.read()
         except (ApiException, HTTPError, OSError, ValueError) as error:
-            raise self._unreachable(_reason(error)) from error
+            raise self._unreachable(_reason(error, self._timeout)) from error
         if answer.status == 404:
             return None
         if answer.status in (409, 422):
@@ -324,10 +324,14 @@ def _version(answer: Mapping[str, Any]) -> ClusterVersion:
     )
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, timeout: float) -> str:
+    from urllib3.exceptions import ConnectTimeoutError, ReadTimeoutError
+
     if isinstance(error, ValueError) and not isinstance(error, OSError):
         return "the request cannot be sent, look at the kubeconfig's token and server"
     inner = getattr(error, "reason", None) or error
+    if type(inner) in (ConnectTimeoutError, ReadTimeoutError):
+        return f"the request timed out after {timeout:g}s"
     text = str(inner).strip().splitlines()
     line = text[0] if text else type(inner).__name__
     return line.rsplit(">: ", 1)[-1].split("): ", 1)[-1]

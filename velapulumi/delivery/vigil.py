@@ -28,7 +28,8 @@ MOST_A_SECOND = 8
 """How many clusters are asked in a second."""
 
 GRACE = (5.0, 30.0)
-"""Least and most seconds for which a cluster may give no answer; between, what an object may take.
+"""Least and most seconds for which a cluster may give no answer: between, half of what an object
+may take.
 
 Restarting an API server takes less.
 """
@@ -59,7 +60,7 @@ class Vigil:
     ) -> None:
         self._stack = stack
         self._clusters = clusters
-        self._grace = min(max(patience, GRACE[0]), GRACE[1])
+        self._grace = min(max(patience / 2, GRACE[0]), GRACE[1])
         self._silence = patience + MARGIN
         self._heard = heard
         self._lock = Lock()

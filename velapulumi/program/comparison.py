@@ -45,7 +45,8 @@ def compare(prepared: Prepared) -> Plan:
         present = held[key].manifest if key in held else None
         wanted[key] = registered(entry.manifest, present, treatment)
         if present is not None:
-            same = _live_alike(wanted[key], prepared.clusters.get(entry.cluster))
+            cluster = prepared.clusters.get(entry.cluster) if is_rendered(entry) else None
+            same = _live_alike(wanted[key], cluster)
             wanted[key] = _sealed_alike(wanted[key], present, same)
     return plan_stage(
         prepared.stage.name,

@@ -19,6 +19,7 @@ from velapulumi.plan.changes import ObjectKey
 from velapulumi.program.desired import Desired
 from velapulumi.program.prepare import Prepared
 from velapulumi.program.record import RecordedObject, StageRecord
+from velapulumi.program.release import LEFT_BEHIND, full_name
 from velapulumi.render import RenderedObject
 from velapulumi.render.rules import NO_WAIT, Treatment, owner_of, registered, sharers_of
 
@@ -41,12 +42,17 @@ class Registration:
         treatment: What the policies say about it.
         manifest: What is registered: for one that is only read, what is there.
         mode: What the engine does with it.
+        retained: Whether the engine forgets it instead of deleting it. What only stays goes on as
+            the last update that had it said.
+        left_behind: Whether it stays in its cluster for good; likewise.
     """
 
     desired: Desired
     treatment: Treatment
     manifest: Mapping[str, Any]
     mode: Mode = Mode.WRITE
+    retained: bool = False
+    left_behind: bool = False
 
     @property
     def entry(self) -> RenderedObject:
@@ -95,6 +101,8 @@ class _Finder:
         self.leftovers: list[Leftover] = []
         self._held = keys_of(record.objects) if record else frozenset()
         self._read = keys_of(record.read) if record else frozenset()
+        self._retained = keys_of(e for e in record.objects if e.retained) if record else ()
+        self._left_behind = record.outputs.get(LEFT_BEHIND) or () if record else ()
         broken = [entry for entry in record.objects if not entry.ready] if record else []
         self._broken = keys_of(broken)
 
@@ -113,7 +121,7 @@ class _Finder:
         elif treatment.read_only:
             self._find_read_only(desired, treatment, cluster)
         elif treatment.frozen and held:
-            self.objects.append(Registration(desired, treatment, entry.manifest, Mode.LEAVE))
+            self.objects.append(_registration(desired, treatment, entry.manifest, Mode.LEAVE))
         else:
             looks = not held or treatment.shared or treatment.kept
             live = cluster.client.read(entry.manifest) if looks else None
@@ -126,11 +134,17 @@ class _Finder:
 
     def _left(self, desired: Desired, treatment: Treatment, key: ObjectKey) -> Registration:
         """An object that stays as it is; one that did not get ready is not waited for again."""
-        manifest = desired.entry.manifest
+        manifest, mode = desired.entry.manifest, Mode.LEAVE
         if key in self._broken:
-            unwatched = with_value_at(NO_WAIT, manifest, "true")
-            return Registration(desired, treatment, unwatched, Mode.UNWATCH)
-        return Registration(desired, treatment, manifest, Mode.LEAVE)
+            manifest, mode = with_value_at(NO_WAIT, manifest, "true"), Mode.UNWATCH
+        return Registration(
+            desired,
+            treatment,
+            manifest,
+            mode,
+            retained=key in self._retained,
+            left_behind=full_name(key) in self._left_behind,
+        )
 
     def _find_read_only(self, desired: Desired, treatment: Treatment, cluster: Reached) -> None:
         manifest = desired.entry.manifest
@@ -173,7 +187,21 @@ class _Finder:
         manifest = registered(manifest, live, treatment)
         if live is not None and not held:
             self.leftovers.append(claim(cluster, live, manifest, adopt=treatment.take_over))
-        self.objects.append(Registration(desired, treatment, manifest))
+        self.objects.append(_registration(desired, treatment, manifest, Mode.WRITE))
+
+
+def _registration(
+    desired: Desired, treatment: Treatment, manifest: Mapping[str, Any], mode: Mode
+) -> Registration:
+    """A rendered object: what becomes of it one day is as its policies say now."""
+    return Registration(
+        desired,
+        treatment,
+        manifest,
+        mode,
+        retained=treatment.never_deleted or treatment.shared,
+        left_behind=treatment.never_deleted,
+    )
 
 
 def is_rendered(entry: RenderedObject) -> bool:

@@ -34,7 +34,7 @@ def special_options(entry: Registration, cluster: Reached | None) -> pulumi.Reso
         place = [metadata["namespace"]] if metadata.get("namespace") else []
         return pulumi.ResourceOptions(id="/".join([*place, metadata["name"]]))
     options = pulumi.ResourceOptions()
-    if treatment.never_deleted or treatment.shared:
+    if entry.retained:
         options.retain_on_delete = True
     if entry.mode in (Mode.LEAVE, Mode.UNWATCH):
         options.ignore_changes = ["*" if entry.mode is Mode.LEAVE else UNWATCHED]
@@ -104,4 +104,4 @@ def _key(entry: Registration) -> ObjectKey:
 
 def left_behind(entries: Iterable[Registration]) -> list[str]:
     """The full names of the objects that are never deleted."""
-    return [full_name(_key(entry)) for entry in entries if entry.treatment.never_deleted]
+    return [full_name(_key(entry)) for entry in entries if entry.left_behind]

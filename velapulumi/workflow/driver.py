@@ -596,8 +596,24 @@ class Driver:
         with self._lock:
             self.run = advance(self.run, entry)
             for name in entry.steps:
-                self._errors.pop(name, None)
+                self._forget(name)
             self._watcher.entry(entry, self.run)
+
+    def _forget(self, name: str) -> None:
+        """A step starts over: what this process knows of its past counts no more."""
+        known: tuple[dict[str, Any], ...] = (
+            self._errors,
+            self._were,
+            self._seen,
+            self._due,
+            self._polls,
+            self._words,
+            self._publishing,
+        )
+        for memory in known:
+            memory.pop(name, None)
+        for names in (self._again, self._waiting, self._told):
+            names.discard(name)
 
     def _take(self, outcome: Outcome) -> None:
         name = outcome.stage if isinstance(outcome, Collected) else outcome.step
