@@ -44,18 +44,20 @@ class Evidence:
     open: tuple[str, ...]
     status: Any
 
-    def same_end(self, other: Evidence) -> str:
-        """Where it differs from another end; empty when it does not."""
-        pairs = {
-            "objects": (self.objects, other.objects),
-            "held": (self.held, other.held),
-            "open": (self.open, other.open),
-            "status": (self.status, other.status),
-        }
-        found = [f"{name}: {a} instead of {b}" for name, (a, b) in pairs.items() if a != b]
+    def difference(self, other: Evidence) -> str:
+        """Where it differs from another end; empty when it does not, and nothing is left over."""
+        found = [f"{name} {a} instead of {b}" for name, a, b in self._pairs(other) if a != b]
         if self.held != self.objects.keys():
             found.append(f"stacks hold {set(self.held)}, there are {set(self.objects)}")
         return "; ".join(found)
+
+    def _pairs(self, other: Evidence) -> Iterator[tuple[str, Any, Any]]:
+        for key in self.objects.keys() | other.objects.keys():
+            yield str(key), self.objects.get(key), other.objects.get(key)
+        yield "held", self.held, other.held
+        yield "open", self.open, other.open
+        for part in ("services", "status", "workflow"):
+            yield part, self.status["status"][part], other.status["status"][part]
 
     def growth(self, before: Evidence) -> dict[Key, int]:
         """How often each object's specification has been changed since, its creation included."""
@@ -66,6 +68,10 @@ class Evidence:
     def replaced(self, before: Mapping[Key, str]) -> set[Key]:
         """The objects which are others than those of the same name before, given as their UIDs."""
         return {key for key, uid in before.items() if self.uids.get(key, uid) != uid}
+
+
+NOTHING = Evidence({}, {}, {}, frozenset(), (), {})
+"""What is there before the first run."""
 
 
 def gather(project: Project, namespace: str, application: str) -> Evidence:
@@ -79,7 +85,10 @@ def gather(project: Project, namespace: str, application: str) -> Evidence:
     found = dict(everything(project, namespace))
     stacks = dict(checkpoints(project, application))
     status = status_document(read_status(find_project(project.root), application))
-    for step in status["status"]["workflow"]["steps"]:
+    workflow = status["status"]["workflow"]
+    for part, name in ((workflow, "startTime"), (workflow, "endTime")):
+        part.pop(name, None)
+    for step in workflow["steps"]:
         del step["id"]
     for service in status["status"]["services"]:
         service.pop("scopes", None)

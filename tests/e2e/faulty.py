@@ -146,10 +146,9 @@ class FaultyServer:
         """Hang."""
         self._mended.wait()
 
-    @property
-    def silent(self) -> bool:
-        """Whether watches that are open tell nothing."""
-        return self._fault is Fault.HANG and self._only is everything
+    def silent(self, method: str, path: str) -> bool:
+        """Whether a request that was passed on, such as a watch, is told nothing more."""
+        return self._fault is Fault.HANG and self._only(method, path)
 
     def answered(self, method: str) -> None:
         """A request has been passed on and answered."""
@@ -251,7 +250,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         while content := response.read1(65536):
-            if self.server.faulty.silent:
+            if self.server.faulty.silent(self.command, self.path):
                 self.server.faulty.wait_until_mended()
                 raise ConnectionAbortedError
             self.wfile.write(b"%x\r\n%b\r\n" % (len(content), content))

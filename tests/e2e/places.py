@@ -1,4 +1,4 @@
-"""Places to deliver an application to, again and again, and what an uninterrupted run leaves there."""
+"""Places to deliver an application to, and what an uninterrupted run leaves there."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Any
 
 from tests.e2e.conftest import PROD, STAGING, Cluster, Project
-from tests.e2e.evidence import Evidence, Key, gather
+from tests.e2e.evidence import NOTHING, Evidence, Key, everything, gather
 from tests.e2e.faulty import FaultyServer, in_front_of
 from tests.e2e.test_failures import wait_for
 
@@ -55,11 +57,13 @@ class Place:
 
     project: Project
     namespace: str
+    text: str
     side: str = LEFT
 
     def write(self, side: str) -> str:
+        """Write the application with one of its contents; gives the file."""
         self.side = side
-        text = APP.replace("NAMESPACE", self.namespace).replace("SIDE", side)
+        text = self.text.replace("NAMESPACE", self.namespace).replace("SIDE", side)
         return str(self.project.write(text))
 
     def up(self, side: str) -> subprocess.CompletedProcess[str]:
@@ -68,6 +72,7 @@ class Place:
     def interrupted(
         self, side: str, where: str, number: int, how: str
     ) -> subprocess.CompletedProcess[str]:
+        """Run an up that is interrupted at one of its entries."""
         command = [sys.executable, str(INTERRUPTED), where, str(number), how]
         return subprocess.run(
             [*command, "up", "-f", self.write(side)],
@@ -79,14 +84,31 @@ class Place:
             timeout=120,
         )
 
+    @contextlib.contextmanager
+    def through(self, cluster: str) -> Iterator[FaultyServer]:
+        """Have a cluster reached through a faulty server."""
+        with in_front_of(self.project.clusters[cluster].kubeconfig) as server:
+            path = self.project.root / "faulty.kubeconfig"
+            path.write_text(server.kubeconfig)
+            done = self.project.run("cluster", "join", str(path), "--name", cluster)
+            assert done.returncode == 0, done.stderr
+            yield server
+
     @property
-    def journal(self) -> Path:
+    def journal_file(self) -> Path:
         return self.project.root / "stacks" / "shop.journal.jsonl"
 
+    def journal(self) -> list[dict[str, Any]]:
+        """The entries of the journal, but one that is just being written."""
+        path = self.journal_file
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith(b"\n")]
+
     def kinds(self) -> list[str]:
-        """The kinds of the journal's entries."""
-        lines = self.journal.read_text().splitlines() if self.journal.exists() else []
-        return [str(json.loads(line)["kind"]) for line in lines]
+        return [entry["kind"] for entry in self.journal()]
+
+    def objects(self) -> dict[Key, dict[str, Any]]:
+        return dict(everything(self.project, self.namespace))
 
     def evidence(self) -> Evidence:
         return gather(self.project, self.namespace, "shop")
@@ -106,8 +128,22 @@ class Whole:
     end: Evidence
     growth: dict[Key, int]
 
+    @classmethod
+    def of(cls, place: Place, side: str, before: Evidence) -> Whole:
+        """Run an application, uninterrupted."""
+        known = len(place.kinds())
+        done = place.up(side)
+        assert done.returncode == 0, done.stderr
+        end = place.evidence()
+        return cls(tuple(place.kinds()[known:]), end, end.growth(before))
 
-NOTHING = Evidence({}, {}, {}, frozenset(), (), {})
+    def problems(self, end: Evidence, before: Evidence = NOTHING) -> str:
+        """What is wrong with the end of another run; empty when nothing is."""
+        problems = end.difference(self.end)
+        growth = end.growth(before)
+        if growth != self.growth:
+            problems += f"; changed {growth} instead of {self.growth}"
+        return problems
 
 
 @dataclass
@@ -116,41 +152,44 @@ class Ground:
 
     Attributes:
         template: A project with both clusters joined.
+        name: What its namespaces begin with.
+        text: The application.
         delivered: Places that have the application and may be edited.
-        first: The first run.
-        edits: The runs that go over to a content.
     """
 
     template: Project
+    name: str
+    text: str = APP
     delivered: SimpleQueue[Place] = field(default_factory=SimpleQueue)
 
-    def __post_init__(self) -> None:
-        place = self.place("whole")
-        self.first = self.whole(place, LEFT, NOTHING)
-        there = self.whole(place, RIGHT, self.first.end)
-        self.edits = {RIGHT: there, LEFT: self.whole(place, LEFT, there.end)}
+    @cached_property
+    def first(self) -> Whole:
+        """The first run."""
+        self.whole = self.place("whole")
+        return Whole.of(self.whole, LEFT, NOTHING)
 
-    def whole(self, place: Place, side: str, before: Evidence) -> Whole:
-        known = len(place.kinds())
-        done = place.up(side)
-        assert done.returncode == 0, done.stderr
-        end = place.evidence()
-        return Whole(tuple(place.kinds()[known:]), end, end.growth(before))
+    @cached_property
+    def edits(self) -> dict[str, Whole]:
+        """The runs that go over to a content."""
+        there = Whole.of(self.whole, RIGHT, self.first.end)
+        return {RIGHT: there, LEFT: Whole.of(self.whole, LEFT, there.end)}
 
-    def place(self, namespace: str) -> Place:
+    def place(self, name: str) -> Place:
         """A fresh place."""
+        namespace = f"{self.name}-{name}".lower()
         root = self.template.root.with_name(namespace)
         shutil.copytree(self.template.root, root)
         for cluster in self.template.clusters.values():
             cluster.kubectl("create", "namespace", namespace)
-        return Place(Project(root, self.template.clusters, self.template.environment), namespace)
+        project = Project(root, self.template.clusters, self.template.environment)
+        return Place(project, namespace, self.text)
 
-    def edited(self, namespace: str) -> Place:
+    def edited(self, name: str) -> Place:
         """A place that has the application."""
         try:
             return self.delivered.get_nowait()
         except Empty:
-            place = self.place(namespace)
+            place = self.place(name)
             done = place.up(LEFT)
             assert done.returncode == 0, done.stderr
             return place
@@ -200,7 +239,9 @@ def working_for(folder: Path) -> Iterator[str]:
 def all_well(cases: Iterable[Callable[[], str]]) -> None:
     """Run cases side by side; each must give no problem."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        problems = [text for text in pool.map(lambda case: case(), cases) if text]
-    assert not problems, "\n".join(problems)
+        well("\n".join(text for text in pool.map(lambda case: case(), cases) if text))
 
 
+def well(problems: str) -> None:
+    """There must be none."""
+    assert not problems, problems

@@ -9,31 +9,39 @@ over.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from queue import Empty, SimpleQueue
+from threading import Event
 
 import pytest
 
-from tests.e2e.conftest import PROD, STAGING, Cluster, Project
-from tests.e2e.evidence import Evidence, Key, everything, gather, uids
-from tests.e2e.test_failures import wait_for
+from tests.e2e.conftest import STAGING, Cluster
+from tests.e2e.evidence import NOTHING, Evidence, uids
+from tests.e2e.faulty import Fault, FaultyServer
+from tests.e2e.places import (
+    LEFT,
+    OTHER,
+    RIGHT,
+    Ground,
+    Place,
+    Whole,
+    all_well,
+    left_running,
+    prepared,
+)
+
 
 @pytest.fixture(scope="module")
 def ground(
     tmp_path_factory: pytest.TempPathFactory, clusters: dict[str, Cluster]
 ) -> Iterator[Ground]:
     with prepared(tmp_path_factory.mktemp("interruptions"), clusters) as template:
-        yield Ground(template)
+        yield Ground(template, "stop")
 
 
 WAYS = [("after", "SIGKILL"), ("before", "SIGKILL"), ("after", "signals"), ("after", "full")]
@@ -76,34 +84,35 @@ def interrupt(
 ) -> str:
     """Interrupt a run and run it again; what is wrong then, empty when nothing is."""
     stopped = place.interrupted(side, where, number, how)
-    expected = exit_code(how, last=number == len(whole.kinds))
-    if stopped.returncode != expected or "Traceback" in stopped.stderr:
-        return f"ended with {stopped.returncode}: {stopped.stderr}"
-    if expected == 1 and f"cannot write {place.project.root}/stacks/" not in stopped.stderr:
-        return f"does not name the file: {stopped.stderr}"
-    if expected == 130 and "[VP900]" not in stopped.stderr:
-        return f"does not say that it was interrupted: {stopped.stderr}"
-    between = uids(dict(everything(place.project, place.namespace)))
+    between = uids(place.objects())
+    problems = stopped_badly(place, stopped, exit_code(how, last=number == len(whole.kinds)))
     done = place.up(side)
     if done.returncode != 0:
-        return f"does not go on, {done.returncode}: {done.stderr}"
-    end = place.evidence()
-    problems = end.same_end(whole.end)
-    if end.growth(before) != whole.growth:
-        problems += f"; changed {end.growth(before)} instead of {whole.growth}"
-    if replaced := end.replaced(between):
-        problems += f"; replaced {replaced}"
-    return problems
+        problems += f"; does not go on: {done.stderr}"
+    else:
+        end = place.evidence()
+        problems += whole.problems(end, before)
+        if replaced := end.replaced(between):
+            problems += f"; replaced {replaced}"
+    return f"{how} {where} entry {number}: {problems}" if problems else ""
+
+
+def stopped_badly(place: Place, stopped: subprocess.CompletedProcess[str], expected: int) -> str:
+    """What is wrong with how an interrupted run ended; empty when nothing is."""
+    words = {1: f"cannot write {place.project.root}/stacks/", 130: "Error [VP900]"}
+    code, text = stopped.returncode, stopped.stderr
+    if code != expected or "Traceback" in text or words.get(expected, "") not in text:
+        return f"ended with {code} instead of {expected}: {text}"
+    return ""
 
 
 def first_case(ground: Ground, where: str, number: int, how: str) -> str:
-    place = ground.place(f"first-{where}-{how}-{number}".lower())
-    whole, way = ground.first, by_turns(how, number)
-    return interrupt(place, LEFT, where, number, way, whole, NOTHING)
+    place = ground.place(f"first-{where}-{how}-{number}")
+    return interrupt(place, LEFT, where, number, by_turns(how, number), ground.first, NOTHING)
 
 
 def edit_case(ground: Ground, where: str, number: int, how: str) -> str:
-    place = ground.edited(f"edit-{where}-{how}-{number}".lower())
+    place = ground.edited(f"edit-{where}-{how}-{number}")
     side, way = OTHER[place.side], by_turns(how, number + 1)
     before = place.evidence()
     problems = interrupt(place, side, where, number, way, ground.edits[side], before)
@@ -130,3 +139,106 @@ def test_an_edit_goes_on(ground: Ground, where: str, how: str) -> None:
         if how == "SIGKILL" or whole.kinds[number - 1] in ONLY_IN_EDITS
     ]
     all_well(partial(edit_case, ground, where, number, how) for number in numbers)
+
+
+@contextlib.contextmanager
+def held(place: Place) -> Iterator[tuple[subprocess.Popen[str], FaultyServer]]:
+    """An up that hangs in the middle of the first stage: some of it is there, nothing is ready."""
+    hung = Event()
+
+    def hang() -> None:
+        server.fail(Fault.HANG, only=lambda method, path: f"/{place.namespace}/" in path)
+        hung.set()
+
+    with place.through(STAGING) as server:
+        server.fail_after(1, hang)
+        running = place.project.start("up", "-f", place.write(LEFT))
+        try:
+            assert hung.wait(60)
+            yield running, server
+        finally:
+            running.kill()
+            running.communicate()
+
+
+def engine_of(place: Place) -> int:
+    """Process number of the engine that works on the first stage."""
+    locks = place.project.root / ".velapulumi/backend/.pulumi/locks/organization/delivery"
+    (lock,) = (locks / "shop.staging").glob("*.json")
+    return int(json.loads(lock.read_text())["pid"])
+
+
+def goes_on(ground: Ground, place: Place) -> None:
+    """Run an up again; it must end as an uninterrupted one."""
+    between = uids(place.objects())
+    done = place.up(LEFT)
+    assert done.returncode == 0, done.stderr
+    end = place.evidence()
+    well(ground.first.problems(end))
+    assert end.replaced(between) == set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_interrupt_winds_up_and_a_second_one_stops_now(
+    ground: Ground, number: signal.Signals
+) -> None:
+    place = ground.place(f"second-{number.name}")
+    with held(place) as (running, server):
+        os.kill(engine_of(place), signal.SIGSTOP)  # it cannot wind up
+        os.kill(running.pid, number)
+        assert running.stderr is not None
+        assert any("once more to stop now" in line for line in running.stderr)
+        assert running.poll() is None
+        os.kill(running.pid, number)
+        _, errors = running.communicate(timeout=10)
+        assert running.returncode == 130, errors
+        assert "Error [VP900]" in errors
+        assert left_running(place.project.root) == []
+        server.mend()
+        goes_on(ground, place)
+
+
+@pytest.mark.parametrize("who", ["engine", "velapulumi", "both"])
+def test_a_killed_process_leaves_nothing_behind(ground: Ground, who: str) -> None:
+    place = ground.place(f"killed-{who}")
+    with held(place) as (running, server):
+        engine = engine_of(place)
+        if who != "velapulumi":
+            os.kill(engine, signal.SIGKILL)
+        if who != "engine":
+            os.kill(running.pid, signal.SIGKILL)
+        _, errors = running.communicate(timeout=10)
+        assert "Traceback" not in errors
+        if who == "engine":
+            assert running.returncode == 1
+            assert "Error [VP301]: stack shop.staging: " in errors
+        else:
+            assert running.returncode == -signal.SIGKILL
+        if who != "both":  # else nobody is left to end the provider but the next run
+            assert left_running(place.project.root) == []
+        server.mend()
+        goes_on(ground, place)
+        assert left_running(place.project.root) == []
+
+
+def test_one_run_at_a_time_of_each_application(ground: Ground) -> None:
+    place = ground.place("alone")
+    with held(place) as (running, _):
+        second = place.project.run("up", "-f", place.write(LEFT))
+        assert second.returncode == 1
+        (owner,) = (place.project.root / ".velapulumi/backend/.velapulumi").glob("*/shop.lock")
+        known = json.loads(owner.read_text())
+        assert known["pid"] == running.pid
+        assert (
+            f"Error [VP304]: application shop is being delivered by {known['by']} "
+            f"(process {running.pid}, up) since {known['since']}\n"
+        ) in second.stderr
+        assert running.poll() is None
+        for cluster in place.project.clusters.values():
+            cluster.kubectl("create", "namespace", f"{place.namespace}-beside")
+        text = place.text.replace("NAMESPACE", f"{place.namespace}-beside").replace("SIDE", "left")
+        beside = place.project.root / "beside.yaml"
+        beside.write_text(text.replace("name: shop", "name: other"))
+        done = place.project.run("up", "-f", str(beside))
+        assert done.returncode == 0, done.stderr
+        assert running.poll() is None

@@ -93,10 +93,10 @@ class Applier:
         self._warn(prepared)
         prepared.check_promotion()
         changed, broken = self._round(prepared, errand, intent)
-        if broken:
+        while broken:
             failed |= broken
             left_out = self._prepare(errand, run, errand.lost | failed.keys())
-            self._round(left_out, errand, intent)
+            _, broken = self._round(left_out, errand, intent)
         pending = prepared.holding.pending
         self._entries[errand.step.name] = [
             desired.entry for desired in prepared.desired if is_rendered(desired.entry)
@@ -275,16 +275,18 @@ class Applier:
     def _where(
         self, prepared: Prepared, errand: Errand, listener: Listener, error: EngineFailed
     ) -> dict[str, VelapulumiError]:
-        """The clusters that the engine failed on, and why.
+        """The clusters that the engine failed on, and why; those left out are none of them.
 
         Raises:
             EngineFailed: It did not fail on single clusters.
             Unhealthy: An object did not get ready on the only cluster.
         """
         record = read_record(prepared.application.project, prepared.stack)
-        broken = [entry for entry in record.objects if not entry.ready] if record else []
+        names = [name for name in prepared.stage.clusters if name not in prepared.without]
+        held = record.objects if record else ()
+        broken = [entry for entry in held if not entry.ready and entry.cluster in names]
         found: dict[str, VelapulumiError] = {}
-        for name in prepared.stage.clusters:
+        for name in names:
             objects = [(e.cluster, e.manifest) for e in broken if e.cluster == name]
             if objects:
                 services = read_services(

@@ -95,7 +95,9 @@ def deliver(
         reporter.warning(warning)
     _check_placements(application)
     interrupts = Interrupts(lambda: reporter.progress("", STOPPING))
+    journal = Journal(project.journal_file(application.name))
     with running(project, application.name, "up"), interrupts.handled():
+        journal.read()  # from here on it tells what others add
         application = application.reread()
         if application.run.terminated:
             raise RunEnded(
@@ -104,7 +106,7 @@ def deliver(
             )
         reporter.begins(application)
         try:
-            conclusion = _run(application, reporter, interrupts, timeout)
+            conclusion = _run(application, journal, reporter, interrupts, timeout)
         finally:
             reporter.ends()
     failure = failure_of(application.name, str(application.revision), conclusion)
@@ -114,11 +116,13 @@ def deliver(
 
 
 def _run(
-    application: Application, reporter: Reporter, interrupts: Interrupts, timeout: float | None
+    application: Application,
+    journal: Journal,
+    reporter: Reporter,
+    interrupts: Interrupts,
+    timeout: float | None,
 ) -> Conclusion:
     limits = limits_of(application.loaded, timeout)
-    journal = Journal(application.project.journal_file(application.name))
-    journal.read()
     note = record(application, journal)
     edge = ClusterEdge(application, journal, reporter, interrupts, limits)
     run = application.run

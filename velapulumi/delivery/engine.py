@@ -36,6 +36,7 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.delivery.events import Listener
 from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.delivery.locks import clear_stale_lock
+from velapulumi.delivery.sessions import end_session
 from velapulumi.delivery.vigil import Vigil
 from velapulumi.errors import EngineFailed, Interrupted, StackLocked, VelapulumiError
 from velapulumi.plan.changes import ObjectKey
@@ -237,6 +238,7 @@ class _Command(PulumiCommand):
             watched = self.vigil.over(process) if self.vigil else nullcontext()
             with self._interrupts.running(process), watched:
                 code = process.wait()
+            end_session(process.pid)
             out.seek(0)
             err.seek(0)
             result = CommandResult(stdout=out.read(), stderr=err.read(), code=code)

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any
 
+from velapulumi.delivery.sessions import end_session
 from velapulumi.errors import Interrupted
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -66,7 +67,9 @@ class Interrupts:
 
 
 def signal_group(process: subprocess.Popen[Any], number: int) -> None:
-    """Send a signal to the group that a process leads; nothing when it has ended."""
+    """Send a signal to the group that a process leads; SIGKILL to its whole session."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
+    if number == signal.SIGKILL:
+        end_session(process.pid)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+from velapulumi.delivery.sessions import end_session
 from velapulumi.errors import StackLocked
 from velapulumi.program.stacks import file_backend
 from velapulumi.project import Project, StackName
@@ -55,23 +56,43 @@ def _released(path: Path) -> bool:
         if owner["hostname"] != socket.gethostname():
             return False
         pid = int(owner["pid"])
-        os.kill(pid, 0)
-        if _began(pid) > datetime.fromisoformat(owner["timestamp"]).timestamp() + _SLACK:
-            raise ProcessLookupError  # the number has gone to another process
+        if not _lives(pid):
+            end_session(pid)
+        elif _began(pid) <= datetime.fromisoformat(owner["timestamp"]).timestamp() + _SLACK:
+            return False
     except FileNotFoundError:
-        return True
-    except ProcessLookupError:
-        path.unlink(missing_ok=True)
         return True
     except (ValueError, KeyError, TypeError, OverflowError, PermissionError):
         return False
-    return False
+    path.unlink(missing_ok=True)
+    return True
+
+
+def _lives(pid: int) -> bool:
+    """Whether there is a process of that number, perhaps another one by now.
+
+    One that has ended does not live when nobody takes note of it, as in a container without an
+    init.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return _state(pid)[:1] != ["Z"]
+
+
+def _state(pid: int) -> list[str]:
+    """What the kernel tells of a process after its name; nothing where it does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def _began(pid: int) -> float:
     """When a process began, in seconds since 1970; 0 where that cannot be told."""
     try:
-        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        ticks = int(_state(pid)[19])
         booted = time.time() - float(Path("/proc/uptime").read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return 0

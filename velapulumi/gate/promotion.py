@@ -31,7 +31,7 @@ def missing(
         workflow: The application's workflow.
         step: The step that is to deliver.
         revision: What it is to deliver, ``<application>-v<N>:<hash>``.
-        states: State of the delivering steps before it, by name.
+        states: State of the delivering steps it waits for, by name.
         approved: Whether the step of that name is approved for this very revision.
         run: What the journal tells of the run.
 
@@ -45,7 +45,7 @@ def missing(
         reasons.append("the workflow is suspended")
     before = waits_for(workflow.steps, step)
     for earlier in workflow.steps:
-        if earlier is step and step.gate and not approved(step.name):
+        if earlier.name == step.name and step.gate and not approved(step.name):
             reasons.append(f"step {step.name} is not approved for {revision}")
         if earlier.name not in before:
             continue

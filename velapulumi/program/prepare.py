@@ -44,6 +44,7 @@ from velapulumi.render import Loaded, load, parse, render_environment
 from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.progress import StageState
 from velapulumi.workflow.revision import Revision, revision_of
+from velapulumi.workflow.rules import waits_for
 from velapulumi.workflow.run import Run, run_of
 from velapulumi.workflow.stages import Stage, Workflow, workflow_of
 from velapulumi.workflow.steps import WorkflowStep
@@ -170,7 +171,7 @@ class Prepared:
         stage: The stage.
         step: The step.
         clusters: The stage's clusters and those of the stages before it, or before the later step
-            which the stage has come to already.
+            which the stage has come to already, and of all that its steps wait for.
         only: The clusters that shall have what the step delivers now; None for all of them.
         without: Clusters that are left as they are, as they cannot be used.
         collecting: Whether what the application does not deliver any more is to be deleted.
@@ -305,27 +306,39 @@ class Prepared:
             str(application.revision),
             {
                 step.name: step_state(
-                    application.records[step.stage],
+                    application.records[step.stage or ""],
                     step.name,
                     self.clusters,
                     application.catalog,
                     application.lost(step.name),
                 )
-                for step in application.workflow.before(self.step.name)
-                if step.stage is not None
+                for step in _delivering_before(application.workflow, self.step)
             },
             application.approved,
             application.run,
         )
-        return (*reasons, *self._waves)
+        return (*reasons, *self._skipped, *self._waves)
+
+    @property
+    def _is_held(self) -> bool:
+        """Whether the stage holds what the step delivers of this revision already."""
+        record = self.application.records[self.stage.name]
+        held = record.steps.get(self.step.name) if record else None
+        return held == str(self.application.revision)
+
+    @property
+    def _skipped(self) -> tuple[str, ...]:
+        """That the run has skipped the step."""
+        skipped = self.application.run.step(self.step.name).phase is StepPhase.SKIPPED
+        if not skipped or self._is_held:
+            return ()
+        return (f"step {self.step.name} is skipped in this run",)
 
     @property
     def _waves(self) -> tuple[str, ...]:
         """That the step goes over its clusters in waves, where all shall have it at once."""
-        record = self.application.records[self.stage.name]
-        held = record.steps.get(self.step.name) if record else None
         waves = self.application.workflow.rollouts[self.step.name].waves
-        if self.only is not None or len(waves) < 2 or held == str(self.application.revision):
+        if self.only is not None or len(waves) < 2 or self._is_held:
             return ()
         return (f"step {self.step.name} goes in waves, `velapulumi up` does that",)
 
@@ -426,7 +439,7 @@ def prepare(
         stage: The stage.
         known: Clusters that were reached already.
         step: The step to deliver; the stage's first that has not delivered the revision yet, or
-            its last, when not given.
+            its last, when not given. One that the run has skipped is passed over.
         only: The clusters that shall have what the step delivers now; None for all of them.
         without: Clusters that are left as they are.
         collecting: Whether what the application does not deliver any more is to be deleted.
@@ -442,9 +455,12 @@ def prepare(
         )
     step = step or _next_step(application, stages[stage])
     names = set(stages[stage].clusters) - without
-    for earlier in application.workflow.before(stages[stage].steps[-1].name):
-        if earlier.stage is not None:
-            names |= set(stages[earlier.stage].clusters)
+    last = stages[stage].steps[-1]
+    needed = [
+        *(each for each in application.workflow.before(last.name) if each.stage is not None),
+        *_delivering_before(application.workflow, *stages[stage].steps),
+    ]
+    names |= {name for each in needed for name in stages[each.stage or ""].clusters}
     clusters: dict[str, Reached | VelapulumiError] = dict(known or {})
     clusters |= reach(application.project, names - clusters.keys())
     return Prepared(application, stages[stage], step, clusters, only, without, collecting)
@@ -494,12 +510,20 @@ def _has_namespace(reached: Reached, name: str) -> bool:
         return True
 
 
+def _delivering_before(workflow: Workflow, *steps: WorkflowStep) -> tuple[WorkflowStep, ...]:
+    """The delivering steps that some wait for; in the mode DAG the file may have them later."""
+    names = frozenset[str]().union(*(waits_for(workflow.steps, step) for step in steps))
+    return tuple(each for each in workflow.steps if each.stage and each.name in names)
+
+
 def _next_step(application: Application, stage: Stage) -> WorkflowStep:
     record = application.records[stage.name]
     held = record.steps if record else {}
     revision = str(application.revision)
-    pending = (step for step in stage.steps if held.get(step.name) != revision)
-    return next(pending, stage.steps[-1])
+    run = application.run
+    going = [s for s in stage.steps if run.step(s.name).phase is not StepPhase.SKIPPED]
+    pending = (step for step in going if held.get(step.name) != revision)
+    return next(pending, (going or stage.steps)[-1])
 
 
 def _with_records(project: Project, file: Path, loaded: Loaded) -> Application:

@@ -254,6 +254,7 @@ class Driver:
         self._told: set[str] = set()
         self._waiting: set[str] = set()
         self._publishing: dict[str, float] = {}
+        self._secret: set[str] = set()
         self.run, self._again = self._taken_up(run)
         self._were = {name: run.step(name) for name in self._again}
 
@@ -550,6 +551,8 @@ class Driver:
 
     def _begin_collecting(self) -> None:
         """Delete what is not delivered any more, once every step has succeeded."""
+        if self.run.suspended or self.run.terminated:
+            return
         phases = {self.run.step(step.name).phase for step in self._steps}
         if self._busy or not all(phase.finished for phase in phases) or not self._collects:
             return
@@ -714,8 +717,10 @@ class Driver:
                 message = f"it has no value for its output {output.name}: {error}"
                 self._end(step.name, StepPhase.FAILED, Reason.OUTPUT, message)
                 return
-        if result.secret:
-            self.run = replace(self.run, values={**self.run.values, **values})
+        if result.secret or any(item.from_ in self._secret for item in step.inputs):
+            self._secret |= values.keys()
+            with self._lock:
+                self.run = replace(self.run, values={**self.run.values, **values})
             values = {}
         self._end(step.name, StepPhase.SUCCEEDED, None, result.message, values)
 
@@ -756,9 +761,20 @@ class Driver:
 
 
 def begun_anew(workflow: Workflow, run: Run) -> Iterable[str]:
-    """The steps which start over when a run that has failed is run again."""
-    names = {name for failed in run.failed for name in starting_over(workflow.steps, failed)}
+    """The steps which start over when a run that has failed is run again.
+
+    Of a group those sub-steps stay as they are that have succeeded.
+    """
+    roots = {root for failed in run.failed for root in _left_of(workflow, run, failed)}
+    names = {name for root in roots for name in starting_over(workflow.steps, root)}
     return (step.name for step in workflow.steps if step.name in names)
+
+
+def _left_of(workflow: Workflow, run: Run, name: str) -> tuple[str, ...]:
+    """What has not succeeded of a failed step: of a group its sub-steps, or itself as a whole."""
+    parts = members(workflow.steps, workflow.step(name))
+    left = (part.name for part in parts if run.step(part.name).phase is not StepPhase.SUCCEEDED)
+    return tuple(left) or (name,)
 
 
 def _others(state: StepRun, phase: ClusterPhase) -> tuple[str, ...]:

@@ -124,6 +124,8 @@ def run_of(entries: Iterable[Entry], revision: str, number: int) -> Run:
 def advance(run: Run, entry: Entry) -> Run:
     """The run after one more entry of its journal."""
     match entry.kind:
+        case Kind.BEGIN if (entry.revision, entry.run) == (run.revision, run.number):
+            return run if run.began is not None else replace(run, began=entry.at)
         case Kind.BEGIN:
             return Run(entry.revision, entry.run, entry.at)
         case Kind.SUSPEND:
