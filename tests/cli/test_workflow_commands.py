@@ -30,6 +30,7 @@ from tests.unit.helpers import (
     suspend,
 )
 from velapulumi.cli import cli
+from velapulumi.cli.workflow.story import story_of
 from velapulumi.clusters.registry import Registry
 from velapulumi.delivery.deliver import Outcome
 from velapulumi.delivery.runlock import holder, running
@@ -39,11 +40,13 @@ from velapulumi.gate.journal import Journal, told
 from velapulumi.plan.changes import ObjectKey
 from velapulumi.program.prepare import read_application
 from velapulumi.project import Project, StackName
-from velapulumi.render import render_environment
-from velapulumi.workflow.driver import Conclusion
+from velapulumi.render import load, render_environment
+from velapulumi.workflow.driver import Conclusion, Limits
 from velapulumi.workflow.entries import ClusterPhase, Entry, Kind
 from velapulumi.workflow.phases import Reason, StepPhase
 from velapulumi.workflow.run import Run, run_of
+from velapulumi.workflow.simulation import Scenario, play
+from velapulumi.workflow.stages import workflow_of
 from velapulumi.workflow.steps import WorkflowStep
 
 NOON = 1893499200.0  # 2030-01-01T12:00:00Z
@@ -1075,3 +1078,15 @@ def test_a_delivery_that_fails_ends_the_rollback(
     assert found.err.endswith("Error [VP000]: it broke\nNext: mend it\n")
     assert "still holds" not in found.err
     assert len(made.files) == 1
+
+
+def test_a_failed_run_is_told_in_words() -> None:
+    seed = Path(__file__).parents[2] / "examples" / "01-seed" / "app.yaml"
+    workflow = workflow_of(load(seed))
+    sick = Scenario(sick=frozenset({("cluster-staging", "deploy-staging")}))
+    played = play(workflow, "example-app-v1:0123456789abcdef", sick, Limits())
+    assert [told.text for told in story_of(workflow.steps, played.entries)][-3:] == [
+        "skipped, as staging did not succeed",
+        "skipped, as staging did not succeed",
+        "the workflow has failed",
+    ]

@@ -33,6 +33,7 @@ from tests.e2e.places import (
     all_well,
     left_running,
     prepared,
+    well,
 )
 
 

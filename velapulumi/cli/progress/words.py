@@ -19,8 +19,8 @@ _READY = re.compile(r"Ready:(\d+)/(\d+)")
 
 def title_of(workflow: Workflow, step: WorkflowStep) -> str:
     """How people call a step: as its stage when it is the stage's only one, else by its name."""
-    alone = step.stage is not None and len(workflow.stages[step.stage].steps) == 1
-    return step.stage if step.stage is not None and alone else step.name
+    sharing = [each for each in workflow.steps if each.stage == step.stage]
+    return step.stage if step.stage is not None and len(sharing) == 1 else step.name
 
 
 def begun_again(workflow: Workflow, run: Run) -> Run:
