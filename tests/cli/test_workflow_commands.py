@@ -882,6 +882,23 @@ def test_rollback_shows_asks_and_delivers_the_kept_file(
     assert delivery.files == [project.revision_file("shop", "shop-v1").resolve()]
 
 
+def test_rollback_names_a_stage_whose_last_delivery_did_not_finish(
+    project: Project, versions: list[str], delivery: Delivery
+) -> None:
+    delivered(project, "busybox:1")
+    application = read_application(project, project.root / "app.yaml")
+    held = application.records["go"]
+    assert held is not None
+    pending = [
+        resource(each.cluster, each.manifest, initErrors=["no pod"]) for each in held.objects
+    ]
+    old = deployment(*pending, revision=versions[0], steps=held.steps)
+    store(project, StackName("shop", "go"), old)  # an update that failed keeps what was before
+    found = run("workflow", "rollback", "shop", "--revision", "shop-v1", "-y")
+    assert "nothing changes" not in found.err
+    assert "go: goes on with what did not finish or was deleted" in found.err.splitlines()
+
+
 def test_rollback_to_a_named_revision(
     project: Project, versions: list[str], delivery: Delivery
 ) -> None:

@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from velapulumi.cli.doctor import doctor
 from velapulumi.cli.playground import playground
 from velapulumi.playground import golang, resolve
+from velapulumi.playground.clusters import ClusterStatus
+from velapulumi.playground.progress import duration
 
 from .conftest import Script
 
@@ -81,3 +83,23 @@ def test_status_lists_clusters(tmp_path: Path) -> None:
         ["NAME", "STATE", "SERVER"],
         ["one", "stopped", "https://127.0.0.1:22040"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.44, "0.4s"), (9.94, "9.9s"), (9.97, "10s"), (185, "3m05s")]
+)
+def test_times_of_progress_lines(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_up_says_how_to_join_the_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "velapulumi.playground.clusters.Playground.up",
+        lambda *_: [ClusterStatus("one", "running", "https://127.0.0.1:1")],
+    )
+    result = CliRunner().invoke(playground, ["up", "one"])
+    assert result.exit_code == 0, result.output
+    assert result.stderr == (
+        "Next: velapulumi playground kubeconfig one > one.kubeconfig\n"
+        "then: velapulumi cluster join one.kubeconfig --name one\n"
+    )

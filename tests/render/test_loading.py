@@ -356,3 +356,26 @@ def test_two_components_may_make_the_same_object_but_not_different_ones() -> Non
     (problem,) = caught.value.problems
     assert problem.message == "ConfigMap x is rendered by component a too"
     assert problem.path == "spec.components[1]"
+
+
+def test_whether_somebody_must_approve_is_no_value_of_a_step() -> None:
+    text = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: shop}
+spec:
+  components: [{name: web, type: worker, properties: {image: i}}]
+  policies: [{name: east, type: topology, properties: {clusters: [east]}}]
+  workflow:
+    steps:
+    - {name: say, type: run, properties: {command: [echo]}, outputs: [{name: x, valueFrom: code}]}
+    - name: go
+      type: deploy
+      inputs: [{from: x, parameterKey: auto}]
+      properties: {policies: [east]}
+"""
+    with pytest.raises(InvalidApplication) as caught:
+        parse(text, "app.yaml")
+    assert [problem.message for problem in caught.value.problems] == [
+        "whether somebody must approve has to stand in the file"
+    ]

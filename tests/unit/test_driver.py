@@ -126,3 +126,26 @@ def test_a_step_that_starts_over_does_so_at_once_and_in_the_journal() -> None:
     assert [entry.kind for entry in after] == [Kind.START, Kind.ACT, Kind.END]
     assert after[-1].at == edge.restarted.at + ACTING
     assert (end.errors, phases(end.run)["call"]) == ((), StepPhase.SUCCEEDED)
+
+
+class Answered(VirtualEdge):
+    """Has each acting step publish one thing."""
+
+    def act(self, step: WorkflowStep, run: Run) -> None:
+        self._later(ACTING, Acted(step.name, Done("well", {"response": {"token": "x"}})))
+
+
+def test_an_output_that_is_not_there_is_told_beside_what_is() -> None:
+    asking = workflow(
+        "    - name: ask\n"
+        "      type: request\n"
+        '      properties: {url: "http://127.0.0.1:1"}\n'
+        "      outputs: [{name: word, valueFrom: output.token}]\n"
+    )
+    edge = Answered(asking, REVISION, Scenario(), LIMITS, World())
+    end = Driver(asking, Run(REVISION, 1), edge, lambda _: None, Unwatched(), LIMITS).go()
+    ask = end.run.step("ask")
+    assert (ask.phase, ask.reason) == (StepPhase.FAILED, Reason.OUTPUT)
+    assert ask.message == (
+        "its output word has no value: output is not there; the step publishes: response"
+    )

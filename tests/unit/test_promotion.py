@@ -156,7 +156,11 @@ def test_before_a_condition_steps_need_only_have_ended(
 ) -> None:
     last = deploy("prod", condition="status.call.failed")
     phases = {} if phase is None else {"call": phase}
-    assert (reasons(by_hand("call"), last, phases=phases) == ()) is open_
+    begun = {**phases, "deploy-prod": StepPhase.RUNNING}
+    assert (reasons(by_hand("call"), last, phases=begun) == ()) is open_
+    # by hand nobody has evaluated the condition
+    text = "whether step deploy-prod runs is decided by `velapulumi up`"
+    assert text in reasons(by_hand("call"), last, phases=phases)
 
 
 def test_a_condition_does_not_stand_for_the_steps_own_approval() -> None:

@@ -98,6 +98,16 @@ def test_a_cluster_that_comes_back_in_time_is_forgiven() -> None:
     assert made.reason is None
 
 
+def test_only_clusters_that_are_concerned_are_asked_in_the_end() -> None:
+    clusters = [Cluster("east", 10**6), Cluster("west", 0)]
+    made = Vigil(STACK, cast("list[Reached]", clusters), 0.0, time.monotonic)
+    assert made.gone(lambda name: name == "east") is None
+    assert clusters[1].asked == 0
+    error = made.gone(lambda name: True)
+    assert error is not None
+    assert error.message == "cluster west cannot be reached: gone"
+
+
 def test_an_engine_that_ends_by_itself_is_not_spoken_of() -> None:
     made, engine = watched("print('ready', flush=True)", Cluster("east", 0))
     assert made.reason is None

@@ -34,7 +34,14 @@ def up(names: Sequence[str]) -> None:
     """
     from velapulumi.playground.clusters import DEFAULT_NAMES, Playground
 
-    _show(Playground().up(names or DEFAULT_NAMES), "table")
+    clusters = Playground().up(names or DEFAULT_NAMES)
+    _show(clusters, "table")
+    name = clusters[0].name
+    click.echo(
+        f"Next: velapulumi playground kubeconfig {name} > {name}.kubeconfig\n"
+        f"then: velapulumi cluster join {name}.kubeconfig --name {name}",
+        err=True,
+    )
 
 
 @playground.command()

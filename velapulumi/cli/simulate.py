@@ -159,6 +159,7 @@ def _scenario(
 
     clusters = {name for stage in workflow.stages.values() for name in stage.clusters}
     acting = [step.name for step in workflow.steps if step.acts]
+    timed = [step.name for step in workflow.steps if step.gate and step.duration is not None]
     gates = [step.name for step in workflow.steps if step.gate and step.duration is None]
     sick, broken = set(), set()
     for text in failures:
@@ -179,6 +180,11 @@ def _scenario(
     for cluster in unreachable:
         _known("cluster", cluster, clusters)
     for step in reject:
+        if step in timed:
+            raise UsageProblem(
+                f"step {step} goes on by itself when its duration is over, so it needs no approval",
+                next_step=f"Steps that need one: {', '.join(gates) or 'none'}.",
+            )
         _known("step that waits for approval", step, gates)
     return Scenario(frozenset(sick), frozenset(broken), frozenset(unreachable), frozenset(reject))
 

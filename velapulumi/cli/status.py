@@ -86,7 +86,8 @@ def _of_steps(standing: Standing) -> Iterator[tuple[str, str | None]]:
             )
         elif state.phase is StepPhase.FAILED:
             why = run.message or str(run.reason or "")
-            yield f"Step {step.name} has failed{f': {why}' if why else ''}", "red"
+            last = f"The last delivery of step {step.name} has failed"
+            yield f"Step {step.name} has failed: {why}" if why else last, "red"
         elif state.phase is StepPhase.RUNNING and run.errors:
             times = "once" if run.errors == 1 else f"{run.errors} times"
             yield f"Step {step.name} went wrong {times} and is tried again: {run.message}", "yellow"

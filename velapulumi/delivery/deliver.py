@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,7 @@ from velapulumi.errors import (
     UsageProblem,
     VelapulumiError,
 )
+from velapulumi.gate.file import update_gate
 from velapulumi.gate.journal import Journal
 from velapulumi.program.prepare import Application, read_application
 from velapulumi.program.stacks import read_record
@@ -130,6 +131,7 @@ def _run(
         steps = tuple(begun_anew(application.workflow, run))
         entry = Entry(at=edge.now(), kind=Kind.RESTART, steps=steps)
         note(entry)
+        _withdraw(application, set(steps) - set(run.failed))
         run = advance(run, entry)
         reporter.entry(entry, run)
     driver = Driver(
@@ -142,6 +144,15 @@ def _run(
         context_of(application.loaded, application.revision.name),
     )
     return driver.go()
+
+
+def _withdraw(application: Application, steps: Set[str]) -> None:
+    """Take back the approvals of steps that start over without having failed themselves.
+
+    What was approved of a step that has failed is still to be done.
+    """
+    path = application.project.gate_file(application.name)
+    update_gate(path, application.name, lambda gate: gate.withdraw(steps))
 
 
 def limits_of(loaded: Loaded, timeout: float | None = None) -> Limits:
@@ -195,7 +206,8 @@ def failure_of(name: str, revision: str, conclusion: Conclusion) -> VelapulumiEr
     if conclusion.errors and (run.failed or not conclusion.lost):
         return conclusion.errors[0]
     if run.failed:
-        texts = (f"{step}: {run.step(step).message}" for step in run.failed)
+        told = {step: run.step(step).message for step in run.failed}
+        texts = [f"{step}: {message}" for step, message in told.items() if message] or told
         return StepFailed(f"the workflow of {name} has failed at {'; '.join(texts)}")
     if conclusion.lost and not (conclusion.waiting or run.suspended):
         places = "; ".join(f"{step} on {', '.join(lost)}" for step, lost in conclusion.lost.items())

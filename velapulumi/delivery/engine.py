@@ -176,6 +176,8 @@ class Engine:
                 raise vigil.reason from error
             if failure:
                 raise failure[0] from None
+            if gone := vigil.gone(self._listener.errors_of):
+                raise gone from error
             raise EngineFailed(
                 f"stack {stack}: {self._listener.errors or _last_words(error)}"
             ) from error

@@ -14,6 +14,7 @@ from velapulumi.gate.file import RecordedRevision
 from velapulumi.plan.changes import Action, Change, ObjectKey, Plan, plan_stage
 from velapulumi.program.comparison import compare
 from velapulumi.program.prepare import Application, Clusters, prepare, read_application
+from velapulumi.program.record import StageRecord
 from velapulumi.program.registration import is_rendered
 from velapulumi.program.stacks import read_record
 from velapulumi.program.standing import Standing, read_standing
@@ -30,7 +31,8 @@ class Rollback:
         application: The application, as its kept file describes it.
         before: The revision that is current now, ``<application>-v<N>:<hash>``.
         source: What that was delivered from; None when it is not told.
-        plans: What changes in each stage where anything does, in order; stages that go come last.
+        plans: What changes in each stage where anything does, in order; stages that go come last. A
+            stage whose last delivery did not finish is among them even without a known change.
     """
 
     application: Application
@@ -144,8 +146,13 @@ def _plans(application: Application) -> Iterator[Plan]:
     made = {change.key for change in changes if change.action is Action.CREATE}
     for name, stage in found.items():
         left = tuple(stage[key] for key in sorted(stage) if not _is_handed_over(stage[key], made))
-        if left:
+        if left or _is_unfinished(application.records.get(name)):
             yield Plan(name, left)
+
+
+def _is_unfinished(record: StageRecord | None) -> bool:
+    """Whether the last delivery to a stage has failed half way, so its record may be behind."""
+    return record is not None and bool(record.objects) and not record.steps
 
 
 def _changes(application: Application, stage: str) -> dict[ObjectKey, Change]:

@@ -83,6 +83,20 @@ class Vigil:
         finally:
             ended.set()
 
+    def gone(self, concerns: Callable[[str], object]) -> ClusterUnreachable | None:
+        """Why a cluster does not answer now; None when all do.
+
+        Args:
+            concerns: Whether a cluster of that name is asked at all.
+        """
+        for cluster in self._clusters:
+            if concerns(cluster.joined.name):
+                try:
+                    cluster.client.identity()
+                except ClusterUnreachable as error:
+                    return error
+        return None
+
     def _ask(self, process: subprocess.Popen[Any], ended: Event, cluster: Reached) -> None:
         """Ask a cluster again and again whether it is there."""
         answered = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from velapulumi.spec import GROUP
+from velapulumi.spec import ALWAYS, GROUP
 from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.progress import StageState
 from velapulumi.workflow.rules import waits_for
@@ -43,6 +43,8 @@ def missing(
         reasons.append("the workflow is terminated")
     if run.suspended:
         reasons.append("the workflow is suspended")
+    if step.condition not in ("", ALWAYS) and run.step(step.name).phase is StepPhase.PENDING:
+        reasons.append(f"whether step {step.name} runs is decided by `velapulumi up`")
     before = waits_for(workflow.steps, step)
     for earlier in workflow.steps:
         if earlier.name == step.name and step.gate and not approved(step.name):

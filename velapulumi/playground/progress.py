@@ -13,7 +13,7 @@ Report = Callable[[str], None]
 
 def duration(seconds: float) -> str:
     """A time span for people: ``0.4s``, ``12s``, ``3m05s``."""
-    if seconds < 10:
+    if round(seconds, 1) < 10:
         return f"{seconds:.1f}s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"

@@ -26,6 +26,7 @@ from velapulumi.render.rules import NO_RULES, Rules, refusals, remarks
 from velapulumi.render.steps import every_step, read_step
 from velapulumi.render.surroundings import NOTHING_ELSE, Surroundings
 from velapulumi.render.targets import (
+    DEPLOY,
     ENV_BINDING,
     OVERRIDE,
     Policies,
@@ -284,6 +285,10 @@ class _Loader:
             message = f"a step of type {step.type} is not run here: {advice}"
             self._notes.obstacles.append(((*path, "type"), message))
             return
+        for index, item in enumerate(step.inputs if step.type == DEPLOY else ()):
+            if item.parameter_key == "auto":
+                place = (*path, "inputs", index, "parameterKey")
+                self._notes.problem(place, "whether somebody must approve has to stand in the file")
         definition, reason = find_or_explain(
             self._surroundings.catalog, StepDefinition, step.type, "workflow step"
         )

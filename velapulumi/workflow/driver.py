@@ -714,7 +714,10 @@ class Driver:
                     text = f"it has no {error} yet, for its output {output.name}"
                     self._wait(step, text, self._polls[step.name])
                     return
-                message = f"it has no value for its output {output.name}: {error}"
+                message = f"its output {output.name} has no value: {error}"
+                if isinstance(error, NotThere):
+                    known = ", ".join(sorted(result.values)) or "nothing"
+                    message += f" is not there; the step publishes: {known}"
                 self._end(step.name, StepPhase.FAILED, Reason.OUTPUT, message)
                 return
         if result.secret or any(item.from_ in self._secret for item in step.inputs):
