@@ -31,13 +31,13 @@ from velapulumi.program.prepare import Application
 from velapulumi.project import Project
 from velapulumi.render import Surroundings, parse
 from velapulumi.render.surroundings import ClusterFacts
-from velapulumi.workflow.driver import (
+from velapulumi.workflow.driver import Driver
+from velapulumi.workflow.edge import (
     Acted,
     Applied,
     Broken,
     Collected,
     Conclusion,
-    Driver,
     Limits,
     Observed,
     Outcome,

@@ -41,7 +41,7 @@ from velapulumi.plan.changes import ObjectKey
 from velapulumi.program.prepare import read_application
 from velapulumi.project import Project, StackName
 from velapulumi.render import load, render_environment
-from velapulumi.workflow.driver import Conclusion, Limits
+from velapulumi.workflow.edge import Conclusion, Limits
 from velapulumi.workflow.entries import ClusterPhase, Entry, Kind
 from velapulumi.workflow.phases import Reason, StepPhase
 from velapulumi.workflow.run import Run, run_of

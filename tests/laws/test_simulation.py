@@ -15,7 +15,8 @@ from velapulumi.delivery.apply import Errand
 from velapulumi.delivery.edge import ClusterEdge, _outcome_of
 from velapulumi.errors import ClusterUnreachable, Unhealthy, VelapulumiError
 from velapulumi.gate.journal import Journal
-from velapulumi.workflow.driver import Acted, Applied, Conclusion, Driver, Limits, Outcome
+from velapulumi.workflow.driver import Driver
+from velapulumi.workflow.edge import Acted, Applied, Conclusion, Limits, Outcome
 from velapulumi.workflow.entries import ClusterPhase, Entry, Kind
 from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.rollout import Observation, Rollout, Wave

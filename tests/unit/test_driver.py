@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from velapulumi.definitions import Done, StepError
 from velapulumi.render import parse
-from velapulumi.workflow.driver import RETRIES, Acted, Driver, Limits
+from velapulumi.workflow.driver import RETRIES, Driver
+from velapulumi.workflow.edge import Acted, Limits
 from velapulumi.workflow.entries import Entry, Kind
 from velapulumi.workflow.phases import Reason, StepPhase
 from velapulumi.workflow.rules import starting_over

@@ -29,7 +29,8 @@ from velapulumi.gate.promotion import missing
 from velapulumi.program.prepare import Application, Prepared, prepare, read_application
 from velapulumi.project import Project, StackName
 from velapulumi.spec import Input, Output
-from velapulumi.workflow.driver import Acted, Collected, Driver, begun_anew
+from velapulumi.workflow.driver import Driver, begun_anew
+from velapulumi.workflow.edge import Acted, Collected
 from velapulumi.workflow.entries import Entry, Kind
 from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.run import Run, StepRun, advance, run_of

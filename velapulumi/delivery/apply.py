@@ -20,7 +20,7 @@ from velapulumi.program.record import StageRecord
 from velapulumi.program.registration import is_rendered
 from velapulumi.program.stacks import read_record
 from velapulumi.render import RenderedObject
-from velapulumi.workflow.driver import Applied
+from velapulumi.workflow.edge import Applied
 from velapulumi.workflow.rollout import Observation
 from velapulumi.workflow.run import Run
 from velapulumi.workflow.steps import WorkflowStep

@@ -27,7 +27,8 @@ from velapulumi.program.prepare import Application, read_application
 from velapulumi.program.stacks import read_record
 from velapulumi.project import Project
 from velapulumi.render import Loaded
-from velapulumi.workflow.driver import Conclusion, Driver, Limits, Watcher, begun_anew
+from velapulumi.workflow.driver import Driver, begun_anew
+from velapulumi.workflow.edge import Conclusion, Limits, Watcher
 from velapulumi.workflow.entries import Entry, Kind
 from velapulumi.workflow.run import advance
 from velapulumi.workflow.steps import WorkflowStep

@@ -23,15 +23,7 @@ from velapulumi.program.prepare import Application
 from velapulumi.program.standing import read_standing
 from velapulumi.project import Project
 from velapulumi.render.steps import every_step, parameters_of
-from velapulumi.workflow.driver import (
-    Acted,
-    Broken,
-    Collected,
-    Limits,
-    Observed,
-    Outcome,
-    Stopped,
-)
+from velapulumi.workflow.edge import Acted, Broken, Collected, Limits, Observed, Outcome, Stopped
 from velapulumi.workflow.entries import Entry, Kind
 from velapulumi.workflow.revision import step_id
 from velapulumi.workflow.run import Run

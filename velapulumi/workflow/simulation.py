@@ -11,16 +11,8 @@ from typing import Any
 from velapulumi.definitions import Done, Failed
 from velapulumi.errors import ClusterUnreachable, Unhealthy, VelapulumiError
 from velapulumi.spec import STEP_ROOTS, parse_expression
-from velapulumi.workflow.driver import (
-    Acted,
-    Applied,
-    Broken,
-    Conclusion,
-    Driver,
-    Limits,
-    Observed,
-    Outcome,
-)
+from velapulumi.workflow.driver import Driver
+from velapulumi.workflow.edge import Acted, Applied, Broken, Conclusion, Limits, Observed, Outcome
 from velapulumi.workflow.entries import Entry
 from velapulumi.workflow.rollout import Observation
 from velapulumi.workflow.run import Run
