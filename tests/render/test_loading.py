@@ -379,3 +379,28 @@ spec:
     assert [problem.message for problem in caught.value.problems] == [
         "whether somebody must approve has to stand in the file"
     ]
+
+
+def test_a_decision_group_names_clusters_of_its_step() -> None:
+    text = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: shop}
+spec:
+  components: [{name: web, type: worker, properties: {image: i}}]
+  policies: [{name: all, type: topology, properties: {clusters: [east, west]}}]
+  workflow:
+    steps:
+    - name: go
+      type: deploy
+      properties:
+        policies: [all]
+        decisionGroups: [{groupName: canary, clusters: [east, wets]}]
+"""
+    with pytest.raises(InvalidApplication) as caught:
+        parse(text, "app.yaml")
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.message) == (
+        13,
+        'the step does not deliver to "wets", did you mean "west"?',
+    )

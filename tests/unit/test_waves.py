@@ -165,7 +165,7 @@ CASES: list[tuple[str, dict[str, Any] | None, list[dict[str, Any]] | None, list[
     (
         "a group without clusters, or with others, is no wave",
         per_group(mandatoryDecisionGroups=mandatory("none")),
-        [{"groupName": "none"}, {"groupName": "other", "clusters": ["z"]}],
+        [{"groupName": "none"}, {"groupName": "other", "clusterLabelSelector": {"region": "mars"}}],
         ["abcdef [group ] 0"],
     ),
 ]  # fmt: skip

@@ -299,6 +299,12 @@ class Applier:
                 found[name] = _unhealthy(prepared, errand, services)
             elif text := listener.errors_of(name):
                 found[name] = EngineFailed(f"stack {prepared.stack}: {text}")
+        if (
+            not found
+            and not listener.errors_of("")
+            and any(map(listener.errors_of, prepared.without))
+        ):
+            return {}  # a cluster that was left out is told of already
         if not found or (listener.errors_of("") and not broken):
             raise error
         if not errand.tolerant:

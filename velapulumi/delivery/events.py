@@ -69,7 +69,8 @@ _DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace
 
 def _is_echo(text: str) -> bool:
     """Whether an error only repeats that there was one."""
-    return text.startswith(("update failed", "an unhandled error occurred", "preview failed"))
+    said_before = ("update failed", "an unhandled error occurred", "preview failed")
+    return text.startswith(said_before) or text.endswith("failed to register")
 
 
 def _subject(urn: str) -> str:

@@ -294,8 +294,21 @@ class Targets:
             [(read.path, read.parameters) for read in found[REPLICATION]],
         )
         self._notes.warnings += environment.environment.warnings
+        self._check_groups(step, environment.environment, path)
         self._check(environment)
         return environment
+
+    def _check_groups(self, step: SubStep, environment: Environment, path: Path) -> None:
+        """Decision groups name no clusters which the step does not deliver to."""
+        definition = self._surroundings.catalog.find(StepDefinition, step.type)
+        parameters = read_step(step, definition, self._surroundings)[0] if definition else None
+        clusters = [place.cluster for place in environment.placements]
+        for index, group in enumerate(getattr(parameters, "decisionGroups", ())):
+            for position, name in enumerate(group.clusters):
+                if name not in clusters:
+                    place = (*path, "properties", "decisionGroups", index, "clusters", position)
+                    hint = did_you_mean(name, clusters)
+                    self._notes.problem(place, f'the step does not deliver to "{name}"{hint}')
 
     def _places(self, topologies: list[ReadPolicy]) -> tuple[Placement, ...]:
         """The places of topology policies, each once; the cluster ``local`` without any."""
