@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.helpers import V1, deployment, manifest, resource
 from velapulumi.plan.changes import ObjectKey
-from velapulumi.program.record import record_of, without, without_pending
+from velapulumi.program.record import record_of, settled, without, without_pending
 
 SEAL = "4dabf18193072939515e22adb298388d"
 
@@ -212,3 +212,16 @@ def test_a_stack_without_its_open_operations_is_not_interrupted() -> None:
     assert not record_of(after).interrupted
     assert after == deployment(named("web"))
     assert without_pending(after) == after
+
+
+def test_nothing_on_a_silent_cluster_is_waited_for() -> None:
+    broken = {"initErrors": ["timed out"]}
+    east, west = (resource(name, manifest(), **broken) for name in ("east", "west"))
+    provider = {"type": "pulumi:providers:kubernetes", "urn": "x"} | broken
+    before = deployment(east, west, provider)
+    kept = copy.deepcopy(before)
+    after = settled(before, {"west"})
+    assert before == kept
+    ready = {entry.cluster: entry.ready for entry in record_of(after).objects}
+    assert ready == {"east": False, "west": True}
+    assert after == deployment(east, resource("west", manifest()), provider)

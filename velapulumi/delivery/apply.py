@@ -270,6 +270,7 @@ class Applier:
             refresh=refresh,
             parallel=prepared.step.parallelism,
             tolerant=len(errand.clusters) > 1,
+            silent=_silent(prepared, record),
         )
 
     def _where(
@@ -328,6 +329,14 @@ def describe(service: Service, *, place: bool = False) -> str:
     said = " - ".join(part for part in (service.message, service.reason) if part)
     where = f" on {service.cluster}" if place else ""
     return f"{service.name}{where} {said}".rstrip()
+
+
+def _silent(prepared: Prepared, record: StageRecord | None) -> frozenset[str]:
+    """The clusters left out that do not answer and have something that did not get ready."""
+    objects = record.objects if record else ()
+    unready = prepared.without & {entry.cluster for entry in objects if not entry.ready}
+    answers = reach(prepared.application.project, unready)
+    return frozenset(name for name, found in answers.items() if not isinstance(found, Reached))
 
 
 def _is_gone(wanted: tuple[Reached, RenderedObject]) -> bool:

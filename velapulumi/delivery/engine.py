@@ -43,7 +43,7 @@ from velapulumi.plan.changes import ObjectKey
 from velapulumi.playground import find_engine
 from velapulumi.playground.tools import PULUMI_VERSION
 from velapulumi.program.environment import engine_environment, prepare_backend
-from velapulumi.program.record import without, without_pending
+from velapulumi.program.record import settled, without, without_pending
 from velapulumi.project import Project, StackName
 
 DELETING = 600.0
@@ -83,6 +83,7 @@ class Engine:
         refresh: bool = False,
         parallel: int = 0,
         tolerant: bool = False,
+        silent: Container[str] = (),
     ) -> None:
         """Bring a stack to what the program registers.
 
@@ -95,6 +96,7 @@ class Engine:
             refresh: Whether to compare with what the clusters hold first.
             parallel: How many resources are worked on at once; the engine decides when 0.
             tolerant: Whether to go on with other resources when one fails.
+            silent: Names of clusters that do not answer, and on which nothing is waited for.
 
         Raises:
             ClusterUnreachable: A cluster was gone for too long.
@@ -112,6 +114,8 @@ class Engine:
         def operate(handle: _Stack) -> None:
             if interrupted:
                 _edit(handle, without_pending)
+            if silent:
+                _edit(handle, partial(settled, clusters=silent))
             handle.up(
                 program=run,
                 on_event=self._listener.on_event,

@@ -121,6 +121,21 @@ def without_pending(deployment: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in deployment.items() if key != "pending_operations"}
 
 
+def settled(deployment: Mapping[str, Any], clusters: Container[str]) -> dict[str, Any]:
+    """A deployment in which nothing on some clusters is to be waited for any more.
+
+    The engine would update what it has not seen get ready, whatever else it is told, and that fails
+    on a cluster which does not answer.
+    """
+    resources = [
+        {key: value for key, value in resource.items() if key != "initErrors"}
+        if _is_object(resource) and _provider_name(resource.get("provider", "")) in clusters
+        else resource
+        for resource in deployment.get("resources") or ()
+    ]
+    return {**deployment, "resources": resources}
+
+
 def _is_object(resource: Mapping[str, Any]) -> bool:
     kind: str = resource.get("type", "")
     return kind.startswith("kubernetes:")
