@@ -27,10 +27,14 @@
     │   └── RunEnded              VP307  exit 1   somebody has ended the run
     ├── GateProblem               VP400  exit 4   promotion is held
     │   ├── WaitingForApproval    VP401  exit 4
-    │   └── PromotionRefused      VP402  exit 5   a gate before it is not open
+    │   ├── PromotionRefused      VP402  exit 5   a gate before it is not open
+    │   ├── LedgerDamaged         VP403  exit 5   the ledger says what nobody has signed
+    │   ├── ApprovalStale         VP404  exit 5   it is not what was approved any more
+    │   └── ApprovalRejected      VP405  exit 5   somebody has said no
     ├── ToolProblem               VP500  exit 1   a tool is missing or cannot be made
     │   ├── ToolMissing           VP501  exit 1
-    │   └── PlaygroundProblem     VP502  exit 1   a local cluster does not start or stop
+    │   ├── PlaygroundProblem     VP502  exit 1   a local cluster does not start or stop
+    │   └── SigningFailed         VP503  exit 1   a key does not sign
     └── Interrupted               VP900  exit 130
 
 Each class has a stable ``code``, an ``exit_code`` and a ``next_step``: what to do now.
@@ -232,6 +236,22 @@ class PromotionRefused(GateProblem):
     exit_code = 5
 
 
+class LedgerDamaged(GateProblem):
+    code = "VP403"
+    exit_code = 5
+    next_step = "Restore the ledger from version control, and find out who has changed it."
+
+
+class ApprovalStale(GateProblem):
+    code = "VP404"
+    exit_code = 5
+
+
+class ApprovalRejected(GateProblem):
+    code = "VP405"
+    exit_code = 5
+
+
 class ToolProblem(VelapulumiError):
     code = "VP500"
 
@@ -245,6 +265,11 @@ class ToolMissing(ToolProblem):
 
 class PlaygroundProblem(ToolProblem):
     code = "VP502"
+
+
+class SigningFailed(ToolProblem):
+    code = "VP503"
+    next_step = "Check the key and its passphrase, agent or token, then run the command again."
 
 
 class Interrupted(VelapulumiError):

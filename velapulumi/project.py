@@ -90,6 +90,9 @@ class Project:
     def journal_file(self, application: str) -> Path:
         return self.stacks / f"{application}.journal.jsonl"
 
+    def ledger_file(self, application: str) -> Path:
+        return self.stacks / f"{application}.ledger.jsonl"
+
     def revision_file(self, application: str, revision: str) -> Path:
         """Where the Application file of a revision is kept.
 
@@ -98,6 +101,20 @@ class Project:
             revision: Name of the revision, such as ``shop-v3``.
         """
         return self.stacks / f"{application}.revisions" / f"{revision}.yaml"
+
+    def plan_file(self, application: str, digest: str) -> Path:
+        """Where a plan document that was approved is kept.
+
+        Args:
+            application: The application.
+            digest: Its SHA-256, in hexadecimal.
+        """
+        return self.stacks / f"{application}.plans" / f"{digest}.json"
+
+    @property
+    def gates(self) -> Path:
+        """Folder of the gate policy, the allowed signers and the revoked keys."""
+        return self.root / "gates"
 
     def run_lock(self, application: str) -> Path:
         return self.stacks / f".{application}.run.lock"

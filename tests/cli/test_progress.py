@@ -26,7 +26,9 @@ from velapulumi.cli.progress.plan import plan_lines
 from velapulumi.definitions import Done, Failed, Result, StepError, Waiting
 from velapulumi.errors import ClusterUnreachable, Unhealthy, VelapulumiError
 from velapulumi.gate.file import Gate
+from velapulumi.gate.ledger import Ledger, Trust
 from velapulumi.plan.changes import Action, Change, FieldChange, ObjectKey, Plan
+from velapulumi.program.authority import Authority
 from velapulumi.program.prepare import Application
 from velapulumi.project import Project
 from velapulumi.render import Surroundings, parse
@@ -109,6 +111,7 @@ def application(text: str, run: Run | None = None) -> Application:
         records={},
         revision=revision,
         run=run or Run(str(revision), 1),
+        authority=Authority(Ledger(loaded.application.name), Trust()),
     )
 
 
@@ -549,7 +552,13 @@ def test_json_lines_of_a_delivery() -> None:
             "cluster": "Succeeded",
             "healthy": seen["time"],
         },
-        {"type": "end", **seen, "step": "deploy-staging", "phase": "succeeded"},
+        {
+            "type": "end",
+            **seen,
+            "step": "deploy-staging",
+            "phase": "succeeded",
+            "samples": 1,
+        },
         {
             "type": "start",
             **seen,

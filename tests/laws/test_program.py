@@ -22,6 +22,8 @@ from velapulumi.clusters.registry import JoinedCluster, Registry
 from velapulumi.definitions import ClusterVersion
 from velapulumi.errors import ClusterUnreachable, PromotionRefused, VelapulumiError
 from velapulumi.gate.file import Gate, read_gate, update_gate
+from velapulumi.gate.ledger import Trust, append
+from velapulumi.gate.statement import StatementKind
 from velapulumi.program.prepare import Prepared, read_application
 from velapulumi.program.stage import deliver_stage
 from velapulumi.project import Project
@@ -185,12 +187,18 @@ def test_an_approval_alone_does_not_open_the_gate(prepared: Callable[[str], Prep
     application = stage.application
     steps = application.workflow.steps
 
-    def approve(gate: Gate) -> Gate:
-        return gate.begin(application.revision, steps).approve(
-            "manual-approval", by="a", comment=""
-        )
+    def begin(gate: Gate) -> Gate:
+        return gate.begin(application.revision, steps)
 
-    update_gate(application.project.gate_file("example-app"), "example-app", approve)
+    gate = update_gate(application.project.gate_file("example-app"), "example-app", begin)
+    approval = {
+        "kind": StatementKind.APPROVE,
+        "by": "a",
+        "step": "manual-approval",
+        "revision": gate.current,
+        "run": gate.run,
+    }
+    append(application.project.ledger_file("example-app"), "example-app", approval, None, Trust)
     error, recorder = refusal(lambda: deliver_stage(stage.reread()))
     assert "manual-approval" not in error.message
     assert "stage staging" in error.message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,21 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.kubeconfig import Kubeconfig, parse_kubeconfig
 from velapulumi.clusters.registry import JoinedCluster
 from velapulumi.definitions import ClusterVersion
+from velapulumi.delivery.approvals import Proposal
+from velapulumi.gate.decision import Decision
+from velapulumi.gate.file import read_gate
+from velapulumi.gate.ledger import Trust, append, read_ledger
+from velapulumi.gate.statement import StatementKind
+from velapulumi.plan.document import PlanDocument, Tools
+from velapulumi.program.authority import Authority, read_authority
+from velapulumi.program.prepare import subject_of
+from velapulumi.program.standing import Standing, read_standing
 from velapulumi.project import Project, StackName
 from velapulumi.render import Loaded, parse
 from velapulumi.render.targets import DEPLOY2ENV
+from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.revision import Revision
+from velapulumi.workflow.run import Run
 from velapulumi.workflow.steps import SUSPEND, WorkflowStep
 
 SEED = (Path(__file__).parents[2] / "examples" / "01-seed" / "app.yaml").read_text("utf-8")
@@ -157,3 +169,68 @@ class FakeCluster:
 def reached(name: str, client: Any) -> Reached:
     entry = joined(name)
     return Reached(entry, Identity(entry.uid, ClusterVersion(1, 36, "v1.36.3")), client)
+
+
+def give(project: Project, step: str, *, by: str = "alice", **fields: Any) -> None:
+    """Write an unsigned approval into the ledger, of the current run and of no plan."""
+    gate = read_gate(project.gate_file("shop"), "shop")
+    wanted = {
+        "kind": StatementKind.APPROVE,
+        "by": by,
+        "step": step,
+        "revision": gate.current,
+        "run": gate.run,
+    }
+    append(project.ledger_file("shop"), "shop", wanted | fields, None, Trust)
+
+
+def approvals(project: Project) -> list[tuple[str, str, int, str, str]]:
+    """Gate, revision, run, person and comment of every approval in the ledger."""
+    lines = read_ledger(project.ledger_file("shop"), "shop").lines
+    return [
+        (each.step, each.revision, each.run, each.by, each.comment)
+        for each in (line.entry for line in lines)
+        if each.kind is StatementKind.APPROVE
+    ]
+
+
+@dataclass(frozen=True)
+class Described:
+    """Stands for an application whose file nobody needs."""
+
+    project: Project
+    steps: tuple[WorkflowStep, ...]
+    revision: str
+    run: Run
+    name: str = "shop"
+
+    @property
+    def authority(self) -> Authority:
+        return read_authority(self.project, self.name)
+
+    def reread(self) -> Described:
+        return self
+
+    def decision(self, gate: str) -> Decision:
+        subject = subject_of(self.name, self.steps, gate, self.revision, self.run.number)
+        return self.authority.decide(subject, None)
+
+
+def empty_plan(revision: str) -> PlanDocument:
+    """A plan that changes nothing."""
+    tools = Tools(velapulumi="1", engine="2", provider="3")
+    return PlanDocument(application="shop", namespace="default", revision=revision, tools=tools)
+
+
+def propose(project: Project, name: str) -> tuple[Proposal, ...]:
+    """What waits, with plans that change nothing; needs neither file nor cluster."""
+    standing: Standing = read_standing(project, name, contact=False)
+    gate = standing.gate
+    found = Described(project, standing.steps, gate.current, Run(gate.current, gate.run))
+    plan = empty_plan(gate.current)
+    held = standing.run.suspended
+    return tuple(
+        Proposal(found, step, plan, found.decision(step.name), standing)  # type: ignore[arg-type]
+        for step in standing.progress.waiting
+        if not held or standing.run.step(step.name).phase is StepPhase.SUSPENDING
+    )

@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -18,12 +17,15 @@ from tests.unit.helpers import (
     SEED,
     V1,
     V2,
+    approvals,
     deploy,
     deployment,
+    empty_plan,
     joined,
     kubeconfig,
     manifest,
     parsed,
+    propose,
     resource,
     revision,
     store,
@@ -33,8 +35,10 @@ from velapulumi import cli as package
 from velapulumi.cli import main
 from velapulumi.cli.output import print_tabbed, print_table
 from velapulumi.clusters.registry import Registry
+from velapulumi.delivery.approvals import Proposal
 from velapulumi.errors import Interrupted, PromotionRefused, Unhealthy, VelapulumiError
-from velapulumi.gate.file import Gate, read_gate, update_gate
+from velapulumi.gate.file import update_gate
+from velapulumi.plan.document import read_plan
 from velapulumi.project import Project, StackName, find_project
 
 STEPS = (deploy("staging"), suspend("ask"), deploy("prod"))
@@ -219,14 +223,15 @@ def waiting(project: Project) -> Project:
 def test_resume_approves_what_waits_once(
     command: Command, waiting: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("velapulumi.delivery.commands.who", lambda: "alice@laptop")
+    monkeypatch.setattr("velapulumi.delivery.approvals.who", lambda: "alice@laptop")
+    monkeypatch.setattr("velapulumi.delivery.commands.propose", propose)
     code, out, err = command("workflow", "resume", "shop", "-m", "looks good")
     assert (code, out) == (0, "Successfully resume workflow: shop\n")
-    assert err == f"Approved ask for {V1} (unsigned, local).\n"
-    path = waiting.gate_file("shop")
-    (approval,) = read_gate(path, "shop").approvals
-    assert (approval.step, approval.revision, approval.run) == ("ask", V1, 1)
-    assert (approval.by, approval.comment) == ("alice@laptop", "looks good")
+    plan = empty_plan(V1).digest
+    assert err == f"Approved ask for {V1}, plan {plan[:12]} (unsigned, local).\n"
+    assert read_plan(waiting.plan_file("shop", plan).read_bytes(), "kept") == empty_plan(V1)
+    path = waiting.ledger_file("shop")
+    assert approvals(waiting) == [("ask", V1, 1, "alice@laptop", "looks good")]
     before = path.read_bytes()
     assert command("workflow", "resume", "shop") == (0, "workflow shop is not suspended.\n", "")
     assert path.read_bytes() == before
@@ -236,17 +241,17 @@ def test_resume_does_not_approve_what_came_meanwhile(
     command: Command, waiting: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = waiting.gate_file("shop")
-    update = update_gate
 
-    def later(path: Path, application: str, change: Any) -> Gate:
-        update(path, application, lambda gate: gate.begin(revision(V2), STEPS))
-        return update(path, application, change)
+    def slow(project: Project, name: str) -> tuple[Proposal, ...]:
+        found = propose(project, name)
+        update_gate(path, name, lambda gate: gate.begin(revision(V2), STEPS))
+        return found
 
-    monkeypatch.setattr("velapulumi.delivery.commands.update_gate", later)
+    monkeypatch.setattr("velapulumi.delivery.commands.propose", slow)
     code, out, err = command("workflow", "resume", "shop")
     assert (code, out) == (1, "")
-    assert f"application shop has moved on to {V2} meanwhile" in err
-    assert read_gate(path, "shop").approvals == ()
+    assert "application shop has moved on meanwhile" in err
+    assert approvals(waiting) == []
 
 
 def test_status_prints_data_to_stdout_and_hints_to_stderr(

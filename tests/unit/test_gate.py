@@ -8,14 +8,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.unit.helpers import V1, V2, deploy, revision, suspend
 from velapulumi.errors import InvalidFile, VelapulumiError
 from velapulumi.gate.approver import who
-from velapulumi.gate.file import Approval, Gate, read_gate, update_gate
+from velapulumi.gate.file import Gate, read_gate, update_gate
 
 STEPS = (deploy("staging"), suspend("ask", "look"), deploy("prod"))
 
@@ -38,11 +37,10 @@ def test_without_a_file_the_gate_is_empty(path: Path) -> None:
 
 
 def test_the_file_says_what_it_is_and_leaves_out_what_is_not_set(path: Path) -> None:
-    update_gate(path, "shop", lambda gate: begun(V1).approve("ask", by="alice", comment="yes: ok"))
+    update_gate(path, "shop", lambda gate: begun(V1))
     text = path.read_text()
     assert text.startswith("apiVersion: velapulumi.dev/v1\nkind: Gate\napplication: shop\n")
     assert f"current: {V1}\nrun: 1\n" in text
-    assert "comment: 'yes: ok'\n" in text
     assert "parallel" not in text
     assert path.stat().st_mode & 0o777 == 0o644
 
@@ -65,61 +63,10 @@ def test_going_back_starts_a_run_and_keeps_the_history() -> None:
     assert gate.recorded("shop-v9:0000000000000000") is None
 
 
-@pytest.mark.parametrize(
-    ("change", "counts"),
-    [
-        ({}, True),
-        ({"step": "another"}, False),
-        ({"revision": V2}, False),
-        ({"run": 2}, False),
-        ({"run": 0}, False),
-    ],
-)
-def test_an_approval_counts_for_its_step_revision_and_run(
-    change: dict[str, Any], counts: bool
-) -> None:
-    given = Approval(step="ask", revision=V1, run=1, by="alice", at="2026-01-02T03:04:05Z")
-    gate = begun(V1).model_copy(update={"approvals": (given.model_copy(update=change),)})
-    assert gate.approver(V1)("ask") is counts
-
-
-def test_an_approval_of_what_is_not_current_does_not_count() -> None:
-    """Not even one that a hand-edited file gives the run of another revision."""
-    forged = Approval(step="ask", revision=V1, run=2, by="eve", at="2026-01-02T03:04:05Z")
-    gate = begun(V1, V2).model_copy(update={"approvals": (forged,)})
-    assert not gate.approver(V1)("ask")
-    assert not gate.approver(V2)("ask")
-
-
-def test_the_newest_of_two_approvals_tells_who() -> None:
-    gate = begun(V1).approve("ask", by="alice", comment="").approve("ask", by="bob", comment="")
-    approval = gate.approval("ask", V1)
-    assert approval is not None
-    assert approval.by == "bob"
-
-
-def test_another_run_of_a_revision_needs_approvals_of_its_own() -> None:
-    gate = begun(V1).approve("ask", by="alice", comment="")
-    again = gate.restart()
-    assert (again.current, again.run) == (V1, 2)
-    assert not again.approver(V1)("ask")
-    assert again.approvals == gate.approvals
-    assert again.approve("ask", by="bob", comment="").approver(V1)("ask")
-
-
-def test_an_approval_of_a_step_that_starts_over_counts_no_more(path: Path) -> None:
-    gate = begun(V1, V2)
-    for step in ("ask", "look", "ask"):
-        gate = gate.approve(step, by="alice", comment="")
-    gone = gate.withdraw({"ask", "other"})
-    assert [approval.void for approval in gone.approvals] == [True, False, True]
-    assert not gone.approver(V2)("ask")
-    assert gone.approver(V2)("look")
-    update_gate(path, "shop", lambda _: gone)
-    assert read_gate(path, "shop") == gone
-    assert gone.approve("ask", by="bob", comment="").approver(V2)("ask")
-    earlier = begun(V1).approve("ask", by="alice", comment="").restart()
-    assert earlier.withdraw({"ask"}) == earlier
+def test_another_run_of_a_revision_is_counted() -> None:
+    gate = begun(V1)
+    assert (gate.restart().current, gate.restart().run) == (V1, 2)
+    assert gate.restart().revisions == gate.revisions
 
 
 HEAD = "apiVersion: velapulumi.dev/v1\nkind: Gate\napplication: shop\n"
@@ -135,9 +82,8 @@ HEAD = "apiVersion: velapulumi.dev/v1\nkind: Gate\napplication: shop\n"
         (f"{HEAD}run: 1.5\n", ":4: run: must be an integer, is the number 1.5"),
         (f"{HEAD}curent: x\n", ':4: curent: is an unknown field, did you mean "current"?'),
         (f"{HEAD}current: [x]\n", ":4: current: must be a string, is a list"),
-        (f"{HEAD}approvals: yes\n", ":4: approvals: must be a list, is true"),
+        (f"{HEAD}revisions: yes\n", ":4: revisions: must be a list, is true"),
         (f"{HEAD}revisions:\n- created: x\n  steps: []\n", ":5: revisions[0].revision: is missing"),
-        (f"{HEAD}approvals:\n- step: 1\n", ":5: approvals[0].step: must be a string, is the numb"),
         (f"{HEAD}<<<<<<< HEAD\nrun: 1\n", ":5: is not valid YAML"),
         (f"{HEAD}---\n{HEAD}", ":5: a second document starts here"),
     ],
@@ -164,23 +110,20 @@ def test_bytes_that_are_no_text_are_refused(path: Path) -> None:
         read_gate(path, "shop")
 
 
-APPROVE = """
+RESTART = """
 import sys
 from pathlib import Path
 from velapulumi.gate.file import update_gate
-for number in range(10):
-    step = f"{sys.argv[2]}-{number}"
-    update_gate(Path(sys.argv[1]), "shop", lambda gate: gate.approve(step, by="a", comment=""))
+for _ in range(10):
+    update_gate(Path(sys.argv[1]), "shop", lambda gate: gate.restart())
 """
 
 
 def test_processes_beside_each_other_lose_nothing(path: Path) -> None:
     update_gate(path, "shop", lambda gate: begun(V1))
-    command = [sys.executable, "-c", APPROVE, str(path)]
-    running = [subprocess.Popen([*command, name]) for name in "abc"]
+    running = [subprocess.Popen([sys.executable, "-c", RESTART, str(path)]) for _ in range(3)]
     assert [process.wait(30) for process in running] == [0, 0, 0]
-    found = [approval.step for approval in read_gate(path, "shop").approvals]
-    assert sorted(found) == sorted(f"{name}-{number}" for name in "abc" for number in range(10))
+    assert read_gate(path, "shop").run == 31
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace", "fchmod"])
@@ -194,7 +137,7 @@ def test_no_room_leaves_the_old_file_and_nothing_else(
     before = path.read_bytes()
     monkeypatch.setattr(os, call, full)
     with pytest.raises(VelapulumiError) as caught:
-        update_gate(path, "shop", lambda gate: gate.approve("ask", by="a", comment=""))
+        update_gate(path, "shop", Gate.restart)
     monkeypatch.undo()
     assert caught.value.message == f"cannot write {path}: No space left on device"
     assert (caught.value.code, caught.value.exit_code) == ("VP000", 1)

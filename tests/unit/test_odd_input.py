@@ -18,6 +18,8 @@ from velapulumi.clusters.registry import check_name
 from velapulumi.delivery import locks
 from velapulumi.errors import InvalidFile, InvalidKubeconfig, UsageProblem, VelapulumiError
 from velapulumi.gate.file import read_gate, update_gate
+from velapulumi.gate.ledger import Trust, append, read_ledger
+from velapulumi.gate.statement import StatementKind
 from velapulumi.plan.changes import plan_stage
 from velapulumi.program.record import record_of
 from velapulumi.project import Project, StackName, find_project
@@ -60,13 +62,12 @@ def test_odd_kubeconfigs_are_refused(tmp_path: Path, text: str) -> None:
     assert "pw" not in str(caught.value)
 
 
-def test_a_comment_that_is_no_unicode_does_not_spoil_the_gate(tmp_path: Path) -> None:
-    path = tmp_path / "shop.gate.yaml"
-    revision = Revision(name="shop-v1", hash="0" * 16)
-    update_gate(path, "shop", lambda gate: gate.begin(revision, ()))
-    update_gate(path, "shop", lambda gate: gate.approve("s", by="a\udcff", comment="b\udcff"))
-    (approval,) = read_gate(path, "shop").approvals
-    assert (approval.by, approval.comment) == ("a?", "b?")
+def test_a_comment_that_is_no_unicode_does_not_spoil_the_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "shop.ledger.jsonl"
+    said = {"kind": StatementKind.APPROVE, "by": "a\udcff", "comment": "b\udcff"}
+    append(path, "shop", said, None, Trust)
+    entry = read_ledger(path, "shop").lines[-1].entry
+    assert (entry.by, entry.comment) == ("a?", "b?")
 
 
 @pytest.mark.parametrize("created", ["yesterday", "2026-01-01T00:00:00", "2026-99-01T00:00:00Z"])

@@ -11,6 +11,7 @@ import pytest
 from tests.unit.helpers import (
     FakeCluster,
     deployment,
+    give,
     joined,
     kubeconfig,
     manifest,
@@ -22,7 +23,7 @@ from tests.unit.helpers import (
 from tests.unit.test_desired import BOTH, TWICE
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import ObjectMissing, UnknownCluster
-from velapulumi.gate.file import read_gate
+from velapulumi.program.authority import read_authority
 from velapulumi.program.prepare import Application, Prepared, prepare, read_application
 from velapulumi.project import Project, StackName
 from velapulumi.workflow.entries import ClusterPhase
@@ -124,8 +125,8 @@ def wide(project: Project) -> Application:
 
 def approving(application: Application, step: str) -> Application:
     application.begin()
-    gate = read_gate(application.project.gate_file("shop"), "shop")
-    return replace(application, gate=gate.approve(step, by="ann", comment=""))
+    give(application.project, step)
+    return replace(application, authority=read_authority(application.project, "shop"))
 
 
 @pytest.mark.parametrize(

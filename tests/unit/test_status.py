@@ -24,6 +24,8 @@ from velapulumi.clusters.health import Service
 from velapulumi.definitions import Catalog
 from velapulumi.errors import InvalidFile, UnknownApplication
 from velapulumi.gate.file import Gate, update_gate
+from velapulumi.gate.ledger import Ledger, Trust
+from velapulumi.program.authority import Authority
 from velapulumi.program.record import record_of
 from velapulumi.program.standing import Standing
 from velapulumi.project import Project, StackName
@@ -62,6 +64,7 @@ def standing(
         records={"staging": record_of(deployment(revision=holds))},
         clusters={},
         catalog=Catalog(),
+        authority=Authority(Ledger("shop"), Trust()),
     )
 
 

@@ -15,18 +15,23 @@ from velapulumi.errors import Interrupted, VelapulumiError
 
 # name → (module:attribute, short help); the help stands here so that `--help` loads nothing.
 COMMANDS = {
+    "approve": ("approve:approve", "Look at what waits for approval, and approve exactly that."),
     "cluster": ("cluster:cluster", "Join clusters, list, label and detach them."),
     "delete": ("delete:delete", "Delete an application from all its clusters."),
     "doctor": ("doctor:doctor", "Show every tool: where, which version, what to do."),
     "dry-run": ("dry_run:dry_run", "Print the Kubernetes objects of each environment."),
     "env": ("env:env", "Print the settings `pulumi` needs to be run by hand."),
     "init": ("init:init", "Make a velapulumi project in this folder."),
+    "plan": ("plan:plan", "Show what delivering an application would change."),
     "playground": ("playground:playground", "Start and stop local clusters."),
+    "reject": ("approve:reject", "Say no to what waits for approval."),
+    "request": ("request:request", "Ask for approval of a run, with your signature."),
     "revision": ("revision:revision", "See the revisions of an application."),
     "schema": ("schema:schema", "Print the JSON Schema of the Application, for editors."),
     "show": ("show:show", "Show the parameters of a type, or list all types."),
     "simulate": ("simulate:simulate", "Play the workflow on virtual clusters and virtual time."),
     "status": ("status:status", "Show where an application stands."),
+    "trust": ("trust:trust", "See and change who may approve."),
     "up": ("up:up", "Deliver an application, stage by stage, up to the next gate."),
     "workflow": ("workflow:workflow", "Operate the workflow of an application."),
 }

@@ -14,6 +14,7 @@ from velapulumi.delivery.creation import StackCreation
 from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.errors import ClusterUnreachable, EngineFailed, Unhealthy, VelapulumiError
 from velapulumi.plan.changes import ObjectKey, Plan
+from velapulumi.program.approval import authorize, note
 from velapulumi.program.comparison import compare
 from velapulumi.program.prepare import Application, Prepared, prepare
 from velapulumi.program.record import StageRecord
@@ -202,7 +203,9 @@ class Applier:
             self._configure(prepared)
             return False, {}
         prepared.check_namespaces()
+        uses = authorize(prepared)
         intent()
+        note(application, uses)
         self._configure(prepared)
         self._teller.planned(prepared.title, plan)
         from velapulumi.delivery.events import Listener

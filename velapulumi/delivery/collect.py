@@ -123,10 +123,14 @@ class Collector:
 
 
 def abandoned(application: Application) -> Iterator[StackName]:
-    """The stacks that no step delivers to any more, but those a policy keeps something in."""
+    """The stacks that no step delivers to any more, but those a policy keeps something in.
+
+    Nobody could approve the end of a stage under a gate policy, so that stays, too.
+    """
     rules = application.loaded.rules
     for stack in application.project.stack_names(application.name):
-        if stack.stage in application.workflow.stages:
+        governed = application.authority.governs(stack.stage)
+        if stack.stage in application.workflow.stages or governed:
             continue
         record = read_record(application.project, stack)
         objects = record.objects if record else ()

@@ -10,7 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from velapulumi.delivery.approvals import Decided, Proposal, approve, propose
+from velapulumi.delivery.gatekeeper import withdraw
 from velapulumi.delivery.runlock import holder
+from velapulumi.delivery.source import source_of
 from velapulumi.errors import (
     InvalidApplication,
     RunEnded,
@@ -24,7 +27,7 @@ from velapulumi.gate.file import Gate, update_gate
 from velapulumi.gate.journal import Journal
 from velapulumi.program.prepare import read_application
 from velapulumi.program.standing import Standing, read_standing
-from velapulumi.project import Project, StackConfig, StackName
+from velapulumi.project import Project, StackConfig
 from velapulumi.workflow.entries import Entry, Kind
 from velapulumi.workflow.phases import StepPhase, WorkflowPhase
 from velapulumi.workflow.rules import starting_over
@@ -37,13 +40,13 @@ class Resumed:
     """What was resumed.
 
     Attributes:
-        approved: Names of the steps that were approved.
+        approved: What was approved.
         revision: The revision they were approved for.
         lifted: Whether a suspension was lifted.
         edited: Whether the Application file has been edited since.
     """
 
-    approved: tuple[str, ...]
+    approved: tuple[Decided, ...]
     revision: str
     lifted: bool
     edited: bool
@@ -106,27 +109,29 @@ def resume(
         UnknownApplication: Nothing of it has been delivered.
         UsageProblem: There is no such step, or it does not wait.
         RunEnded: The run is terminated.
-        VelapulumiError: Another run has begun meanwhile; nothing was approved.
+        UsageProblem: It has to be signed and there is no key, or the key is nobody's.
+        ClusterProblem: A cluster cannot be asked what would change.
+        VelapulumiError: Another run has begun meanwhile, or somebody else has decided.
     """
     standing = _standing(project, application)
     if standing.run.terminated:
         raise _terminated(standing, "resume")
     _check_step(standing, step)
-    waiting = _waiting(standing)
-    if not waiting and not standing.run.suspended:
+    proposals = _proposals(project, standing)
+    if not proposals and not standing.run.suspended:
         return None
-    chosen = tuple(name for name in waiting if step in (None, name))
+    chosen = tuple(each for each in proposals if step in (None, each.gate.name))
     if not chosen and not standing.run.suspended:
         raise UsageProblem(
             f"step {step} of {application} does not wait for approval",
-            next_step=f"What waits is: {', '.join(waiting)}.",
+            next_step=f"What waits is: {', '.join(each.gate.name for each in proposals)}.",
         )
-    if chosen:
-        _change(project, standing, lambda gate: _approved(gate, chosen, comment))
+    decided = tuple(approve(proposal, comment=comment) for proposal in chosen)
     if standing.run.suspended:
         _tell(project, standing, Kind.RESUME)
-    revision = standing.gate.current
-    return Resumed(chosen, revision, standing.run.suspended, _is_edited(project, standing))
+    return Resumed(
+        decided, standing.gate.current, standing.run.suspended, _is_edited(project, standing)
+    )
 
 
 def terminate(project: Project, application: str) -> None:
@@ -171,26 +176,10 @@ def restart(project: Project, application: str, step: str | None = None) -> Rest
         _change(project, standing, Gate.restart)
     else:
         _check_failed(standing, step)
-        steps = starting_over(standing.recorded.steps, step)
-        _change(project, standing, lambda gate: gate.withdraw(steps))
+        steps = starting_over(standing.steps, step)
+        withdraw(project, application, steps)
         _tell(project, standing, Kind.RESTART, steps)
     return Restarted(steps, running, source_of(project, standing))
-
-
-def source_of(project: Project, standing: Standing) -> StackConfig | None:
-    """What an application was last delivered from, as its stacks say, the first stage before all.
-
-    Args:
-        project: The project.
-        standing: Where the application stands.
-    """
-    name = standing.application
-    planned = [StackName(name, step.stage) for step in standing.recorded.steps if step.stage]
-    for stack in dict.fromkeys((*planned, *project.stack_names(name))):
-        config = project.stack_config(stack)
-        if config is not None:
-            return config
-    return None
 
 
 def _is_edited(project: Project, standing: Standing) -> bool:
@@ -215,18 +204,10 @@ def _standing(project: Project, application: str) -> Standing:
         raise
 
 
-def _waiting(standing: Standing) -> tuple[str, ...]:
-    """The steps that wait for approval; of a run that is held those which the journal tells of."""
-    waiting = (step.name for step in standing.progress.waiting)
-    if not standing.run.suspended:
-        return tuple(waiting)
-    return tuple(n for n in waiting if standing.run.step(n).phase is StepPhase.SUSPENDING)
-
-
-def _approved(gate: Gate, steps: tuple[str, ...], comment: str) -> Gate:
-    for name in steps:
-        gate = gate.approve(name, by=who(), comment=comment)
-    return gate
+def _proposals(project: Project, standing: Standing) -> tuple[Proposal, ...]:
+    """What waits; the application's file is only looked for when something may."""
+    gates = any(step.gate for step in standing.steps)
+    return propose(project, standing.application) if gates else ()
 
 
 def _check_open(standing: Standing, verb: str) -> None:
@@ -246,7 +227,7 @@ def _terminated(standing: Standing, verb: str) -> RunEnded:
 
 
 def _check_step(standing: Standing, step: str | None) -> None:
-    names = [each.name for each in standing.recorded.steps]
+    names = [each.name for each in standing.steps]
     if step == "":
         raise UsageProblem("step can not be empty", next_step=_listed(names))
     if step is not None and step not in names:
@@ -254,7 +235,7 @@ def _check_step(standing: Standing, step: str | None) -> None:
 
 
 def _check_failed(standing: Standing, step: str) -> None:
-    names = [each.name for each in standing.recorded.steps]
+    names = [each.name for each in standing.steps]
     if not step:
         raise UsageProblem("step can not be empty", next_step=_listed(names))
     if step not in names:

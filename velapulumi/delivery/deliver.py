@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,7 @@ from velapulumi.clusters.registry import LOCAL, Registry
 from velapulumi.delivery.apply import Teller
 from velapulumi.delivery.collect import abandoned
 from velapulumi.delivery.edge import ClusterEdge, record
+from velapulumi.delivery.gatekeeper import withdraw
 from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.delivery.runlock import running
 from velapulumi.errors import (
@@ -21,7 +22,6 @@ from velapulumi.errors import (
     UsageProblem,
     VelapulumiError,
 )
-from velapulumi.gate.file import update_gate
 from velapulumi.gate.journal import Journal
 from velapulumi.program.prepare import Application, read_application
 from velapulumi.program.stacks import read_record
@@ -108,10 +108,12 @@ def deliver(
             )
         reporter.begins(application)
         try:
-            conclusion = _run(application, journal, reporter, interrupts, timeout)
+            conclusion, closed = _run(application, journal, reporter, interrupts, timeout)
         finally:
             reporter.ends()
     failure = failure_of(application.name, str(application.revision), conclusion)
+    if failure is None and not conclusion.run.suspended:
+        failure = next((closed[s.name] for s in conclusion.waiting if s.name in closed), None)
     if failure is not None:
         raise failure
     return Outcome(application.reread(), conclusion)
@@ -123,7 +125,8 @@ def _run(
     reporter: Reporter,
     interrupts: Interrupts,
     timeout: float | None,
-) -> Conclusion:
+) -> tuple[Conclusion, Mapping[str, VelapulumiError]]:
+    """Run the workflow: how far it came, and why gates are closed whose approval does not count."""
     limits = limits_of(application.loaded, timeout)
     note = record(application, journal)
     edge = ClusterEdge(application, journal, reporter, interrupts, limits)
@@ -132,7 +135,8 @@ def _run(
         steps = tuple(begun_anew(application.workflow, run))
         entry = Entry(at=edge.now(), kind=Kind.RESTART, steps=steps)
         note(entry)
-        _withdraw(application, set(steps) - set(run.failed))
+        # What was approved of a step that has failed itself is still to be done.
+        withdraw(application.project, application.name, set(steps) - set(run.failed))
         run = advance(run, entry)
         reporter.entry(entry, run)
     driver = Driver(
@@ -144,16 +148,7 @@ def _run(
         limits,
         context_of(application.loaded, application.revision.name),
     )
-    return driver.go()
-
-
-def _withdraw(application: Application, steps: Set[str]) -> None:
-    """Take back the approvals of steps that start over without having failed themselves.
-
-    What was approved of a step that has failed is still to be done.
-    """
-    path = application.project.gate_file(application.name)
-    update_gate(path, application.name, lambda gate: gate.withdraw(steps))
+    return driver.go(), edge.closed
 
 
 def limits_of(loaded: Loaded, timeout: float | None = None) -> Limits:

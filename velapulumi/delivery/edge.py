@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Thread
 
@@ -13,11 +13,11 @@ from velapulumi.clusters.identity import Reached, reach
 from velapulumi.definitions import Done, Failed, StepContext, StepDefinition, StepError
 from velapulumi.delivery.apply import Applier, Errand, Teller
 from velapulumi.delivery.collect import Collector
+from velapulumi.delivery.gatekeeper import Gatekeeper, words
 from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.delivery.tools import StepTools
 from velapulumi.errors import Interrupted, UnknownApplication, VelapulumiError
 from velapulumi.gate.approver import who
-from velapulumi.gate.file import read_gate
 from velapulumi.gate.journal import Journal
 from velapulumi.program.prepare import Application
 from velapulumi.program.standing import read_standing
@@ -61,6 +61,7 @@ class ClusterEdge:
         self._applier = Applier(application, teller, interrupts)
         self._collector = Collector(application, teller, interrupts, limits.patience)
         self._outcomes: queue.Queue[Outcome | Exception] = queue.Queue()
+        self._gatekeeper = Gatekeeper()
         self._values = application.run.values
         self._steps = {step.name: step for step in every_step(application.loaded.steps)}
 
@@ -84,10 +85,14 @@ class ClusterEdge:
         return self._interrupts.stopping
 
     def approved(self, step: str) -> str | None:
-        application = self._application
-        path = application.project.gate_file(application.name)
-        approval = read_gate(path, application.name).approval(step, str(application.revision))
-        return approval.by if approval else None
+        application = self._application.reread()
+        decision = self._gatekeeper.look(application, step)
+        return None if decision is None else words(decision)
+
+    @property
+    def closed(self) -> Mapping[str, VelapulumiError]:
+        """Why gates are closed that wait for more than a first approval, by their names."""
+        return self._gatekeeper.closed
 
     def commands(self) -> Sequence[Entry]:
         return self._journal.follow()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from velapulumi.delivery.collect import abandoned
-from velapulumi.delivery.commands import source_of
 from velapulumi.delivery.runlock import holder
+from velapulumi.delivery.source import source_of
 from velapulumi.errors import RunInProgress, UsageProblem
 from velapulumi.gate.file import RecordedRevision
 from velapulumi.plan.changes import Action, Change, ObjectKey, Plan, plan_stage

@@ -1,14 +1,14 @@
-"""The gate file: ``<application>.gate.yaml``, the record of revisions and approvals.
+"""The gate file: ``<application>.gate.yaml``, the record of revisions and runs.
 
 It lies beside the stack configuration and is meant to be committed. A run begins when a revision
-starts at the first stage; an approval counts for one step of one run of one revision and for
-nothing else, so what was approved before an edit, or before going back to an old revision, does
-not count again.
+starts at the first stage; an approval in the ledger counts for one gate of one run of one revision
+and for nothing else, so what was approved before an edit, or before going back to an old revision,
+does not count again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -47,28 +47,6 @@ class RecordedRevision(StrictModel):
     steps: Many[WorkflowStep]
 
 
-class Approval(StrictModel):
-    """One person's yes to one suspend step of one run.
-
-    Attributes:
-        step: The suspend step.
-        revision: What was approved, ``<application>-v<N>:<hash>``.
-        run: The run it was given in.
-        by: Who.
-        at: When, RFC 3339.
-        comment: Why, in their words.
-        void: Whether it counts no more, as its step has started over.
-    """
-
-    step: str
-    revision: str
-    run: int
-    by: str
-    at: str
-    comment: str = ""
-    void: bool = False
-
-
 class Gate(StrictModel):
     """What the gate file holds.
 
@@ -77,7 +55,6 @@ class Gate(StrictModel):
         current: The revision being delivered, empty before the first.
         run: Counts the runs; each change of ``current`` starts one.
         revisions: Every revision so far, oldest first.
-        approvals: Every approval so far, oldest first.
     """
 
     api_version: Literal["velapulumi.dev/v1"] = Field("velapulumi.dev/v1", alias="apiVersion")
@@ -86,7 +63,6 @@ class Gate(StrictModel):
     current: str = ""
     run: int = 0
     revisions: Many[RecordedRevision] = ()
-    approvals: Many[Approval] = ()
 
     @property
     def known(self) -> tuple[Revision, ...]:
@@ -98,17 +74,6 @@ class Gate(StrictModel):
             if str(recorded.revision) == revision:
                 return recorded
         return None
-
-    def approval(self, step: str, revision: str) -> Approval | None:
-        """The approval of a step that counts for this revision in the current run."""
-        for approval in reversed(self.approvals):
-            if (approval.step, approval.revision, approval.run) == (step, revision, self.run):
-                return approval if revision == self.current and not approval.void else None
-        return None
-
-    def approver(self, revision: str) -> Callable[[str], bool]:
-        """A function that tells whether a step is approved for a revision."""
-        return lambda step: self.approval(step, revision) is not None
 
     def begin(self, revision: Revision, steps: tuple[WorkflowStep, ...]) -> Gate:
         """Make a revision the current one; a no-op when it already is."""
@@ -124,28 +89,6 @@ class Gate(StrictModel):
     def restart(self) -> Gate:
         """Begin another run of the current revision; earlier approvals do not count in it."""
         return self.model_copy(update={"run": self.run + 1})
-
-    def withdraw(self, steps: Container[str]) -> Gate:
-        """Take back the approvals of steps which start over in the current run."""
-        approvals = tuple(
-            approval.model_copy(update={"void": True})
-            if approval.step in steps and approval.run == self.run
-            else approval
-            for approval in self.approvals
-        )
-        return self.model_copy(update={"approvals": approvals})
-
-    def approve(self, step: str, *, by: str, comment: str) -> Gate:
-        """Record an approval of a step for the current revision and run."""
-        approval = Approval(
-            step=step,
-            revision=self.current,
-            run=self.run,
-            by=_clean(by),
-            at=files.now(),
-            comment=_clean(comment),
-        )
-        return self.model_copy(update={"approvals": (*self.approvals, approval)})
 
 
 def read_gate(path: Path, application: str) -> Gate:
@@ -180,11 +123,6 @@ def update_gate(path: Path, application: str, change: Callable[[Gate], Gate]) ->
         if after != before:
             files.write(path, yaml.safe_dump(_document(after), sort_keys=False, width=120))
     return after
-
-
-def _clean(text: str) -> str:
-    """Text as a file can hold it: what the terminal gave that is no Unicode is replaced."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _document(gate: Gate) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
 from velapulumi.clusters.identity import Reached
 from velapulumi.errors import ClusterUnreachable, VelapulumiError
 from velapulumi.plan.changes import ObjectKey, Plan, plan_stage
+from velapulumi.program.masking import SECRET, encoded
 from velapulumi.program.prepare import Prepared
 from velapulumi.program.record import SEALED
 from velapulumi.program.registration import is_rendered, keys_of
@@ -17,7 +17,6 @@ from velapulumi.render.rules import registered
 _REVISION = "app.oam.dev/revision"
 _ANOTHER = {SEALED: "another value"}
 _VALUES = ("data", "stringData")
-SECRET = "Secret"
 
 
 def compare(prepared: Prepared) -> Plan:
@@ -50,8 +49,8 @@ def compare(prepared: Prepared) -> Plan:
             wanted[key] = _sealed_alike(wanted[key], present, same)
     return plan_stage(
         prepared.stage.name,
-        [(key.cluster, _full(manifest)) for key, manifest in wanted.items() if key not in read],
-        [(key.cluster, _full(entry.manifest)) for key, entry in held.items() if key not in read],
+        [(key.cluster, full(manifest)) for key, manifest in wanted.items() if key not in read],
+        [(key.cluster, full(entry.manifest)) for key, entry in held.items() if key not in read],
         {key for key, entry in held.items() if entry.retained},
     )
 
@@ -66,14 +65,7 @@ def _live_alike(
         live = cluster.client.read(manifest)
     except ClusterUnreachable:
         return None
-    return live is not None and _data(manifest) == _data(live)
-
-
-def _data(secret: Mapping[str, Any]) -> dict[str, str]:
-    """The values of a Secret, encoded, as the API server keeps them."""
-    plain = secret.get("stringData") or {}
-    encoded = {key: b64encode(str(text).encode()).decode() for key, text in plain.items()}
-    return {**(secret.get("data") or {}), **encoded}
+    return live is not None and encoded(manifest) == encoded(live)
 
 
 def _sealed_alike(
@@ -94,13 +86,13 @@ def _sealed_alike(
     return {**manifest, **sealed}
 
 
-def _full(value: Any) -> Any:
-    """A value without the empty maps and lists in it."""
+def full(value: Any) -> Any:
+    """A value without the empty maps and lists in it, as the provider drops some."""
     if isinstance(value, Mapping):
-        below = {key: _full(entry) for key, entry in value.items()}
+        below = {key: full(entry) for key, entry in value.items()}
         return {key: entry for key, entry in below.items() if entry not in ({}, [])}
     if isinstance(value, list):
-        return [_full(entry) for entry in value]
+        return [full(entry) for entry in value]
     return value
 
 

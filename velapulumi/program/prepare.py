@@ -7,7 +7,7 @@ out writes nothing.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,10 +25,12 @@ from velapulumi.errors import (
     UsageProblem,
     VelapulumiError,
 )
+from velapulumi.gate.decision import Decision, Subject
 from velapulumi.gate.file import Gate, read_gate, update_gate
 from velapulumi.gate.journal import told
 from velapulumi.gate.promotion import missing
 from velapulumi.plan.changes import ObjectKey
+from velapulumi.program.authority import ANCHOR, Authority, read_authority
 from velapulumi.program.desired import (
     Desired,
     Holding,
@@ -41,6 +43,7 @@ from velapulumi.program.surroundings import read_surroundings
 from velapulumi.program.values import read_values
 from velapulumi.project import Project, StackName
 from velapulumi.render import Loaded, load, parse, render_environment
+from velapulumi.workflow.gates import healthy_since, opened
 from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.progress import StageState
 from velapulumi.workflow.revision import Revision, revision_of
@@ -67,6 +70,7 @@ class Application:
         records: What each stage's stack holds; None for a stage without one.
         revision: The revision the content is.
         run: What its journal tells of the current run of the revision.
+        authority: Its approvals, and the policy they are judged by.
     """
 
     project: Project
@@ -78,6 +82,7 @@ class Application:
     records: Mapping[str, StageRecord | None]
     revision: Revision
     run: Run
+    authority: Authority
 
     @property
     def name(self) -> str:
@@ -97,11 +102,21 @@ class Application:
             return replace(self, run=run)
         surroundings = replace(self.plain.surroundings, values=run.values)
         loaded = parse(self.plain.text, str(self.file), surroundings)
-        return replace(self, run=run, loaded=loaded, workflow=workflow_of(loaded))
+        workflow = workflow_of(loaded, self.authority.governs)
+        return replace(self, run=run, loaded=loaded, workflow=workflow)
 
     def approved(self, step: str) -> bool:
-        """Whether a step is approved for this run of the revision."""
-        return self.gate.approval(step, str(self.revision)) is not None
+        """Whether a gate is open for this run of the revision."""
+        return self.decision(step).open
+
+    def decision(self, gate: str) -> Decision:
+        """How a gate stands in this run of the revision."""
+        since = healthy_since(self.workflow.steps, self.run, gate)
+        return self.authority.decide(self.subject(gate), since)
+
+    def subject(self, gate: str) -> Subject:
+        """What is to be decided at a gate."""
+        return subject_of(self.name, self.workflow.steps, gate, str(self.revision), self.run.number)
 
     def held_elsewhere(self, stage: str) -> frozenset[ObjectKey]:
         """What the stacks of all other stages hold."""
@@ -526,17 +541,44 @@ def _next_step(application: Application, stage: Stage) -> WorkflowStep:
     return next(pending, (going or stage.steps)[-1])
 
 
+def subject_of(
+    application: str, steps: Sequence[WorkflowStep], gate: str, revision: str, run: int
+) -> Subject:
+    """What is to be decided at a gate.
+
+    Args:
+        application: The application.
+        steps: The steps of its workflow.
+        gate: The gate's name.
+        revision: The revision, ``<application>-v<N>:<hash>``.
+        run: The run of it.
+    """
+    stages = dict.fromkeys(step.stage for step in opened(steps, gate) if step.stage)
+    return Subject(application, gate, tuple(stages), revision, run)
+
+
 def _with_records(project: Project, file: Path, loaded: Loaded) -> Application:
     name = loaded.application.name
-    workflow = workflow_of(loaded)
+    authority = read_authority(project, name)
+    workflow = workflow_of(loaded, authority.governs)
     gate = read_gate(project.gate_file(name), name)
     records = {stage: read_record(project, StackName(name, stage)) for stage in workflow.stages}
     held: list[Any] = [record.outputs.get("revision") for record in records.values() if record]
     revision = revision_of(loaded, gate.known, [text for text in held if isinstance(text, str)])
     number = gate.run if gate.current == str(revision) else gate.run + 1
     fresh = Run(str(revision), number)
+    anchors = {stage: r.outputs.get(ANCHOR) for stage, r in records.items() if r}
     application = Application(
-        project, file, loaded, loaded, workflow, gate, records, revision, fresh
+        project,
+        file,
+        loaded,
+        loaded,
+        workflow,
+        gate,
+        records,
+        revision,
+        fresh,
+        authority.anchored(anchors),
     )
     entries = told(project.journal_file(name))
     return application.taken_up(run_of(entries, str(revision), number))

@@ -20,8 +20,10 @@ from velapulumi.clusters.identity import Reached, reach
 from velapulumi.clusters.ownership import take_over
 from velapulumi.clusters.registry import Registry
 from velapulumi.definitions import Catalog
-from velapulumi.errors import ClusterUnreachable, UsageProblem, VelapulumiError
+from velapulumi.errors import ApprovalStale, ClusterUnreachable, UsageProblem, VelapulumiError
 from velapulumi.plan.changes import ObjectKey
+from velapulumi.program.approval import Use, authorize, note
+from velapulumi.program.authority import ANCHOR, read_authority
 from velapulumi.program.desired import Desired
 from velapulumi.program.manifest import Manifest
 from velapulumi.program.prepare import Prepared, prepare, read_application
@@ -68,12 +70,16 @@ def deliver_stage(prepared: Prepared, timeout: float | None = None) -> None:
             prepared.application.begin()  # so that somebody can approve it
         prepared.check_promotion()
         prepared.check_namespaces()
+        uses = authorize(prepared)
+    else:
+        uses = _warn_of_approval(prepared)
     further, silent = _further_clusters(prepared, clusters)
     clusters |= further
     found = find_registrations(prepared, clusters)
     if not pulumi.runtime.is_dry_run():
         if prepared.first:
             prepared.application.begin()
+        note(prepared.application, uses)
         take_over(found.leftovers)
     for reason in prepared.missing:
         pulumi.log.warn(f"an update would be refused: {reason}")
@@ -83,6 +89,24 @@ def deliver_stage(prepared: Prepared, timeout: float | None = None) -> None:
     resources = _register(prepared, found, clusters, silent, timeout)
     if not pulumi.runtime.is_dry_run():
         settle(prepared, resources, clusters)
+
+
+def _warn_of_approval(prepared: Prepared) -> tuple[Use, ...]:
+    """Tell in a preview what an update would be refused for; it is not noted that it begins."""
+    if not prepared.missing:
+        try:
+            authorize(prepared)
+        except ApprovalStale as error:
+            pulumi.log.warn(f"an update would be refused: {error.message}")
+    return ()
+
+
+def _anchor(prepared: Prepared) -> Mapping[str, Any] | None:
+    """The entry of the ledger that the stage is delivered under, or was the last time."""
+    application, stage = prepared.application, prepared.stage.name
+    record = application.records[stage]
+    before = record.outputs.get(ANCHOR) if record else None
+    return read_authority(application.project, application.name).anchor(stage) or before
 
 
 def _from_config() -> Prepared:
@@ -183,6 +207,8 @@ def _register(
     pulumi.export("steps", prepared.delivered)
     pulumi.export("objects", [_reference(desired.entry) for desired in prepared.desired])
     pulumi.export(LEFT_BEHIND, left_behind(found.objects))
+    if anchor := _anchor(prepared):
+        pulumi.export(ANCHOR, anchor)
     pulumi.export("services", pulumi.Output.all(*services))
     pulumi.export(
         "clusters",

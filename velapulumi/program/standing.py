@@ -10,15 +10,19 @@ from velapulumi.clusters.identity import reach
 from velapulumi.definitions import Catalog
 from velapulumi.errors import UnknownApplication
 from velapulumi.extensions import catalog_of
+from velapulumi.gate.decision import Decision
 from velapulumi.gate.file import Gate, RecordedRevision, read_gate
 from velapulumi.gate.journal import told
-from velapulumi.program.prepare import Clusters, step_state
+from velapulumi.program.authority import ANCHOR, Authority, read_authority
+from velapulumi.program.prepare import Clusters, step_state, subject_of
 from velapulumi.program.record import StageRecord
 from velapulumi.program.stacks import read_record
 from velapulumi.project import Project, StackName
 from velapulumi.workflow.entries import Entry
+from velapulumi.workflow.gates import guarded, healthy_since
 from velapulumi.workflow.progress import Progress, StageState, progress
 from velapulumi.workflow.run import Run, run_of
+from velapulumi.workflow.steps import WorkflowStep
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Standing:
         records: What the stacks hold, by stage: those of the workflow first, in its order.
         clusters: The clusters that were asked, by name.
         catalog: The definitions of the project.
+        authority: Its approvals, and the policy they are judged by.
     """
 
     application: str
@@ -44,17 +49,26 @@ class Standing:
     records: Mapping[str, StageRecord]
     clusters: Clusters
     catalog: Catalog
+    authority: Authority
 
     @cached_property
     def progress(self) -> Progress:
         """Where its workflow stands."""
-        return progress(
-            self.recorded.steps, self.run, self._states(), self.gate.approver(self.gate.current)
-        )
+        return progress(self.steps, self.run, self._states(), lambda s: self.decision(s).open)
+
+    @cached_property
+    def steps(self) -> tuple[WorkflowStep, ...]:
+        """The steps of its workflow, with the gates that the policy in force makes."""
+        return guarded(self.recorded.steps, self.authority.governs)
+
+    def decision(self, gate: str) -> Decision:
+        """How a gate stands."""
+        subject = subject_of(self.application, self.steps, gate, self.gate.current, self.gate.run)
+        return self.authority.decide(subject, healthy_since(self.steps, self.run, gate))
 
     def _states(self) -> dict[str, StageState]:
         states = {}
-        for step in self.recorded.steps:
+        for step in self.steps:
             record = self.records.get(step.stage or "")
             if record is None:
                 continue
@@ -90,6 +104,7 @@ def read_standing(project: Project, application: str, *, contact: bool = True) -
         for stage in dict.fromkeys((*planned, *names))
         if (record := read_record(project, StackName(application, stage))) is not None
     }
+    anchors = {stage: record.outputs.get(ANCHOR) for stage, record in records.items()}
     wanted = {entry.cluster for record in records.values() for entry in record.objects}
     return Standing(
         application=application,
@@ -100,4 +115,5 @@ def read_standing(project: Project, application: str, *, contact: bool = True) -
         records=records,
         clusters=reach(project, wanted) if contact else {},
         catalog=catalog_of(project.root),
+        authority=read_authority(project, application).anchored(anchors),
     )

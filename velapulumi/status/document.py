@@ -34,7 +34,7 @@ def status_document(status: Status) -> dict[str, Any]:
             "status": str(status.progress.phase),
             "workflow": {
                 "appRevision": status.gate.current,
-                "mode": _mode(status.standing.recorded.steps),
+                "mode": _mode(status.standing.steps),
                 "steps": [
                     _step(status, state) for state in status.progress.steps if not state.step.group
                 ],
@@ -105,7 +105,7 @@ def _is_old(status: Status) -> bool:
     """Whether the releases with env-binding know such a workflow, so that it is shown as theirs."""
     return all(
         step.type in (DEPLOY2ENV, SUSPEND) and step.ordered and step.duration is None
-        for step in status.standing.recorded.steps
+        for step in status.standing.steps
     )
 
 

@@ -98,6 +98,7 @@ class Driver:
         self._told: set[str] = set()
         self._waiting: set[str] = set()
         self._publishing: dict[str, float] = {}
+        self._samples: dict[str, int] = {}
         self._secret: set[str] = set()
         self.run, self._again = self._taken_up(run)
         self._were = {name: run.step(name) for name in self._again}
@@ -340,7 +341,13 @@ class Driver:
     ) -> None:
         self._words.pop(name, None)
         entry = self._entry(
-            Kind.END, name, phase=phase, reason=reason, message=message, values=dict(values or {})
+            Kind.END,
+            name,
+            phase=phase,
+            reason=reason,
+            message=message,
+            values=dict(values or {}),
+            samples=self._samples.pop(name, 0),
         )
         self._note_step(entry)
 
@@ -509,6 +516,8 @@ class Driver:
         step = self._by_name[outcome.step]
         self._seen[step.name] = self._edge.now()
         words = self._words.setdefault(step.name, {})
+        healthy = all(observation.healthy for observation in outcome.clusters.values())
+        self._samples[step.name] = self._samples.get(step.name, 0) + healthy
         for cluster, observation in outcome.clusters.items():
             words[cluster] = "" if observation.healthy else observation.message
             self._watcher.seen(step, cluster, observation)

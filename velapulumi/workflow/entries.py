@@ -67,6 +67,7 @@ class Entry(StrictModel):
         revision: What is being run, ``<application>-v<N>:<hash>``.
         run: The run's number.
         by: Who.
+        samples: How often a delivering step was seen healthy before it ended.
     """
 
     at: float
@@ -86,3 +87,4 @@ class Entry(StrictModel):
     revision: str = ""
     run: int = 0
     by: str = ""
+    samples: int = 0

@@ -43,6 +43,7 @@ class StepRun:
         again: Whether its objects have to be applied once more, for values that are on the way.
         clusters: Where its clusters stand, by name.
         memory: What an acting step remembers while it waits.
+        samples: How often it was seen healthy before it ended.
     """
 
     phase: StepPhase = StepPhase.PENDING
@@ -54,6 +55,7 @@ class StepRun:
     again: bool = False
     clusters: Mapping[str, ClusterRun] = field(default_factory=dict)
     memory: Mapping[str, Any] = field(default_factory=dict)
+    samples: int = 0
 
     def anew(self) -> StepRun:
         """The step before its start; clusters that have proven themselves stay proven."""
@@ -171,6 +173,7 @@ def _stepped(step: StepRun, entry: Entry) -> StepRun:
                 message=entry.message,
                 started=step.started if step.started is not None else entry.at,
                 ended=entry.at,
+                samples=entry.samples,
             )
         case _:  # an intent changes nothing
             return step

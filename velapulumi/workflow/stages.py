@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from velapulumi.definitions import Catalog
@@ -10,6 +10,7 @@ from velapulumi.render import Environment, Loaded
 from velapulumi.render.steps import every_step
 from velapulumi.render.targets import DEPLOY2ENV, is_delivering, makes_objects
 from velapulumi.spec import Component, Mode, SubStep
+from velapulumi.workflow.gates import guarded
 from velapulumi.workflow.rollout import Rollout
 from velapulumi.workflow.steps import WorkflowStep, read_steps
 from velapulumi.workflow.waves import rollout_of
@@ -63,7 +64,7 @@ class Workflow:
         return self.steps[: names.index(step)]
 
 
-def workflow_of(loaded: Loaded) -> Workflow:
+def workflow_of(loaded: Loaded, governed: Callable[[str], bool] = lambda stage: False) -> Workflow:
     """Read the workflow of an application.
 
     Without a written one the steps are those that KubeVela makes up, run in their order. A
@@ -71,6 +72,7 @@ def workflow_of(loaded: Loaded) -> Workflow:
 
     Args:
         loaded: The application, already checked.
+        governed: Tells by a stage's name whether a policy asks for approvals of it.
     """
     written = {step.name: step for step in every_step(loaded.steps)}
     catalog = loaded.surroundings.catalog
@@ -78,7 +80,7 @@ def workflow_of(loaded: Loaded) -> Workflow:
     stages = _stages_of(delivered, written, catalog)
     workflow = loaded.application.workflow
     mode = (workflow.mode if workflow else None) or Mode()
-    steps = tuple(
+    placed = tuple(
         step.model_copy(
             update={
                 "stage": stages.get(step.name),
@@ -87,6 +89,7 @@ def workflow_of(loaded: Loaded) -> Workflow:
         )
         for step in read_steps(loaded.steps, mode.steps, mode.sub_steps)
     )
+    steps = guarded(placed, governed)
     return Workflow(
         steps,
         {

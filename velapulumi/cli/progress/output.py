@@ -26,12 +26,17 @@ class Line:
     dim: bool = False
 
 
-def write_line(line: Line) -> None:
-    """Write a line to stderr; in colours on a terminal, unless ``NO_COLOR`` is set."""
+def write_line(line: Line, *, err: bool = True) -> None:
+    """Write a line to stderr, or to stdout; in colours on a terminal, unless ``NO_COLOR`` is set.
+
+    Args:
+        line: The line.
+        err: Whether it goes to stderr.
+    """
     styled = click.style(
         line.text, fg=line.colour or None, bold=line.bold or None, dim=line.dim or None
     )
-    _write(styled, err=True, color=False if os.environ.get("NO_COLOR") else None)
+    _write(styled, err=err, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def write_data(text: str) -> None:

@@ -24,11 +24,12 @@ def suspend(application: str, step: str | None) -> None:
 @click.command()
 @click.argument("application", metavar="APP")
 @click.option("-s", "--step", metavar="STEP", help="Only the step of this name.")
-@click.option("-m", "--comment", default="", help="Why you approve; kept in the gate file.")
+@click.option("-m", "--comment", default="", help="Why you approve; kept in the ledger.")
 def resume(application: str, step: str | None, comment: str) -> None:
     """Approve what an application waits at, and lift a suspension.
 
-    An approval counts for exactly the revision that waits, in the run that waits.
+    That is `velapulumi approve` without showing the plan: it counts for exactly what would change
+    now, once, in the run that waits.
     """
     from velapulumi.delivery import commands
     from velapulumi.project import find_project
@@ -38,8 +39,12 @@ def resume(application: str, step: str | None, comment: str) -> None:
         click.echo(f"workflow {application} is not suspended.")
         return
     click.echo(f"Successfully resume workflow{_where(application, step)}")
-    for name in resumed.approved:
-        click.echo(f"Approved {name} for {resumed.revision} (unsigned, local).", err=True)
+    for decided in resumed.approved:
+        mark = "signed" if decided.signed else "unsigned, local"
+        gate, plan = decided.proposal.gate.name, decided.proposal.plan.digest[:12]
+        click.echo(f"Approved {gate} for {resumed.revision}, plan {plan} ({mark}).", err=True)
+        for reason in decided.decision.reasons:
+            click.secho(f"Still missing: {reason}", fg="yellow", err=True)
     if resumed.lifted:
         click.echo("The workflow is not suspended any more.", err=True)
     if resumed.edited:

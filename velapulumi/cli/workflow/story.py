@@ -40,7 +40,7 @@ def read_story(project: Project, application: str, step: str | None = None) -> l
         InvalidFile: The gate file, the journal or a stack is damaged.
     """
     standing = read_standing(project, application, contact=False)
-    steps = standing.recorded.steps
+    steps = standing.steps
     names = [each.name for each in steps]
     if step is not None and step not in names:
         raise UsageProblem(

@@ -88,6 +88,23 @@ def with_value_at(path: Parts, value: Any, new: Any) -> Any:
     return value
 
 
+def without_value_at(path: Parts, value: Any) -> Any:
+    """A value without the field at a path; unchanged where there is none.
+
+    Args:
+        path: The path.
+        value: The value; not changed itself.
+    """
+    part, rest = path[0], path[1:]
+    if not _has(value, part):
+        return value
+    if rest:
+        return with_value_at((part,), value, without_value_at(rest, value[part]))
+    if isinstance(part, str):
+        return {key: below for key, below in value.items() if key != part}
+    return [*value[:part], *value[part + 1 :]]
+
+
 def _has(value: Any, part: str | int) -> bool:
     if isinstance(part, str):
         return isinstance(value, Mapping) and part in value

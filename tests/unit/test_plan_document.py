@@ -1,0 +1,366 @@
+"""The plan document: its name, what of it makes an approval stale, what kind of change it is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from velapulumi.errors import InvalidFile
+from velapulumi.plan.canonical import canonical, digest
+from velapulumi.plan.changes import Action, Change, FieldChange, ObjectKey
+from velapulumi.plan.document import (
+    Base,
+    ClusterPlan,
+    Operation,
+    PlanDocument,
+    PlannedField,
+    PlannedObject,
+    StagePlan,
+    Tools,
+    differences,
+    read_plan,
+)
+from velapulumi.plan.irreversible import irreversible, replaced_fields
+from velapulumi.plan.properties import changes_only, kinds_of
+
+D1, D2, D3 = (letter * 64 for letter in "abc")
+
+
+def an_object(**changes: Any) -> PlannedObject:
+    fields: dict[str, Any] = {
+        "api_version": "apps/v1",
+        "kind": "Deployment",
+        "namespace": "default",
+        "name": "web",
+        "operation": Operation.UPDATE,
+        "desired": D1,
+        "base": Base(live=D2, recorded=D3),
+        "fields": (PlannedField(path="spec.replicas", before=1, after=3),),
+        "images": ("web:1",),
+    }
+    return PlannedObject(**fields | changes)
+
+
+def a_cluster(*objects: PlannedObject, **changes: Any) -> ClusterPlan:
+    fields: dict[str, Any] = {"cluster": "east", "uid": "u-1", "ca": D1, "objects": objects}
+    return ClusterPlan(**fields | changes)
+
+
+def a_stage(*clusters: ClusterPlan, **changes: Any) -> StagePlan:
+    fields: dict[str, Any] = {
+        "stage": "prod",
+        "steps": ("deploy-prod",),
+        "before": "shop-v1:0123456789abcdef",
+        "clusters": clusters,
+    }
+    return StagePlan(**fields | changes)
+
+
+def a_plan(*stages: StagePlan, **changes: Any) -> PlanDocument:
+    fields: dict[str, Any] = {
+        "application": "shop",
+        "namespace": "default",
+        "revision": "shop-v2:fedcba9876543210",
+        "tools": Tools(velapulumi="1", engine="2", provider="3"),
+        "trust": D2,
+        "key": "k1",
+        "stages": stages,
+    }
+    return PlanDocument(**fields | changes)
+
+
+GOES = an_object(kind="ConfigMap", name="old", operation=Operation.DELETE, desired="", fields=())
+PLAN = a_plan(a_stage(a_cluster(an_object(), GOES)))
+
+
+def with_object(**changes: Any) -> PlanDocument:
+    return a_plan(a_stage(a_cluster(an_object(**changes), GOES)))
+
+
+TOOLS = {"velapulumi": "1", "engine": "2", "provider": "3"}
+
+MUTATIONS = {
+    "revision": (
+        a_plan(*PLAN.stages, revision="shop-v3:0000000000000000"),
+        "the revision: approved was shop-v2:fedcba9876543210, now it is shop-v3:0000000000000000",
+    ),
+    "application": (
+        a_plan(*PLAN.stages, application="other"),
+        "the application: approved was shop, now it is other",
+    ),
+    "namespace": (
+        a_plan(*PLAN.stages, namespace="other"),
+        "the application's namespace: approved was default, now it is other",
+    ),
+    "trust": (
+        a_plan(*PLAN.stages, trust=D3),
+        "the gate policy or the signers in force: approved was bbbbbbbbbbbb…, "
+        "now it is cccccccccccc…",
+    ),
+    "tool": (
+        a_plan(*PLAN.stages, tools=Tools(**TOOLS | {"velapulumi": "9"})),
+        "the version of velapulumi: approved was 1, now it is 9",
+    ),
+    "engine": (
+        a_plan(*PLAN.stages, tools=Tools(**TOOLS | {"engine": "9"})),
+        "the version of engine: approved was 2, now it is 9",
+    ),
+    "provider": (
+        a_plan(*PLAN.stages, tools=Tools(**TOOLS | {"provider": "9"})),
+        "the version of provider: approved was 3, now it is 9",
+    ),
+    "key": (
+        a_plan(*PLAN.stages, key="k2"),
+        "secret values are hidden with another key, so they cannot be compared",
+    ),
+    "stage": (a_plan(), "stage prod is not part of what was approved"),
+    "steps": (
+        a_plan(a_stage(*PLAN.stages[0].clusters, steps=("x",))),
+        "the steps of stage prod: approved was deploy-prod, now it is x",
+    ),
+    "requires": (
+        a_plan(a_stage(*PLAN.stages[0].clusters, requires=("2 of role r",))),
+        "what stage prod requires: approved was nothing, now it is 2 of role r",
+    ),
+    "before": (
+        a_plan(a_stage(*PLAN.stages[0].clusters, before="")),
+        "the revision that stage prod held: approved was shop-v1:0123456789abcdef, "
+        "now it is nothing",
+    ),
+    "pending": (
+        a_plan(a_stage(*PLAN.stages[0].clusters, pending=("x waits",))),
+        "what stage prod waits for: approved was nothing, now it is x waits",
+    ),
+    "cluster": (
+        a_plan(a_stage(*PLAN.stages[0].clusters, a_cluster(cluster="west"))),
+        "cluster west has come to stage prod",
+    ),
+    "no cluster": (a_plan(a_stage()), "cluster east is gone from stage prod"),
+    "identity": (
+        a_plan(a_stage(a_cluster(an_object(), GOES, uid="u-2"))),
+        "the identity of cluster east: approved was u-1, now it is u-2",
+    ),
+    "authority": (
+        a_plan(a_stage(a_cluster(an_object(), GOES, ca=D2))),
+        "the certificate authority of cluster east: approved was aaaaaaaaaaaa…, "
+        "now it is bbbbbbbbbbbb…",
+    ),
+    "unreachable": (
+        a_plan(a_stage(a_cluster(an_object(), GOES, reached=False))),
+        "cluster east does not answer any more",
+    ),
+    "desired": (
+        with_object(desired=D2),
+        "what Deployment default/web on east shall be has changed",
+    ),
+    "live": (
+        with_object(base=Base(live=D1, recorded=D3)),
+        "Deployment default/web on east has been changed in the cluster",
+    ),
+    "deleted": (
+        with_object(base=Base(recorded=D3)),
+        "Deployment default/web on east has been deleted in the cluster",
+    ),
+    "recorded": (
+        with_object(base=Base(live=D2, recorded=D1)),
+        "Deployment default/web on east has been changed in the stack",
+    ),
+    "forgotten": (
+        with_object(base=Base(live=D2)),
+        "Deployment default/web on east has been deleted in the stack",
+    ),
+    "operation": (
+        with_object(operation=Operation.REPLACE),
+        "what happens to Deployment default/web on east: approved was update, now it is replace",
+    ),
+    "fields": (with_object(fields=()), "the fields of Deployment default/web on east that change "
+               "are others"),
+    "images": (
+        with_object(images=("web:2",)),
+        "the images of Deployment default/web on east: approved was web:1, now it is web:2",
+    ),
+    "more": (
+        a_plan(a_stage(a_cluster(an_object(), GOES, an_object(name="new")))),
+        "Deployment default/new on east is not part of what was approved",
+    ),
+    "less": (
+        a_plan(a_stage(a_cluster(an_object()))),
+        "ConfigMap default/old on east was part of what was approved and is not any more",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_each_fact_makes_an_approval_stale_and_is_named(name: str) -> None:
+    changed, text = MUTATIONS[name]
+    assert text in list(differences(PLAN, changed, "prod"))
+    assert changed.digest != PLAN.digest
+
+
+def test_what_is_as_it_was_approved_goes() -> None:
+    assert list(differences(PLAN, PLAN, "prod")) == []
+    assert list(differences(PLAN, read_plan(PLAN.text, "p"), "prod", {"east"})) == []
+
+
+FREE_ONCE_BEGUN = {"live", "deleted", "recorded", "forgotten", "operation", "fields", "images",
+                   "before", "pending", "unreachable", "less"}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_where_a_delivery_has_begun_only_what_shall_be_counts(name: str) -> None:
+    changed, text = MUTATIONS[name]
+    found = list(differences(PLAN, changed, "prod", {"east", "west"}))
+    assert (text in found) == (name not in FREE_ONCE_BEGUN)
+    assert bool(found) == (name not in FREE_ONCE_BEGUN)
+
+
+def test_where_a_delivery_has_begun_nothing_more_may_go() -> None:
+    more = an_object(name="kept", operation=Operation.NONE, fields=())
+    before = a_plan(a_stage(a_cluster(more)))
+    goes = an_object(name="kept", operation=Operation.DELETE, desired="", fields=())
+    after = a_plan(a_stage(a_cluster(goes)))
+    assert list(differences(before, after, "prod", {"east"})) == [
+        "what Deployment default/kept on east shall be has changed"
+    ]
+
+
+def test_clusters_that_are_not_delivered_to_now_are_not_looked_into() -> None:
+    changed = a_plan(a_stage(a_cluster(an_object(desired=D2), GOES)))
+    assert list(differences(PLAN, changed, "prod", (), {"west"})) == []
+
+
+def test_what_only_the_delivery_tells_may_come_when_it_was_said_so() -> None:
+    said = a_plan(a_stage(a_cluster(an_object()), pending=("x waits",)))
+    more = a_plan(a_stage(a_cluster(an_object(), an_object(name="late"))))
+    assert list(differences(said, more, "prod", {"east"})) == []
+
+
+def test_a_plan_is_read_as_it_was_written() -> None:
+    assert read_plan(PLAN.text, "p") == PLAN
+    assert PLAN.text == canonical(json.loads(PLAN.text))
+    assert PLAN.digest == digest(json.loads(PLAN.text))
+    with pytest.raises(InvalidFile, match=r"^p: stages\.0\.clusters: must be a list"):
+        read_plan(PLAN.text.replace(b'"clusters":[', b'"clusters":1,"x":['), "p")
+    for text in (b"", b"[]", b"{", b"\xff", b"null"):
+        with pytest.raises(InvalidFile):
+            read_plan(text, "p")
+
+
+def test_what_json_cannot_say_alike_is_put_into_words() -> None:
+    assert canonical({"b": 2**60, "a": "x\ud800", "c": (1.0, None, True)}) == (
+        b'{"a":"x\\\\ud800","b":"1152921504606846976","c":[1,null,true]}'
+    )
+    assert canonical(float("inf")) == b'"Infinity"'
+
+
+def change(kind: str, api_version: str, action: Action, *paths: str) -> Change:
+    key = ObjectKey("east", "default", kind, "x", api_version)
+    return Change(action, key, tuple(FieldChange(path, 1, 2) for path in paths))
+
+
+@pytest.mark.parametrize(
+    ("kind", "api_version", "path", "replaced"),
+    [
+        ("Deployment", "apps/v1", "spec.selector.matchLabels.app", True),
+        ("Deployment", "apps/v1", "spec.replicas", False),
+        ("Deployment", "apps/v1", "spec.selectors", False),
+        ("StatefulSet", "apps/v1", "spec.serviceName", True),
+        ("StatefulSet", "apps/v1", "spec.volumeClaimTemplates", True),
+        ("StatefulSet", "apps/v1", "spec.replicas", False),
+        ("StatefulSet", "apps/v1", "spec.template.spec.containers[0].image", False),
+        ("StatefulSet", "apps/v1", "metadata.labels.a", False),
+        ("Job", "batch/v1", "spec.template.spec.containers[0].image", True),
+        ("Job", "batch/v1", "spec.parallelism", False),
+        ("PersistentVolumeClaim", "v1", "spec.storageClassName", True),
+        ("PersistentVolumeClaim", "v1", "spec.resources.requests.storage", False),
+        ("Service", "v1", "spec.clusterIP", True),
+        ("Service", "v1", "spec.ports[0].port", False),
+        ("RoleBinding", "rbac.authorization.k8s.io/v1", "roleRef.name", True),
+    ],
+)
+def test_fields_that_no_api_server_changes_make_an_object_anew(
+    kind: str, api_version: str, path: str, replaced: bool
+) -> None:
+    found = replaced_fields(change(kind, api_version, Action.UPDATE, path))
+    assert found == ((path,) if replaced else ())
+
+
+def test_a_policy_may_want_an_object_anew() -> None:
+    each = change("ConfigMap", "v1", Action.UPDATE, "data.a", "data.b")
+    assert replaced_fields(each, ["data.b"]) == ("data.b",)
+    assert list(irreversible(each, ["data.b"])) == ["is deleted and made anew for data.b"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "api_version", "action", "text"),
+    [
+        ("PersistentVolumeClaim", "v1", Action.DELETE, ["the volume's data may go with it"]),
+        ("PersistentVolumeClaim", "v1", Action.LEAVE, []),
+        ("Namespace", "v1", Action.DELETE, ["everything in it goes with it"]),
+        ("Job", "batch/v1", Action.CREATE, ["runs its job"]),
+        ("Job", "batch/v1", Action.DELETE, []),
+        ("CronJob", "batch/v1", Action.CREATE, []),
+        ("Deployment", "apps/v1", Action.DELETE, []),
+        (
+            "CustomResourceDefinition", "apiextensions.k8s.io/v1", Action.DELETE,
+            ["all objects of its kind go with it"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_taken_back_is_named(
+    kind: str, api_version: str, action: Action, text: list[str]
+) -> None:
+    assert list(irreversible(change(kind, api_version, action))) == text
+
+
+def test_a_job_made_anew_runs_again() -> None:
+    each = change("Job", "batch/v1", Action.UPDATE, "spec.template.spec.x")
+    fields = replaced_fields(each)
+    assert list(irreversible(each, fields)) == [
+        "is deleted and made anew for spec.template.spec.x",
+        "runs its job again",
+    ]
+
+
+CONTAINER = "spec.template.spec.containers[0]"
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "kinds"),
+    [
+        (f"{CONTAINER}.image", "a:1", "a:2", {"image"}),
+        (f"{CONTAINER}.image", "a:1@sha256:1", "a:1@sha256:2", {"image", "image-digest"}),
+        (f"{CONTAINER}.image", "a@sha256:1", "a@sha256:2", {"image", "image-digest"}),
+        (f"{CONTAINER}.image", "a:1@sha256:1", "a:2@sha256:2", {"image"}),
+        (f"{CONTAINER}.image", "a:1", "a:1@sha256:2", {"image"}),
+        (f"{CONTAINER}.imagePullPolicy", "a", "b", set()),
+        ("spec.replicas", 1, 2, {"replicas"}),
+        ("spec.template.spec.replicas", 1, 2, set()),
+        (f"{CONTAINER}.resources.limits.cpu", "1", "2", {"resources"}),
+        (f"{CONTAINER}.env[0].value", "1", "2", {"env"}),
+        (f"{CONTAINER}.env", [], [1], {"env"}),
+        (f"{CONTAINER}.envFrom", [], [1], set()),
+        ("metadata.labels.team", "a", "b", {"labels"}),
+        ("spec.template.metadata.annotations.x/y", "a", "b", {"labels"}),
+        ("spec.selector.matchLabels.app", "a", "b", set()),
+        ("spec.template.spec.containers", [], [1], set()),
+    ],
+)
+def test_a_field_is_of_a_kind(path: str, before: Any, after: Any, kinds: set[str]) -> None:
+    assert kinds_of(PlannedField(path=path, before=before, after=after)) == kinds
+
+
+def test_a_plan_of_other_kinds_or_operations_needs_somebody() -> None:
+    stage = a_stage(a_cluster(an_object()))
+    assert changes_only(stage, {"replicas"})
+    assert not changes_only(stage, {"image"})
+    assert not changes_only(a_stage(a_cluster(an_object(), GOES)), {"replicas"})
+    assert not changes_only(a_stage(a_cluster(an_object(operation=Operation.CREATE))), {"replicas"})
+    assert not changes_only(a_stage(a_cluster(an_object()), pending=("x",)), {"replicas"})
+    assert not changes_only(a_stage(a_cluster(an_object(), reached=False)), {"replicas"})
+    lost = an_object(irreversible=("runs its job",))
+    assert not changes_only(a_stage(a_cluster(lost)), {"replicas"})
+    only_labels = an_object(fields=())
+    assert changes_only(a_stage(a_cluster(only_labels)), {"image"})

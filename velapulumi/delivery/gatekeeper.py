@@ -1,0 +1,202 @@
+"""Looks at the gates of a run: whether they are open, and for what is there now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from velapulumi import files
+from velapulumi.errors import (
+    ApprovalRejected,
+    ApprovalStale,
+    ClusterProblem,
+    VelapulumiError,
+    WaitingForApproval,
+)
+from velapulumi.gate.approver import who
+from velapulumi.gate.decision import Decision
+from velapulumi.gate.file import read_gate
+from velapulumi.gate.ledger import append, read_ledger
+from velapulumi.gate.statement import StatementKind
+from velapulumi.plan.document import PlanDocument
+from velapulumi.program.approval import current_plan, stale
+from velapulumi.program.authority import read_trust
+from velapulumi.program.prepare import Application
+from velapulumi.project import Project
+
+Signer = Callable[[bytes], str]
+"""Gives the signature of some bytes."""
+
+
+class Gatekeeper:
+    """Looks at gates, each approved plan once."""
+
+    def __init__(self) -> None:
+        self.closed: dict[str, VelapulumiError] = {}
+        self._held: set[tuple[str, str]] = set()
+        self._tried: set[str] = set()
+
+    def look(self, application: Application, gate: str) -> Decision | None:
+        """How a gate was opened; None while it is closed, which ``closed`` then explains.
+
+        Args:
+            application: The application as it is now.
+            gate: The gate's name.
+        """
+        self.closed.pop(gate, None)
+        decision = application.decision(gate)
+        if not decision.open and gate not in self._tried:
+            self._tried.add(gate)
+            if approve_by_rule(application, gate):
+                application = application.reread()
+                decision = application.decision(gate)
+        if not decision.open:
+            if error := _why(application, gate, decision):
+                self.closed[gate] = error
+            return None
+        if (gate, decision.plan) not in self._held:
+            try:
+                if (error := next(stale(application, gate, {}), None)) is not None:
+                    self.closed[gate] = error
+                    return None
+            except ClusterProblem:
+                return decision  # whether it can be reached is told when it is delivered
+            self._held.add((gate, decision.plan))
+        return decision
+
+
+def approve_by_rule(application: Application, gate: str) -> bool:
+    """Note that a gate needs nobody's approval, where the policy says so of what it opens.
+
+    Args:
+        application: The application.
+        gate: The gate's name.
+    """
+    authority, stages = application.authority, application.subject(gate).stages
+    rules = [authority.rule(stage) for stage in stages]
+    if not rules or any(rule is None or rule.auto is None for rule in rules):
+        return False
+    try:
+        plan = current_plan(application, gate, {})
+    except ClusterProblem:
+        return False
+    if not all(rule and authority.needs_nobody(plan, rule) for rule in rules):
+        return False
+    keep(application, plan)
+    state(application, gate, plan, StatementKind.AUTO, by=who())
+    return True
+
+
+def keep(application: Application, plan: PlanDocument) -> None:
+    """Keep a plan document beside the ledger that names it."""
+    path = application.project.plan_file(application.name, plan.digest)
+    if not path.exists():
+        files.write(path, plan.text.decode() + "\n")
+
+
+def state(
+    application: Application,
+    gate: str,
+    plan: PlanDocument,
+    kind: StatementKind,
+    *,
+    by: str,
+    sign: Signer | None = None,
+    **fields: object,
+) -> None:
+    """Write a statement about a gate and a plan into the ledger.
+
+    Args:
+        application: The application.
+        gate: The gate's name.
+        plan: The plan.
+        kind: What is stated.
+        by: By whom.
+        sign: Signs the entry; it stays unsigned when not given.
+        fields: What else it says.
+
+    Raises:
+        VelapulumiError: Somebody else has decided meanwhile, or it cannot be written.
+    """
+    clusters = {each.cluster: each.uid for stage in plan.stages for each in stage.clusters}
+    append(
+        application.project.ledger_file(application.name),
+        application.name,
+        {
+            "kind": kind,
+            "by": by,
+            "step": gate,
+            "stages": tuple(stage.stage for stage in plan.stages),
+            "clusters": clusters,
+            "revision": str(application.revision),
+            "run": application.run.number,
+            "plan": plan.digest,
+            **fields,
+        },
+        sign,
+        lambda: read_trust(application.project),
+        application.authority.ledger.head,
+    )
+
+
+def withdraw(project: Project, application: str, steps: Collection[str]) -> None:
+    """Take back the approvals of gates which start over in the current run; none is no change.
+
+    Args:
+        project: The project.
+        application: The application.
+        steps: Names of the steps that start over.
+
+    Raises:
+        VelapulumiError: It cannot be written.
+    """
+    gate = read_gate(project.gate_file(application), application)
+    path = project.ledger_file(application)
+    given = [
+        line.entry
+        for line in read_ledger(path, application).lines
+        if line.entry.kind in (StatementKind.APPROVE, StatementKind.AUTO)
+    ]
+    revision, run = gate.current, gate.run
+    gone = [e.step for e in given if e.step in steps and (e.revision, e.run) == (revision, run)]
+    if gone:
+        append(
+            path,
+            application,
+            {
+                "kind": StatementKind.WITHDRAW,
+                "by": who(),
+                "revision": revision,
+                "run": run,
+                "steps": tuple(dict.fromkeys(gone)),
+            },
+            None,
+            lambda: read_trust(project),
+        )
+
+
+def words(decision: Decision) -> str:
+    """By whom a gate was opened."""
+    names = ", ".join(decision.by) or "the gate policy"
+    if decision.break_glass:
+        return f"{names}, PAST THE POLICY (break-glass)"
+    return names if decision.signed or not decision.by else f"{names} (unsigned)"
+
+
+def _why(application: Application, gate: str, decision: Decision) -> VelapulumiError | None:
+    """Why a gate is closed, when somebody has decided or nobody may yet."""
+    name = application.name
+    if decision.rejected:
+        return ApprovalRejected(
+            f"{gate} was {decision.rejected}",
+            next_step="Deliver something else, or begin anew with: "
+            f"velapulumi workflow restart {name}",
+        )
+    if application.authority.problems:
+        return ApprovalStale("\n".join(decision.reasons))
+    if application.authority.policy is None:
+        return None
+    reasons = "\n".join(f"  - {reason}" for reason in decision.reasons)
+    return WaitingForApproval(
+        f"{gate} is not approved as the gate policy asks for:\n{reasons}",
+        next_step=f"Look at it and decide: velapulumi approve {name}",
+    )

@@ -1,0 +1,363 @@
+"""The plan document: all that a change is, as one value with one name, its SHA-256.
+
+Whoever approves says yes to exactly this value; whoever delivers makes it once more of what is
+there then, and compares. It holds no time and no order that the reading of it could change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from velapulumi.errors import InvalidFile
+from velapulumi.plan.canonical import canonical, digest
+from velapulumi.spec.model import Many, StrictModel, explain
+
+
+class Operation(StrEnum):
+    """What happens to an object."""
+
+    NONE = "none"
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    LEAVE = "leave"
+    READ = "read"
+
+
+_GOING = (Operation.DELETE, Operation.LEAVE)
+_STAYING = (Operation.NONE, Operation.READ)
+
+
+class Base(StrictModel):
+    """What an object is before the change.
+
+    Attributes:
+        live: Digest of the fields in the cluster that the application owns; empty when the object
+            is not there.
+        recorded: Digest of what the stack holds; empty when it holds nothing.
+    """
+
+    live: str = ""
+    recorded: str = ""
+
+
+class PlannedField(StrictModel):
+    """A field that changes; null stands for one that is not there."""
+
+    path: str
+    before: Any = None
+    after: Any = None
+
+
+class PlannedObject(StrictModel):
+    """An object of a stage on one cluster.
+
+    Attributes:
+        api_version: Its API version.
+        kind: Its kind.
+        namespace: Its namespace, empty when it has none.
+        name: Its name.
+        operation: What happens to it.
+        desired: Digest of what it shall be; empty when it goes.
+        base: What it is before.
+        fields: The fields that differ, but the labels that change with every revision.
+        images: The images of its containers.
+        irreversible: What of the operation cannot be taken back.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    api_version: str = Field(alias="apiVersion")
+    kind: str
+    namespace: str = ""
+    name: str
+    operation: Operation = Operation.NONE
+    desired: str = ""
+    base: Base = Base()
+    fields: Many[PlannedField] = ()
+    images: Many[str] = ()
+    irreversible: Many[str] = ()
+
+    @property
+    def title(self) -> str:
+        """Kind, namespace and name."""
+        place = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.kind} {place}{self.name}"
+
+
+class ReverseStep(StrictModel):
+    """What brings one object back to what it was.
+
+    Attributes:
+        object: Kind, namespace and name.
+        operation: What that takes.
+        desired: Digest of what it is then; empty when it goes.
+        irreversible: What of it does not come back.
+    """
+
+    object: str
+    operation: Operation
+    desired: str = ""
+    irreversible: Many[str] = ()
+
+
+class ClusterPlan(StrictModel):
+    """What a stage is on one cluster.
+
+    Attributes:
+        cluster: Its name.
+        uid: Its identity: UID of ``kube-system``.
+        ca: SHA-256 of the certificate authority that its API server is trusted by; empty for none.
+        reached: Whether it answered; if not, what was before is not told.
+        objects: What the stage holds there, and what goes.
+        reverse: What brings it back.
+    """
+
+    cluster: str
+    uid: str
+    ca: str = ""
+    reached: bool = True
+    objects: Many[PlannedObject] = ()
+    reverse: Many[ReverseStep] = ()
+
+    @property
+    def changed(self) -> tuple[PlannedObject, ...]:
+        """The objects to which anything happens."""
+        return tuple(each for each in self.objects if each.operation not in _STAYING)
+
+
+class StagePlan(StrictModel):
+    """What delivering a stage does.
+
+    Attributes:
+        stage: Its name.
+        steps: The steps of the workflow that deliver it.
+        before: The revision it holds before; empty for none.
+        requires: What the gate policy asks for, a phrase each.
+        pending: What cannot be told yet: inputs whose value the delivery itself brings.
+        clusters: What it is on each cluster, by name.
+    """
+
+    stage: str
+    steps: Many[str]
+    before: str = ""
+    requires: Many[str] = ()
+    pending: Many[str] = ()
+    clusters: Many[ClusterPlan] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether it changes nothing."""
+        return not self.pending and not any(cluster.changed for cluster in self.clusters)
+
+    @property
+    def irreversible(self) -> tuple[str, ...]:
+        """What cannot be taken back, a sentence each."""
+        return tuple(
+            f"{each.title} on {cluster.cluster} {phrase}"
+            for cluster in self.clusters
+            for each in cluster.objects
+            for phrase in each.irreversible
+        )
+
+
+class Tools(StrictModel):
+    """The versions of what makes and does the change."""
+
+    velapulumi: str
+    engine: str
+    provider: str
+
+
+class PlanDocument(StrictModel):
+    """A plan.
+
+    Attributes:
+        application: The application.
+        namespace: Its namespace.
+        revision: What is delivered, ``<application>-v<N>:<hash>``.
+        tools: By which versions.
+        trust: Digest of gate policy, allowed signers and revoked keys that are in force; empty
+            when there are none.
+        key: Names the key that secret values are hidden with; empty when there are none.
+        stages: The stages in the order of delivery.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    api_version: Literal["velapulumi.dev/v1"] = Field("velapulumi.dev/v1", alias="apiVersion")
+    kind: Literal["Plan"] = "Plan"
+    application: str
+    namespace: str
+    revision: str
+    tools: Tools
+    trust: str = ""
+    key: str = ""
+    stages: Many[StagePlan] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether it changes nothing."""
+        return all(stage.empty for stage in self.stages)
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The plan as maps, lists, text and numbers."""
+        head = {"apiVersion": self.api_version, "kind": self.kind}
+        return head | self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    @property
+    def text(self) -> bytes:
+        """The plan's canonical form, which is what its digest is of."""
+        return canonical(self.value)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form: the plan's name."""
+        return digest(self.value)
+
+    def stage(self, name: str) -> StagePlan | None:
+        """The plan of a stage; None when it is not in it."""
+        return next((stage for stage in self.stages if stage.stage == name), None)
+
+
+def read_plan(content: bytes, name: str) -> PlanDocument:
+    """Read a plan document.
+
+    Args:
+        content: Its bytes.
+        name: What to call it in messages.
+
+    Raises:
+        InvalidFile: It is none.
+    """
+    try:
+        return PlanDocument.model_validate_json(content)
+    except ValidationError as error:
+        path, message = explain(PlanDocument, error)[0]
+        where = ".".join(str(part) for part in path)
+        raise InvalidFile(f"{name}: {f'{where}: ' if where else ''}{message}") from error
+
+
+def differences(
+    approved: PlanDocument,
+    now: PlanDocument,
+    stage: str,
+    begun: Container[str] = (),
+    only: Container[str] | None = None,
+) -> Iterator[str]:
+    """What of a stage is not as it was approved, a sentence each.
+
+    On a cluster where the delivery has begun, what it was before counts no more; what it shall be
+    still does.
+
+    Args:
+        approved: The plan that was approved.
+        now: The plan as it is made of what is there now.
+        stage: The stage.
+        begun: Names of the clusters where the delivery of the approved plan has begun.
+        only: Names of the clusters that are looked into; None for all of them.
+    """
+    for name, label in (
+        ("application", "the application"),
+        ("namespace", "the application's namespace"),
+        ("revision", "the revision"),
+        ("trust", "the gate policy or the signers in force"),
+    ):
+        yield from _changed(label, getattr(approved, name), getattr(now, name))
+    for name in ("velapulumi", "engine", "provider"):
+        before, after = getattr(approved.tools, name), getattr(now.tools, name)
+        yield from _changed(f"the version of {name}", before, after)
+    if approved.key and now.key and approved.key != now.key:
+        yield "secret values are hidden with another key, so they cannot be compared"
+        return
+    then, here = approved.stage(stage), now.stage(stage)
+    if then is None or here is None:
+        yield f"stage {stage} is not part of what was approved"
+        return
+    yield from _changed(f"the steps of stage {stage}", list(then.steps), list(here.steps))
+    yield from _changed(f"what stage {stage} requires", list(then.requires), list(here.requires))
+    known = {cluster.cluster: cluster for cluster in then.clusters}
+    for cluster in here.clusters:
+        before = known.pop(cluster.cluster, None)
+        if before is None:
+            yield f"cluster {cluster.cluster} has come to stage {stage}"
+        elif only is None or cluster.cluster in only:
+            yield from _cluster_differences(
+                before, cluster, cluster.cluster in begun, bool(then.pending)
+            )
+    for name in known:
+        yield f"cluster {name} is gone from stage {stage}"
+    if not any(name in begun for name in (cluster.cluster for cluster in here.clusters)):
+        yield from _changed(f"the revision that stage {stage} held", then.before, here.before)
+        yield from _changed(f"what stage {stage} waits for", list(then.pending), list(here.pending))
+
+
+def _cluster_differences(
+    then: ClusterPlan, now: ClusterPlan, begun: bool, pending: bool
+) -> Iterator[str]:
+    name = now.cluster
+    yield from _changed(f"the identity of cluster {name}", then.uid, now.uid)
+    yield from _changed(f"the certificate authority of cluster {name}", then.ca, now.ca)
+    if then.reached and not now.reached and not begun:
+        yield f"cluster {name} does not answer any more"
+        return
+    known = {_key(each): each for each in then.objects}
+    for each in now.objects:
+        before = known.pop(_key(each), None)
+        where = f"{each.title} on {name}"
+        if before is None:
+            if not pending and not (begun and each.operation in _STAYING):
+                yield f"{where} is not part of what was approved"
+        elif each.desired != before.desired:
+            yield f"what {where} shall be has changed"
+        elif begun:
+            if each.operation in _GOING and before.operation != each.operation:
+                yield f"that {where} goes is not part of what was approved"
+        elif then.reached and now.reached:
+            yield from _object_differences(where, before, each)
+    for each in known.values():
+        if each.operation not in _GOING or not begun:
+            yield f"{each.title} on {name} was part of what was approved and is not any more"
+
+
+def _object_differences(where: str, then: PlannedObject, now: PlannedObject) -> Iterator[str]:
+    if then.base.live != now.base.live:
+        verb = _what_happened(then.base.live, now.base.live)
+        yield f"{where} has been {verb} in the cluster"
+    if then.base.recorded != now.base.recorded:
+        verb = _what_happened(then.base.recorded, now.base.recorded)
+        yield f"{where} has been {verb} in the stack"
+    yield from _changed(f"what happens to {where}", then.operation, now.operation)
+    if then.base == now.base and then.fields != now.fields:
+        yield f"the fields of {where} that change are others"
+    yield from _changed(f"the images of {where}", list(then.images), list(now.images))
+
+
+def _what_happened(before: str, after: str) -> str:
+    if not before:
+        return "made"
+    return "changed" if after else "deleted"
+
+
+def _key(each: PlannedObject) -> tuple[str, str, str, str]:
+    return each.api_version, each.kind, each.namespace, each.name
+
+
+def _changed(label: str, before: object, after: object) -> Iterator[str]:
+    if before != after:
+        yield f"{label}: approved was {_words(before)}, now it is {_words(after)}"
+
+
+def _words(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "nothing"
+    text = str(value)
+    if not text:
+        return "nothing"
+    return f"{text[:12]}…" if len(text) == 64 and text.isalnum() else text

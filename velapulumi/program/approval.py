@@ -1,0 +1,185 @@
+"""Holding what is about to be done against what was approved, before anything is written.
+
+The plan is made once more of what is there now. On a cluster on which the delivery has not begun
+all of it must be as it was approved; where it has begun, as after an interruption, what the cluster
+shall hold must still be, so that an approval of what was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from velapulumi.errors import ApprovalStale
+from velapulumi.gate.approver import who
+from velapulumi.gate.decision import Decision
+from velapulumi.gate.ledger import append
+from velapulumi.gate.statement import StatementKind
+from velapulumi.plan.document import PlanDocument, differences
+from velapulumi.program.authority import kept_plan, read_trust
+from velapulumi.program.planning import plan_document
+from velapulumi.program.prepare import Application, Clusters, Prepared
+from velapulumi.workflow.gates import guards, opened
+
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Use:
+    """That the delivery of an approved plan begins.
+
+    Attributes:
+        gate: The gate's name.
+        decision: By whom it was approved.
+        stage: The stage.
+        clusters: The clusters it begins on: the identity of each by its name.
+    """
+
+    gate: str
+    decision: Decision
+    stage: str
+    clusters: dict[str, str]
+
+
+def authorize(prepared: Prepared) -> tuple[Use, ...]:
+    """Refuse what is not as it was approved; writes nothing.
+
+    A stage that no gate guards needs no approval.
+
+    Args:
+        prepared: The stage.
+
+    Returns:
+        What is to be noted before anything is written.
+
+    Raises:
+        ApprovalStale: Something is not as it was approved; all of it is named.
+    """
+    application, stage = prepared.application, prepared.stage.name
+    steps = application.workflow.steps
+    uses = []
+    for gate in guards(steps, prepared.step):
+        decision = application.decision(gate.name)
+        if not decision.open:
+            continue  # passed in time, or skipped: the promotion tells whether it may
+        begun = application.authority.used(
+            decision.plan, stage, str(application.revision), application.run.number
+        )
+        clusters = [
+            name
+            for name in prepared.stage.clusters
+            if name not in prepared.without and (prepared.only is None or name in prepared.only)
+        ]
+        now = current_plan(application, gate.name, prepared.clusters, stage)
+        check_current(application, gate.name, decision, now, stage, begun, clusters)
+        new = {
+            cluster.cluster: cluster.uid
+            for found in now.stages
+            for cluster in found.clusters
+            if cluster.cluster in clusters and cluster.cluster not in begun
+        }
+        if new:
+            uses.append(Use(gate.name, decision, stage, new))
+    return tuple(uses)
+
+
+def note(application: Application, uses: tuple[Use, ...]) -> None:
+    """Write into the ledger that the delivery of approved plans begins.
+
+    Raises:
+        VelapulumiError: It cannot be written; then nothing may be delivered.
+    """
+    for use in uses:
+        append(
+            application.project.ledger_file(application.name),
+            application.name,
+            {
+                "kind": StatementKind.USE,
+                "by": who(),
+                "step": use.gate,
+                "stages": (use.stage,),
+                "clusters": use.clusters,
+                "revision": str(application.revision),
+                "run": application.run.number,
+                "plan": use.decision.plan,
+                "approvals": use.decision.approvals,
+            },
+            None,
+            lambda: read_trust(application.project),
+        )
+
+
+def current_plan(
+    application: Application, gate: str, clusters: Clusters, stage: str | None = None
+) -> PlanDocument:
+    """The plan of what a gate opens, as it is now.
+
+    Args:
+        application: The application.
+        gate: The gate's name.
+        clusters: Clusters that were reached already.
+        stage: Only this stage of it; all of them when not given.
+    """
+    steps = opened(application.workflow.steps, gate)
+    stages = dict.fromkeys(step.stage for step in steps if step.stage)
+    return plan_document(
+        application,
+        {
+            name: [step for step in steps if step.stage == name]
+            for name in stages
+            if stage in (None, name)
+        },
+        clusters,
+    )
+
+
+def check_current(
+    application: Application,
+    gate: str,
+    decision: Decision,
+    now: PlanDocument,
+    stage: str,
+    begun: frozenset[str],
+    clusters: list[str] | None = None,
+) -> None:
+    """Refuse a stage that is not as it was approved.
+
+    Args:
+        application: The application.
+        gate: The gate's name.
+        decision: Its approval.
+        now: The plan as it is now.
+        stage: The stage.
+        begun: The clusters on which its delivery has begun.
+        clusters: The clusters that are looked into; None for all of them.
+
+    Raises:
+        ApprovalStale: Something is not as it was approved.
+    """
+    approved = kept_plan(application.project, application.name, decision.plan)
+    found = tuple(differences(approved, now, stage, begun, clusters))
+    if not found:
+        return
+    lines = [f"  - {text}" for text in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        lines.append(f"  - and {len(found) - _SHOWN} more")
+    raise ApprovalStale(
+        f"stage {stage} is not as it was approved at {gate}:\n" + "\n".join(lines),
+        next_step=f"Look at what it is now and approve that: velapulumi approve {application.name}",
+    )
+
+
+def stale(application: Application, gate: str, clusters: Clusters) -> Iterator[ApprovalStale]:
+    """Why the approval of a gate, whose delivery has not begun, does not count any more."""
+    decision = application.decision(gate)
+    if not decision.open:
+        return
+    now = current_plan(application, gate, clusters)
+    for stage in now.stages:
+        begun = application.authority.used(
+            decision.plan, stage.stage, str(application.revision), application.run.number
+        )
+        try:
+            check_current(application, gate, decision, now, stage.stage, begun)
+        except ApprovalStale as error:
+            yield error

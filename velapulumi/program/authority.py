@@ -1,0 +1,255 @@
+"""Who may say yes to a delivery, and who has: the ledger, and the policy and keys in force.
+
+What is in force is what the ledger says, not what the files of the project say now: whoever changes
+those cannot approve that change with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from velapulumi import signatures
+from velapulumi.errors import ApprovalStale, InvalidFile
+from velapulumi.gate.decision import Decision, Subject, decide
+from velapulumi.gate.ledger import Ledger, Line, Trust, read_ledger
+from velapulumi.gate.policy import Policy, StageRule, policy_json, policy_of, read_policy
+from velapulumi.gate.statement import Statement, StatementKind
+from velapulumi.gate.verification import statements, verify
+from velapulumi.plan.document import PlanDocument, read_plan
+from velapulumi.plan.properties import changes_only
+from velapulumi.project import Project
+
+ANCHOR = "approval"
+"""The output of a stack that names the entry of the ledger which its last delivery was under."""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """The approvals of an application and the policy they are judged by.
+
+    Attributes:
+        ledger: Its ledger.
+        trust: Policy and keys in force.
+        statements: What the ledger states, with who has signed it.
+        problems: Why nothing is approved whatever the ledger states, a sentence each.
+        plans: Gives the plan document of a digest, as far as it is kept.
+    """
+
+    ledger: Ledger
+    trust: Trust
+    statements: tuple[Statement, ...] = ()
+    problems: tuple[str, ...] = ()
+    plans: Callable[[str], PlanDocument | None] = field(default=lambda digest: None, compare=False)
+
+    @property
+    def digest(self) -> str:
+        """Names policy and keys in force; empty when there are none."""
+        return "" if self.trust.empty else self.trust.digest
+
+    @cached_property
+    def policy(self) -> Policy | None:
+        """The gate policy in force."""
+        return policy_of(self.trust.policy) if self.trust.policy else None
+
+    def rule(self, stage: str) -> StageRule | None:
+        """What the policy says of a stage; None when nothing."""
+        return self.policy.rule_for(self.ledger.application, stage) if self.policy else None
+
+    def governs(self, stage: str) -> bool:
+        """Whether the policy says anything of a stage."""
+        return self.rule(stage) is not None
+
+    def requirements(self, stage: str) -> tuple[str, ...]:
+        """What the policy asks for before a stage may go, a phrase each."""
+        rule = self.rule(stage)
+        return tuple(_requirements(rule)) if rule else ()
+
+    def decide(self, subject: Subject, healthy_since: float | None) -> Decision:
+        """Whether a gate is open now.
+
+        Args:
+            subject: The gate, and what it is to be open for.
+            healthy_since: Since when the stages before run it well, in seconds since 1970; None
+                when they do not.
+        """
+        if self.problems:
+            return Decision(open=False, reasons=self.problems)
+        now = datetime.now(UTC)
+        return decide(
+            self.policy,
+            bool(self.trust.signers),
+            self.statements,
+            subject,
+            now,
+            None if healthy_since is None else now.timestamp() - healthy_since,
+            self._qualifies,
+        )
+
+    def _qualifies(self, digest: str, rule: StageRule) -> bool:
+        """Whether a plan needs nobody's approval under a rule."""
+        plan = self.plans(digest) if rule.auto else None
+        return plan is not None and self.needs_nobody(plan, rule)
+
+    def needs_nobody(self, plan: PlanDocument, rule: StageRule) -> bool:
+        """Whether a plan changes only what a rule leaves to nobody's approval."""
+        only = rule.auto.only if rule.auto else ()
+        return bool(only) and all(changes_only(stage, only) for stage in plan.stages)
+
+    def used(self, plan: str, stage: str, revision: str, run: int) -> frozenset[str]:
+        """The clusters on which the delivery of an approved plan to a stage has begun."""
+        return frozenset(
+            cluster
+            for statement in self.uses(stage)
+            for cluster in statement.entry.clusters
+            if (statement.entry.plan, statement.entry.revision, statement.entry.run)
+            == (plan, revision, run)
+        )
+
+    def uses(self, stage: str) -> Iterator[Statement]:
+        """What states that a stage is being delivered under an approval, oldest first."""
+        for statement in self.statements:
+            entry = statement.entry
+            if entry.kind is StatementKind.USE and stage in entry.stages:
+                yield statement
+
+    def anchor(self, stage: str) -> dict[str, Any] | None:
+        """What a stack keeps of the approval its stage was last delivered under."""
+        uses = list(self.uses(stage))
+        if not uses:
+            return None
+        return {"ledger": self.ledger.id, "entry": uses[-1].entry.number, "hash": uses[-1].hash}
+
+    def anchored(self, anchors: Mapping[str, Any]) -> Authority:
+        """The authority, which counts for nothing when a stack knows another ledger.
+
+        Args:
+            anchors: What the stacks keep, by stage.
+        """
+        found = tuple(
+            f"the ledger was cut or rewritten since stage {stage} was delivered"
+            for stage, anchor in anchors.items()
+            if isinstance(anchor, Mapping) and not self._has(anchor)
+        )
+        return replace(self, problems=(*self.problems, *found))
+
+    def _has(self, anchor: Mapping[str, Any]) -> bool:
+        number, lines = anchor.get("entry"), self.ledger.lines
+        return (
+            anchor.get("ledger") == self.ledger.id
+            and isinstance(number, int | float)
+            and 0 <= number < len(lines)
+            and lines[int(number)].hash == anchor.get("hash")
+        )
+
+
+def read_authority(project: Project, application: str) -> Authority:
+    """Read the ledger of an application, and judge its signatures.
+
+    Args:
+        project: The project.
+        application: The application.
+
+    Raises:
+        InvalidFile: The ledger, the policy or the keys are damaged.
+        ToolMissing: There are signatures and no ``ssh-keygen``.
+    """
+    ledger = read_ledger(project.ledger_file(application), application)
+
+    def plans(digest: str) -> PlanDocument | None:
+        try:
+            return kept_plan(project, application, digest)
+        except ApprovalStale:
+            return None
+
+    written = read_trust(project)
+    if not ledger.lines:
+        return Authority(ledger, written, plans=plans)
+    problems = [f"the ledger is not in order: {text}" for text in verify(ledger, check_line)]
+    if written != ledger.trust:
+        problems.append(
+            "policy or keys in the folder gates are not those in force: take them back, or adopt "
+            f"them with `velapulumi trust adopt {application}`"
+        )
+    stated = statements(ledger, check_line, lambda line: is_revoked(line, ledger.trust))
+    return Authority(ledger, ledger.trust, stated, tuple(problems), plans)
+
+
+def read_trust(project: Project) -> Trust:
+    """Policy and keys as the files of the project say.
+
+    Raises:
+        InvalidFile: One of them is damaged; all of its problems are named.
+    """
+    policy = read_policy(project.gates / "policy.yaml")
+    signers = _text(project.gates / "allowed_signers")
+    revoked = _text(project.gates / "revoked_keys")
+    if found := signatures.check_signers(signers) if signers else []:
+        raise InvalidFile("\n".join(f"{project.gates / 'allowed_signers'}: {e}" for e in found))
+    if policy is not None and not signers:
+        raise InvalidFile(
+            f"{project.gates / 'allowed_signers'}: is missing, and the policy names people"
+        )
+    return Trust(policy_json(policy) if policy else "", signers, revoked)
+
+
+def kept_plan(project: Project, application: str, digest: str) -> PlanDocument:
+    """The plan document that was approved.
+
+    Raises:
+        ApprovalStale: It is not kept, or is not the one that was approved.
+    """
+    path = project.plan_file(application, digest)
+    again = f"Approve what it is now: velapulumi approve {application}"
+    try:
+        plan = read_plan(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ApprovalStale(
+            f"the approved plan is not kept at {path}",
+            next_step=f"Restore it from version control. {again}",
+        ) from error
+    except InvalidFile as error:
+        raise ApprovalStale(f"the approved plan is damaged: {error}", next_step=again) from error
+    if plan.digest != digest:
+        raise ApprovalStale(f"{path} is not the plan that was approved", next_step=again)
+    return plan
+
+
+def check_line(line: Line, trust: Trust) -> str:
+    """Why the signature of a line does not count under some keys; empty when it does."""
+    entry = line.entry
+    return signatures.check(
+        line.body.encode(),
+        line.signature,
+        entry.by,
+        trust.signers,
+        trust.revoked,
+        datetime.fromisoformat(entry.at),
+    )
+
+
+def is_revoked(line: Line, trust: Trust) -> bool:
+    """Whether the key that has signed a line counts no more."""
+    return bool(line.signature) and signatures.is_revoked(line.signature, trust.revoked)
+
+
+def _requirements(rule: StageRule) -> Iterator[str]:
+    for needed in rule.approvals:
+        yield f"{needed.count} of role {needed.role}"
+    if rule.bake:
+        yield f"{rule.bake} of good health before"
+    if rule.auto:
+        yield f"nobody, when only this changes: {', '.join(rule.auto.only)}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidFile(f"{path}: cannot be read: {error}") from error
