@@ -163,8 +163,9 @@ def _show(proposal: Proposal) -> None:
     application, clusters = proposal.application, proposal.standing.clusters
     for line in evidence_lines(evidence_before(application, proposal.gate, clusters)):
         write_line(line)
-    for reason in proposal.decision.reasons:
-        write_line(Line(f"Still missing: {reason}", dim=True))
+    if application.authority.policy:
+        for reason in proposal.decision.reasons:
+            write_line(Line(f"Missing: {reason}", dim=True))
 
 
 def _tell_approved(decided: Decided) -> None:

@@ -79,11 +79,17 @@ def _of_steps(standing: Standing) -> Iterator[tuple[str, str | None]]:
         step, run = state.step, state.run
         if state.phase is StepPhase.SUSPENDING:
             option = f" --step {step.name}" if several else ""
+            verb = "approve" if standing.authority.policy else "workflow resume"
             yield (
                 f"Waits at {step.name}{_how_long(step)}. "
-                f"Next: velapulumi workflow resume {standing.application}{option}",
+                f"Next: velapulumi {verb} {standing.application}{option}",
                 None,
             )
+            decision = standing.decision(step.name)
+            if decision.rejected:
+                yield f"It is {decision.rejected}", "red"
+            elif standing.authority.policy or standing.authority.problems:
+                yield from ((f"  missing: {reason}", None) for reason in decision.reasons)
         elif state.phase is StepPhase.FAILED:
             why = run.message or str(run.reason or "")
             last = f"The last delivery of step {step.name} has failed"

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import click
 
-from velapulumi.errors import VelapulumiError
+from velapulumi.errors import (
+    ClusterProblem,
+    DeliveryProblem,
+    UnknownApplication,
+    VelapulumiError,
+)
 
 
 @click.command()
@@ -40,7 +45,10 @@ from velapulumi.errors import VelapulumiError
     show_default=True,
     help="How to tell it; json prints each event as a line of JSON, the last one sums up.",
 )
-def up(file: Path, timeout: float | None, allow_unknown: bool, output: str) -> int:
+@click.pass_context
+def up(
+    ctx: click.Context, file: Path, timeout: float | None, allow_unknown: bool, output: str
+) -> int:
     """Deliver an application, stage by stage, up to the next gate.
 
     Run it again to go on: a stage that holds the revision and is healthy is left alone. It ends
@@ -54,6 +62,10 @@ def up(file: Path, timeout: float | None, allow_unknown: bool, output: str) -> i
     display = display_for(output)
     try:
         outcome = deliver(find_project(), file, display, timeout, allow_unknown=allow_unknown)
+    except (DeliveryProblem, ClusterProblem) as error:
+        display.failed(error)
+        _go_back(ctx, file, error, allow_unknown=allow_unknown, output=output)
+        raise
     except VelapulumiError as error:
         display.failed(error)
         raise
@@ -67,3 +79,41 @@ def up(file: Path, timeout: float | None, allow_unknown: bool, output: str) -> i
         click.echo(f"Next: velapulumi workflow resume {outcome.application.name}", err=True)
         click.echo(f"then: velapulumi up -f {shlex.quote(str(file))}", err=True)
     return summary.exit_code
+
+
+def _go_back(
+    ctx: click.Context,
+    file: Path,
+    error: VelapulumiError,
+    *,
+    allow_unknown: bool,
+    output: str,
+) -> None:
+    """After a failure, deliver the revision before, where that was approved with this delivery."""
+    from velapulumi.cli.workflow.words import application_file
+    from velapulumi.delivery.rollback import approved_way_back
+    from velapulumi.project import find_project
+
+    project = find_project()
+    try:
+        way = approved_way_back(project, file, allow_unknown=allow_unknown)
+    except UnknownApplication:
+        return
+    except VelapulumiError as problem:
+        error.next_step = f"The way back could not be gone: {problem.message}"
+        return
+    if way is None:
+        return
+    click.secho(f"Going back to {way.revision}, as was approved with it.", bold=True, err=True)
+    code = ctx.invoke(
+        up,
+        file=application_file(project, way.file),
+        allow_unknown=allow_unknown,
+        output=output,
+    )
+    name = way.application.name
+    error.next_step = (
+        f"{name} went back to {way.revision}, as was approved. Correct {file}, then deliver it."
+        if code == 0
+        else f"Going back to {way.revision} has not come to its end: velapulumi status {name}"
+    )

@@ -178,8 +178,10 @@ def words(decision: Decision) -> str:
     """By whom a gate was opened."""
     names = ", ".join(decision.by) or "the gate policy"
     if decision.break_glass:
-        return f"{names}, PAST THE POLICY (break-glass)"
-    return names if decision.signed or not decision.by else f"{names} (unsigned)"
+        names += ", PAST THE POLICY (break-glass)"
+    elif decision.by and not decision.signed:
+        names += " (unsigned)"
+    return f"{names}, as the way back" if decision.way_back else names
 
 
 def _why(application: Application, gate: str, decision: Decision) -> VelapulumiError | None:

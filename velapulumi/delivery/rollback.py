@@ -81,6 +81,36 @@ def find_way_back(
     return Rollback(described, standing.gate.current, source, tuple(_plans(described)))
 
 
+def approved_way_back(
+    project: Project, file: Path, *, allow_unknown: bool = False
+) -> Rollback | None:
+    """The way back that was approved together with a delivery which has begun; None for none.
+
+    Args:
+        project: The project.
+        file: The Application file that was delivered.
+        allow_unknown: Whether unknown parameters are ignored.
+
+    Raises:
+        UsageProblem: The revision before cannot be delivered as that any more.
+    """
+    application = read_application(project, file, allow_unknown=allow_unknown).name
+    standing = read_standing(project, application, contact=False)
+    current = standing.gate
+    for gate in standing.steps:
+        decision = standing.decision(gate.name) if gate.gate else None
+        if decision is None or not standing.authority.may_go_back(
+            decision, current.current, current.run
+        ):
+            continue
+        plan = standing.authority.plans(decision.plan)
+        before = {stage.before for stage in plan.stages} if plan else set()
+        target = current.recorded(before.pop()) if len(before) == 1 else None
+        if target is not None:
+            return find_way_back(project, application, target)
+    return None
+
+
 def _earlier(standing: Standing) -> RecordedRevision:
     before = standing.gate.revisions[: standing.gate.revisions.index(standing.recorded)]
     succeeded = _succeeded(standing.entries)

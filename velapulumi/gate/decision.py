@@ -51,6 +51,7 @@ class Decision:
         break_glass: Whether it was opened past the policy.
         signed: Whether what it is founded on is signed.
         reverse: Whether the way back is approved, too.
+        way_back: Whether it is open as the way back of a delivery that was approved so.
     """
 
     open: bool
@@ -63,6 +64,7 @@ class Decision:
     break_glass: bool = False
     signed: bool = False
     reverse: bool = False
+    way_back: bool = False
 
 
 def decide(

@@ -54,7 +54,10 @@ def _problems(ledger: Ledger, line: Line, check: SignatureCheck) -> Iterator[str
             each.hash
             for each in ledger.lines[: line.number]
             if each.entry.kind in (StatementKind.APPROVE, StatementKind.AUTO)
-            and (each.entry.revision, each.entry.run) == (entry.revision, entry.run)
+            and (
+                (each.entry.revision, each.entry.run) == (entry.revision, entry.run)
+                or (entry.reverse and each.entry.reverse and each.entry.run == entry.run - 1)
+            )
         }
         if not known.issuperset(entry.approvals):
             yield "uses what is no approval of its revision and run"

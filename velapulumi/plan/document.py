@@ -298,6 +298,44 @@ def differences(
         yield from _changed(f"what stage {stage} waits for", list(then.pending), list(here.pending))
 
 
+def differences_back(
+    approved: PlanDocument, now: PlanDocument, stage: str, only: Container[str] | None = None
+) -> Iterator[str]:
+    """What of going back is not what a stage was before an approved plan, a sentence each.
+
+    Args:
+        approved: The plan whose way back was approved.
+        now: The plan of going back, as it is made of what is there now.
+        stage: The stage.
+        only: Names of the clusters that are looked into; None for all of them.
+    """
+    then, here = approved.stage(stage), now.stage(stage)
+    if then is None or here is None:
+        yield f"stage {stage} is not part of what was approved"
+        return
+    yield from _changed("the revision to go back to", then.before, now.revision)
+    known = {cluster.cluster: cluster for cluster in then.clusters}
+    for cluster in here.clusters:
+        if only is not None and cluster.cluster not in only:
+            continue
+        before = known.get(cluster.cluster)
+        if before is None:
+            yield f"cluster {cluster.cluster} has come to stage {stage}"
+            continue
+        yield from _changed(f"the identity of cluster {cluster.cluster}", before.uid, cluster.uid)
+        objects = {_key(each): each for each in before.objects}
+        for each in cluster.objects:
+            where = f"{each.title} on {cluster.cluster}"
+            was = objects.pop(_key(each), None)
+            if was is None and each.operation not in _STAYING:
+                yield f"{where} is not part of what was approved"
+            elif was is not None and each.desired != was.base.recorded:
+                yield f"what {where} shall be is not what it was before"
+        for was in objects.values():
+            if was.base.recorded:
+                yield f"{was.title} on {cluster.cluster} would not come back"
+
+
 def _cluster_differences(
     then: ClusterPlan, now: ClusterPlan, begun: bool, pending: bool
 ) -> Iterator[str]:

@@ -25,7 +25,13 @@ from pathlib import Path
 import yaml
 
 from velapulumi.errors import Interrupted, PlaygroundProblem, VelapulumiError
-from velapulumi.playground.kwok import Stage, cluster_config, ports, stage_manifests
+from velapulumi.playground.kwok import (
+    Stage,
+    audit_policy,
+    cluster_config,
+    ports,
+    stage_manifests,
+)
 from velapulumi.playground.locks import exclusive
 from velapulumi.playground.places import playground_dir
 from velapulumi.playground.processes import (
@@ -280,7 +286,9 @@ class Playground:
                 _check_ports(name, slot)
                 report(f"{name}: {'starting again' if old else 'starting'} at {self._server(name)}")
                 config, extra = settings / "kwokctl.yaml", settings / "stages.yaml"
-                config.write_text(yaml.safe_dump(cluster_config(slot, tools, extra)))
+                audit = settings / "audit.yaml"
+                config.write_text(yaml.safe_dump(cluster_config(slot, tools, extra, audit)))
+                audit.write_text(yaml.safe_dump(audit_policy()))
                 extra.write_text(yaml.safe_dump_all(stage_manifests(stages)))
                 if old:
                     action: Command = ["start", "cluster"]

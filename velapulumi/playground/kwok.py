@@ -74,13 +74,39 @@ def ports(slot: int) -> dict[str, int]:
     return {option: base + offset for offset, option in enumerate(_PORT_OPTIONS)}
 
 
-def cluster_config(slot: int, tools: ClusterTools, stages: Path) -> dict[str, Any]:
+def audit_policy() -> dict[str, Any]:
+    """What an API server writes into its audit log: who has changed which object.
+
+    The heartbeats of a cluster, its events and what it writes into states itself are left out.
+    """
+    return {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [
+            {"level": "None", "verbs": ["get", "list", "watch"]},
+            {
+                "level": "None",
+                "resources": [
+                    {"group": "", "resources": ["events", "*/status", "pods/binding"]},
+                    {"group": "events.k8s.io"},
+                    {"group": "coordination.k8s.io"},
+                    {"group": "*", "resources": ["*/status"]},
+                ],
+            },
+            {"level": "Metadata"},
+        ],
+    }
+
+
+def cluster_config(slot: int, tools: ClusterTools, stages: Path, audit: Path) -> dict[str, Any]:
     """The KwokctlConfiguration of a cluster.
 
     Args:
         slot: Which ports it takes.
         tools: The programs it is made of.
         stages: File of additional stages, see `stage_manifests`.
+        audit: File of the audit policy, see `audit_policy`.
     """
     return {
         "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
@@ -96,6 +122,7 @@ def cluster_config(slot: int, tools: ClusterTools, stages: Path) -> dict[str, An
             "kubeSchedulerBinary": str(tools.kube_scheduler),
             "kwokControllerBinary": str(tools.kwok),
             "kubectlBinary": str(tools.kubectl),
+            "kubeAuditPolicy": str(audit),
             **ports(slot),
         },
         "componentsPatches": [

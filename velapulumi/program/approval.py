@@ -15,7 +15,7 @@ from velapulumi.gate.approver import who
 from velapulumi.gate.decision import Decision
 from velapulumi.gate.ledger import append
 from velapulumi.gate.statement import StatementKind
-from velapulumi.plan.document import PlanDocument, differences
+from velapulumi.plan.document import PlanDocument, differences, differences_back
 from velapulumi.program.authority import kept_plan, read_trust
 from velapulumi.program.planning import plan_document
 from velapulumi.program.prepare import Application, Clusters, Prepared
@@ -103,6 +103,7 @@ def note(application: Application, uses: tuple[Use, ...]) -> None:
                 "run": application.run.number,
                 "plan": use.decision.plan,
                 "approvals": use.decision.approvals,
+                "reverse": use.decision.way_back,
             },
             None,
             lambda: read_trust(application.project),
@@ -157,7 +158,10 @@ def check_current(
         ApprovalStale: Something is not as it was approved.
     """
     approved = kept_plan(application.project, application.name, decision.plan)
-    found = tuple(differences(approved, now, stage, begun, clusters))
+    if decision.way_back:
+        found = tuple(differences_back(approved, now, stage, clusters))
+    else:
+        found = tuple(differences(approved, now, stage, begun, clusters))
     if not found:
         return
     lines = [f"  - {text}" for text in found[:_SHOWN]]

@@ -79,6 +79,10 @@ class Authority:
         """
         if self.problems:
             return Decision(open=False, reasons=self.problems)
+        decision = self._decided(subject, healthy_since)
+        return decision if decision.open else self._way_back(subject) or decision
+
+    def _decided(self, subject: Subject, healthy_since: float | None) -> Decision:
         now = datetime.now(UTC)
         return decide(
             self.policy,
@@ -89,6 +93,40 @@ class Authority:
             None if healthy_since is None else now.timestamp() - healthy_since,
             self._qualifies,
         )
+
+    def may_go_back(self, decision: Decision, revision: str, run: int) -> bool:
+        """Whether the way back was approved with a delivery that has begun, and still counts.
+
+        Args:
+            decision: How the gate of the delivery stands.
+            revision: The revision that was delivered.
+            run: The run of it.
+        """
+        begun = any(
+            entry.kind is StatementKind.USE
+            and (entry.plan, entry.revision, entry.run) == (decision.plan, revision, run)
+            for entry in (statement.entry for statement in self.statements)
+        )
+        ends = decision.expires
+        late = ends is not None and datetime.now(UTC) >= ends
+        return decision.open and decision.reverse and begun and not late
+
+    def _way_back(self, subject: Subject) -> Decision | None:
+        """The approval of what a gate opens as the way back of the run before; None for none."""
+        for statement in reversed(self.statements):
+            entry = statement.entry
+            if (
+                entry.kind is not StatementKind.APPROVE
+                or (entry.step, entry.run) != (subject.step, subject.run - 1)
+                or not entry.reverse
+            ):
+                continue
+            forward = self._decided(replace(subject, revision=entry.revision, run=entry.run), None)
+            plan = self.plans(forward.plan)
+            back = plan is not None and all(s.before == subject.revision for s in plan.stages)
+            if back and self.may_go_back(forward, entry.revision, entry.run):
+                return replace(forward, way_back=True)
+        return None
 
     def _qualifies(self, digest: str, rule: StageRule) -> bool:
         """Whether a plan needs nobody's approval under a rule."""
