@@ -30,7 +30,8 @@
     │   ├── PromotionRefused      VP402  exit 5   a gate before it is not open
     │   ├── LedgerDamaged         VP403  exit 5   the ledger says what nobody has signed
     │   ├── ApprovalStale         VP404  exit 5   it is not what was approved any more
-    │   └── ApprovalRejected      VP405  exit 5   somebody has said no
+    │   ├── ApprovalRejected      VP405  exit 5   somebody has said no
+    │   └── NotInForce            VP406  exit 5   the gate policy was changed and not adopted
     ├── ToolProblem               VP500  exit 1   a tool is missing or cannot be made
     │   ├── ToolMissing           VP501  exit 1
     │   ├── PlaygroundProblem     VP502  exit 1   a local cluster does not start or stop
@@ -249,6 +250,11 @@ class ApprovalStale(GateProblem):
 
 class ApprovalRejected(GateProblem):
     code = "VP405"
+    exit_code = 5
+
+
+class NotInForce(GateProblem):
+    code = "VP406"
     exit_code = 5
 
 

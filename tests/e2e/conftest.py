@@ -48,6 +48,11 @@ class Cluster:
         return {item["metadata"]["name"]: item for item in answer["items"]}
 
     @property
+    def audit_log(self) -> Path:
+        folder = self.kubeconfig.parent / "playground" / "clusters" / self.name
+        return folder / "logs" / "audit.log"
+
+    @property
     def server(self) -> str:
         view = self.kubectl("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}")
         return view.strip()

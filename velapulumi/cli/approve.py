@@ -106,6 +106,7 @@ def reject(
         digest,
         None if yes else ("Reject this plan?", "reject", "rejected"),
         lambda proposal: approvals.reject(proposal, reason, key=key),
+        approved=True,
     ):
         proposal = decided.proposal
         click.echo(
@@ -121,6 +122,8 @@ def _decided(
     digest: str | None,
     question: tuple[str, str, str] | None,
     decide: Callable[[Proposal], Decided],
+    *,
+    approved: bool = False,
 ) -> list[Decided]:
     """Show each plan that waits, ask, and decide."""
     from velapulumi.delivery.approvals import propose
@@ -133,11 +136,11 @@ def _decided(
                 f"{digest} is too short to name a plan",
                 next_step=f"Give {SHORTEST} digits of its digest at least.",
             )
-    proposals = propose(find_project(), application, stage, step)
+    proposals = propose(find_project(), application, stage, step, approved=approved)
     if not proposals:
         what = stage or step
         raise UsageProblem(
-            f"nothing of {application}{f' for {what}' if what else ''} waits for approval",
+            f"nothing of {application}{f' for {what}' if what else ''} waits for a decision",
             next_step=f"See where it stands with: velapulumi status {application}",
         )
     found = []

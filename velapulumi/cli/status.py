@@ -77,6 +77,8 @@ def _of_steps(standing: Standing) -> Iterator[tuple[str, str | None]]:
     several = len(standing.progress.waiting) > 1
     for state in standing.progress.steps:
         step, run = state.step, state.run
+        if step.gate and (decision := standing.decision(step.name)).break_glass:
+            yield f"{step.name} was opened PAST THE POLICY by {', '.join(decision.by)}", "red"
         if state.phase is StepPhase.SUSPENDING:
             option = f" --step {step.name}" if several else ""
             verb = "approve" if standing.authority.policy else "workflow resume"
@@ -88,7 +90,7 @@ def _of_steps(standing: Standing) -> Iterator[tuple[str, str | None]]:
             decision = standing.decision(step.name)
             if decision.rejected:
                 yield f"It is {decision.rejected}", "red"
-            elif standing.authority.policy or standing.authority.problems:
+            elif standing.authority.policy or standing.authority.obstacles:
                 yield from ((f"  missing: {reason}", None) for reason in decision.reasons)
         elif state.phase is StepPhase.FAILED:
             why = run.message or str(run.reason or "")

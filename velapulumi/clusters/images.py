@@ -87,6 +87,7 @@ def _digest(image: Image, name: str) -> str:
     try:
         answer = _head(url)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code != 401:
             raise _unknown(name, f"HTTP {error.code}") from error
         answer = _head_with_token(url, error.headers.get("WWW-Authenticate") or "", name)

@@ -100,7 +100,12 @@ def plan_of(
 
 
 def propose(
-    project: Project, application: str, stage: str | None = None, step: str | None = None
+    project: Project,
+    application: str,
+    stage: str | None = None,
+    step: str | None = None,
+    *,
+    approved: bool = False,
 ) -> tuple[Proposal, ...]:
     """Find out what is to be decided, and make its plans; writes nothing.
 
@@ -112,6 +117,7 @@ def propose(
         application: The application.
         stage: Only what opens this stage.
         step: Only this gate.
+        approved: Whether to take also what is approved and has not been delivered yet.
 
     Returns:
         The proposals in the order of the workflow; none when nothing of that waits.
@@ -119,6 +125,8 @@ def propose(
     Raises:
         UnknownApplication: Nothing of it has been delivered.
         RunEnded: The run is terminated.
+        LedgerDamaged: The ledger says what nobody has signed, or was cut or rewritten.
+        NotInForce: Policy or keys of the project are not those in force.
         ClusterProblem: A cluster cannot be asked which the delivery may not fail on.
     """
     standing = read_standing(project, application)
@@ -128,9 +136,10 @@ def propose(
             next_step=f"Begin anew with: velapulumi workflow restart {application}",
         )
     described = current_application(project, standing)
+    described.authority.check()
     chosen = [
         gate
-        for gate in _open_questions(described, standing)
+        for gate in _open_questions(described, standing, approved=approved)
         if step in (None, gate.name)
         and (stage is None or stage in described.subject(gate.name).stages)
     ]
@@ -310,7 +319,9 @@ def _counts(authority: Authority, plan: PlanDocument) -> timedelta:
     return min((rule.lifetime for rule in rules if rule), default=COUNTS)
 
 
-def _open_questions(application: Application, standing: Standing) -> Iterator[WorkflowStep]:
+def _open_questions(
+    application: Application, standing: Standing, *, approved: bool
+) -> Iterator[WorkflowStep]:
     """The gates that wait, and those whose approval does not count for what is there now."""
     waiting = {step.name for step in standing.progress.waiting}
     held = standing.run.suspended
@@ -321,7 +332,11 @@ def _open_questions(application: Application, standing: Standing) -> Iterator[Wo
             phase = standing.run.step(gate.name).phase
             if not held or phase is StepPhase.SUSPENDING:
                 yield gate
-        elif not _is_done(application, gate) and any(stale(application, gate.name, {})):
+        elif (
+            standing.decision(gate.name).open
+            and not _is_done(application, gate)
+            and (approved or any(stale(application, gate.name, {})))
+        ):
             yield gate
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 from velapulumi import files
 from velapulumi.errors import (
     ApprovalRejected,
-    ApprovalStale,
     ClusterProblem,
+    GateProblem,
     VelapulumiError,
     WaitingForApproval,
 )
@@ -42,26 +42,34 @@ class Gatekeeper:
             application: The application as it is now.
             gate: The gate's name.
         """
-        self.closed.pop(gate, None)
         decision = application.decision(gate)
-        if not decision.open and gate not in self._tried:
+        error = self._why_closed(application, gate, decision)
+        if not (decision.open and error is None) and gate not in self._tried:
             self._tried.add(gate)
             if approve_by_rule(application, gate):
                 application = application.reread()
                 decision = application.decision(gate)
+                error = self._why_closed(application, gate, decision)
+        self.closed.pop(gate, None)
+        if error is not None:
+            self.closed[gate] = error
+        return decision if decision.open and error is None else None
+
+    def _why_closed(
+        self, application: Application, gate: str, decision: Decision
+    ) -> VelapulumiError | None:
+        """Why a gate is closed; None also where it only waits for a first approval."""
         if not decision.open:
-            if error := _why(application, gate, decision):
-                self.closed[gate] = error
+            return _why(application, gate, decision)
+        if (gate, decision.plan) in self._held:
             return None
-        if (gate, decision.plan) not in self._held:
-            try:
-                if (error := next(stale(application, gate, {}), None)) is not None:
-                    self.closed[gate] = error
-                    return None
-            except ClusterProblem:
-                return decision  # whether it can be reached is told when it is delivered
+        try:
+            error = next(stale(application, gate, {}), None)
+        except ClusterProblem:
+            return None  # whether it can be reached is told when it is delivered
+        if error is None:
             self._held.add((gate, decision.plan))
-        return decision
+        return error
 
 
 def approve_by_rule(application: Application, gate: str) -> bool:
@@ -193,8 +201,10 @@ def _why(application: Application, gate: str, decision: Decision) -> VelapulumiE
             next_step="Deliver something else, or begin anew with: "
             f"velapulumi workflow restart {name}",
         )
-    if application.authority.problems:
-        return ApprovalStale("\n".join(decision.reasons))
+    try:
+        application.authority.check()
+    except GateProblem as error:
+        return error
     if application.authority.policy is None:
         return None
     reasons = "\n".join(f"  - {reason}" for reason in decision.reasons)

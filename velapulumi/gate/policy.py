@@ -244,6 +244,8 @@ class Policy(StrictModel):
         roles: The people of each role.
         stages: What the stages ask for; the first that fits counts.
         changes: Who may change policy and signers; None for nobody.
+        registries: The image registries that are asked what a tag stands for, such as
+            ``registry.example.com``.
     """
 
     api_version: Literal["velapulumi.dev/v1"] = Field(alias="apiVersion")
@@ -251,6 +253,7 @@ class Policy(StrictModel):
     roles: dict[str, Many[Text]]
     stages: Many[StageRule] = ()
     changes: Requirement | None = None
+    registries: Many[Text] = ()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Policy:

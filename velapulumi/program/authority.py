@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from velapulumi import signatures
-from velapulumi.errors import ApprovalStale, InvalidFile
+from velapulumi.errors import ApprovalStale, InvalidFile, LedgerDamaged, NotInForce
 from velapulumi.gate.decision import Decision, Subject, decide
 from velapulumi.gate.ledger import Ledger, Line, Trust, read_ledger
 from velapulumi.gate.policy import Policy, StageRule, policy_json, policy_of, read_policy
@@ -37,6 +37,8 @@ class Authority:
         trust: Policy and keys in force.
         statements: What the ledger states, with who has signed it.
         problems: Why nothing is approved whatever the ledger states, a sentence each.
+        differs: Whether the files of the project are not what is in force; then nothing is
+            approved either.
         plans: Gives the plan document of a digest, as far as it is kept.
     """
 
@@ -44,6 +46,7 @@ class Authority:
     trust: Trust
     statements: tuple[Statement, ...] = ()
     problems: tuple[str, ...] = ()
+    differs: bool = False
     plans: Callable[[str], PlanDocument | None] = field(default=lambda digest: None, compare=False)
 
     @property
@@ -55,6 +58,30 @@ class Authority:
     def policy(self) -> Policy | None:
         """The gate policy in force."""
         return policy_of(self.trust.policy) if self.trust.policy else None
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Why nothing is approved whatever the ledger states, a sentence each."""
+        if self.differs:
+            return (*self.problems, "policy or keys in the folder gates are not those in force")
+        return self.problems
+
+    def check(self) -> None:
+        """Refuse to go by a ledger that is not in order, or by files that are not in force.
+
+        Raises:
+            LedgerDamaged: The ledger says what nobody has signed, or was cut or rewritten.
+            NotInForce: Policy or keys of the project are not those in force.
+        """
+        if self.problems:
+            raise LedgerDamaged("\n".join(self.problems))
+        if self.differs:
+            name = self.ledger.application
+            raise NotInForce(
+                self.obstacles[0],
+                next_step="Take the files back, or have those adopt them who may: "
+                f"velapulumi trust adopt {name}",
+            )
 
     def rule(self, stage: str) -> StageRule | None:
         """What the policy says of a stage; None when nothing."""
@@ -77,8 +104,8 @@ class Authority:
             healthy_since: Since when the stages before run it well, in seconds since 1970; None
                 when they do not.
         """
-        if self.problems:
-            return Decision(open=False, reasons=self.problems)
+        if self.obstacles:
+            return Decision(open=False, reasons=self.obstacles)
         decision = self._decided(subject, healthy_since)
         return decision if decision.open else self._way_back(subject) or decision
 
@@ -207,14 +234,9 @@ def read_authority(project: Project, application: str) -> Authority:
     written = read_trust(project)
     if not ledger.lines:
         return Authority(ledger, written, plans=plans)
-    problems = [f"the ledger is not in order: {text}" for text in verify(ledger, check_line)]
-    if written != ledger.trust:
-        problems.append(
-            "policy or keys in the folder gates are not those in force: take them back, or adopt "
-            f"them with `velapulumi trust adopt {application}`"
-        )
+    problems = tuple(f"the ledger is not in order: {e}" for e in verify(ledger, check_line))
     stated = statements(ledger, check_line, lambda line: is_revoked(line, ledger.trust))
-    return Authority(ledger, ledger.trust, stated, tuple(problems), plans)
+    return Authority(ledger, ledger.trust, stated, problems, written != ledger.trust, plans)
 
 
 def read_trust(project: Project) -> Trust:

@@ -12,6 +12,7 @@ from typing import Any
 
 from velapulumi import __version__
 from velapulumi.clusters.identity import Reached
+from velapulumi.clusters.images import pinned
 from velapulumi.clusters.registry import Registry
 from velapulumi.definitions.rules.fieldpath import Parts, without_value_at
 from velapulumi.errors import VelapulumiError
@@ -107,6 +108,7 @@ class _Planner:
         self._application = application
         self._clusters = clusters
         self._registry = Registry(application.project)
+        self._pinned: dict[str, str] = {}
 
     def stage(self, name: str, steps: Sequence[WorkflowStep]) -> StagePlan:
         """The plan of one stage."""
@@ -213,9 +215,21 @@ class _Planner:
             desired=self._desired(each),
             base=self._base(each),
             fields=tuple(map(_field, _shown(change))) if change else (),
-            images=tuple(_images(each.wanted)) if each.wanted and not each.read else (),
+            images=self._images(each),
             irreversible=tuple(irreversible(change, replaced)) if change else (),
         )
+
+    def _images(self, each: _Held) -> tuple[str, ...]:
+        """The images of an object, with their digests where the policy names the registry."""
+        if each.wanted is None or each.read:
+            return ()
+        policy = self._application.authority.policy
+        names = tuple(_images(each.wanted))
+        if policy is None or not policy.registries:
+            return names
+        unknown = [name for name in names if name not in self._pinned]
+        self._pinned |= pinned(unknown, policy.registries)
+        return tuple(self._pinned[name] for name in names)
 
     def _desired(self, each: _Held) -> str:
         if each.wanted is None or each.read:

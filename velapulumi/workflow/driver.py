@@ -179,6 +179,17 @@ class Driver:
         self._note(entry, quiet=quiet)
         if entry.kind is Kind.END:
             self._again.discard(entry.step)
+        if quiet and entry.phase is StepPhase.SUCCEEDED:
+            self._keep_times(entry.step)
+
+    def _keep_times(self, name: str) -> None:
+        """What was only looked at once more has ended when it ended first."""
+        with self._lock:
+            were, seen = self._were[name], self.run.step(name)
+            kept = replace(
+                seen, started=were.started, ended=were.ended, samples=were.samples + seen.samples
+            )
+            self.run = self.run.with_step(name, kept)
 
     def _loud(self, name: str) -> None:
         """From now on a step that was only looked at is written about again."""

@@ -1,0 +1,388 @@
+"""What was approved is what runs: each fact it was bound to, changed before it is delivered."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import PROD, STAGING, Cluster, Project
+
+ALTERED = Path(__file__).with_name("altered.py")
+APP = f"""\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {{name: shop, namespace: NAMESPACE}}
+spec:
+  components:
+  - {{name: web, type: webservice, properties: {{image: "web:NUMBER"}}}}
+  - name: key
+    type: k8s-objects
+    properties:
+      objects:
+      - {{apiVersion: v1, kind: Secret, metadata: {{name: key}}, stringData: {{a: hunter2}}}}
+  policies:
+  - {{name: staging, type: topology, properties: {{clusters: [{STAGING}]}}}}
+  - {{name: prod, type: topology, properties: {{clusters: [{PROD}]}}}}
+  - {{name: health, type: health, properties: {{probeInterval: 1, probeTimeout: 20}}}}
+  workflow:
+    steps:
+    - {{name: staging, type: deploy, properties: {{policies: [staging]}}}}
+    - {{name: ask, type: suspend}}
+    - {{name: prod, type: deploy, properties: {{policies: [prod]}}}}
+"""
+OURS = ("pulumi", "velapulumi", "OpenAPI-Generator")
+
+
+@dataclass
+class Shop:
+    """An application that waits for approval."""
+
+    project: Project
+    namespace: str
+    number: int = 0
+
+    def next(self) -> None:
+        """Deliver another content to staging."""
+        self.number += 1
+        self.write()
+        done = self.up()
+        assert done.returncode == 4, done.stderr
+
+    def write(self) -> None:
+        text = APP.replace("NAMESPACE", self.namespace).replace("NUMBER", str(self.number))
+        self.project.write(text)
+
+    def up(self, *altered: str) -> subprocess.CompletedProcess[str]:
+        if not altered:
+            return self.project.run("up", "-f", "app.yaml")
+        return subprocess.run(
+            [sys.executable, str(ALTERED), *altered, "up", "-f", "app.yaml"],
+            cwd=self.project.root,
+            env=self.project.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def approve(self, *args: str) -> None:
+        done = self.project.run("approve", "shop", "-y", *args)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("Approved ask for shop-v"), done.stdout
+
+    @property
+    def prod(self) -> Cluster:
+        return self.project.clusters[PROD]
+
+    def kubectl(self, *args: str) -> str:
+        return self.prod.kubectl("-n", self.namespace, *args)
+
+    def file(self, suffix: str) -> Path:
+        return self.project.root / "stacks" / f"shop.{suffix}"
+
+    def writes(self) -> int:
+        """How often we have changed anything in the second cluster, by its audit log."""
+        found = 0
+        for line in self.prod.audit_log.read_text().splitlines():
+            event = json.loads(line)
+            ours = event["userAgent"].startswith(OURS) or "python" in event["userAgent"]
+            found += ours and "dryRun" not in event["requestURI"]
+        return found
+
+    def images(self) -> str:
+        deployment = self.prod.deployments(self.namespace)["web"]
+        image: str = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+        return image
+
+
+@pytest.fixture
+def shop(project: Project, namespace: str) -> Shop:
+    """Delivered everywhere once."""
+    made = Shop(project, namespace)
+    made.next()
+    made.approve()
+    done = made.up()
+    assert done.returncode == 0, done.stderr
+    assert made.writes() > 0
+    return made
+
+
+@dataclass
+class Mutation:
+    """A fact changed, what is said of it, and how it is changed back; None when it cannot be."""
+
+    name: str
+    change: Callable[[Shop], Callable[[], object] | None]
+    says: str
+    altered: tuple[str, ...] = ()
+
+
+def edited(path: Path, change: Callable[[str], str]) -> Callable[[], object]:
+    before = path.read_text()
+    after = change(before)
+    assert after != before
+    path.write_text(after)
+    return lambda: path.write_text(before)
+
+
+def manager(shop: Shop) -> str:
+    """The field manager of the engine, in whose name a change meets no conflict."""
+    live = json.loads(
+        shop.kubectl("get", "deployment", "web", "-o", "json", "--show-managed-fields")
+    )
+    names = [entry["manager"] for entry in live["metadata"]["managedFields"]]
+    return next(name for name in names if name.startswith("pulumi"))
+
+
+def relabelled(shop: Shop) -> Callable[[], object]:
+    def label(value: str) -> str:
+        patch = json.dumps({"metadata": {"labels": {"app.oam.dev/component": value}}})
+        return shop.kubectl(
+            "patch", "deployment", "web", "--type=merge", "-p", patch,
+            f"--field-manager={manager(shop)}",
+        )  # fmt: skip
+
+    label("someone-else")
+    return lambda: label("web")
+
+
+def deleted(shop: Shop) -> None:
+    shop.kubectl("delete", "deployment", "web")
+
+
+def resecreted(shop: Shop) -> None:
+    shop.kubectl("patch", "secret", "key", "-p", '{"stringData": {"a": "two"}}')
+
+
+def recorded(shop: Shop) -> Callable[[], object]:
+    """Somebody changes the stack's state file."""
+    backend = shop.project.root / ".velapulumi" / "backend" / ".pulumi" / "stacks"
+    (path,) = backend.rglob("shop.prod.json")
+
+    def change(text: str) -> str:
+        return text.replace(f'"image":"web:{shop.number - 1}"', '"image":"web:forged"')
+
+    return edited(path, change)
+
+
+def another_authority(shop: Shop) -> Callable[[], object]:
+    """Another certificate is trusted beside the cluster's own."""
+    credentials = shop.project.root / ".velapulumi" / "credentials"
+    (path,) = credentials.glob(f"{PROD}*")
+    import base64
+
+    def change(text: str) -> str:
+        document = yaml.safe_load(text)
+        cluster = document["clusters"][0]["cluster"]
+        own = base64.b64decode(cluster["certificate-authority-data"])
+        cluster["certificate-authority-data"] = base64.b64encode(own + own).decode()
+        return yaml.safe_dump(document)
+
+    return edited(path, change)
+
+
+def the_plan(shop: Shop) -> Path:
+    approved = json.loads(
+        json.loads(shop.file("ledger.jsonl").read_text().splitlines()[-1])["body"]
+    )
+    return shop.file("plans") / f"{approved['plan']}.json"
+
+
+def plan_edited(shop: Shop) -> Callable[[], object]:
+    return edited(the_plan(shop), lambda text: text.replace('"update"', '"none"'))
+
+
+def plan_lost(shop: Shop) -> Callable[[], object]:
+    path = the_plan(shop)
+    text = path.read_text()
+    path.unlink()
+    return lambda: path.write_text(text)
+
+
+def ledger_edited(shop: Shop) -> Callable[[], object]:
+    def change(text: str) -> str:
+        return re.sub(r'(.*\\"plan\\":\\")[0-9a-f]', r"\g<1>x", text, count=1)
+
+    return edited(shop.file("ledger.jsonl"), change)
+
+
+def ledger_cut(shop: Shop) -> Callable[[], object]:
+    """The use of the first approval is gone, which the stack knows of, and all after it."""
+    return edited(shop.file("ledger.jsonl"), lambda text: "".join(text.splitlines(True)[:2]))
+
+
+def ledger_begun_anew(shop: Shop) -> Callable[[], object]:
+    """Somebody without the old ledger says yes in one of their own."""
+    restore = edited(shop.file("ledger.jsonl"), lambda text: "")
+    shop.file("ledger.jsonl").unlink()
+    done = shop.project.run("approve", "shop", "-y")
+    assert done.returncode != 0, done.stdout
+    return restore
+
+
+def a_policy(shop: Shop) -> Callable[[], object]:
+    path = shop.project.root / "gates" / "revoked_keys"
+    path.parent.mkdir(exist_ok=True)
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBv5eM2Kjc5B5X2Yl0pDk1yQkq3F2cq6d3n6U8yqg1bE\n"
+    path.write_text(key)
+    return path.unlink
+
+
+NOTHING: Callable[[Shop], None] = lambda shop: None  # noqa: E731
+CUT = "the ledger was cut or rewritten since stage prod was delivered"
+WEB, KEY = f"Deployment NS/web on {PROD}", f"Secret NS/key on {PROD}"
+MUTATIONS = (
+    Mutation("velapulumi", NOTHING, "the version of velapulumi: approved", ("velapulumi", "9")),
+    Mutation("engine", NOTHING, "the version of engine: approved was", ("engine", "9")),
+    Mutation("provider", NOTHING, "the version of provider: approved was", ("provider", "9")),
+    Mutation("time", NOTHING, "waits at ask", ("clock", "90000")),
+    Mutation("live field", relabelled, f"{WEB} has been changed in the cluster"),
+    Mutation("state", recorded, f"{WEB} has been changed in the stack"),
+    Mutation("authority", another_authority, f"the certificate authority of cluster {PROD}"),
+    Mutation("plan edited", plan_edited, "is not the plan that was approved"),
+    Mutation("plan lost", plan_lost, "the approved plan is not kept"),
+    Mutation("ledger edited", ledger_edited, "shop.ledger.jsonl:"),
+    Mutation("ledger cut", ledger_cut, CUT),
+    Mutation("ledger begun anew", ledger_begun_anew, CUT),
+    Mutation("keys", a_policy, "policy or keys in the folder gates are not those in force"),
+    Mutation("live secret", resecreted, f"{KEY} has been changed in the cluster"),
+    Mutation("live object", deleted, f"{WEB} has been deleted in the cluster"),
+)
+
+
+def test_each_fact_changed_after_the_approval_is_refused_and_nothing_written(shop: Shop) -> None:
+    for mutation in MUTATIONS:
+        shop.next()
+        shop.approve()
+        before, image = shop.writes(), shop.images()
+        back = mutation.change(shop)
+        found = shop.up(*mutation.altered)
+        assert found.returncode in (2, 4, 5), (mutation.name, found.stderr)
+        assert found.returncode != 4 or mutation.name == "time"
+        text = (found.stderr + found.stdout).replace(f"{shop.namespace}/", "NS/")
+        assert mutation.says in text, (mutation.name, text)
+        assert shop.writes() == before, mutation.name
+        if mutation.name != "live object":
+            assert shop.images() == image
+        if back is not None:
+            back()
+        elif not mutation.altered:
+            shop.approve()
+        done = shop.up()
+        assert done.returncode == 0, (mutation.name, done.stderr)
+        assert shop.writes() > before
+        assert shop.images() == f"web:{shop.number}"
+
+
+def test_by_hand_the_same_is_refused(shop: Shop) -> None:
+    shop.next()
+    shop.approve()
+    back = relabelled(shop)
+    before = shop.writes()
+    preview = shop.project.pulumi("preview", "--stack", "shop.prod")
+    text = f"Deployment {shop.namespace}/web on {PROD} has been changed in the cluster"
+    assert "an update would be refused" in preview.stdout
+    assert text in preview.stdout
+    refused = shop.project.pulumi("up", "--yes", "--skip-preview", "--stack", "shop.prod")
+    assert refused.returncode != 0
+    assert f"[VP404] stage prod is not as it was approved at ask:\n  - {text}" in re.sub(
+        r"\n +(?=-)", "\n  ", refused.stdout + refused.stderr
+    )
+    assert shop.writes() == before
+    back()
+    done = shop.project.pulumi("up", "--yes", "--skip-preview", "--stack", "shop.prod")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert shop.images() == "web:2"
+    kinds = [json.loads(json.loads(line)["body"])["kind"] for line in lines(shop)]
+    assert kinds == ["trust", "approve", "use", "approve", "use"]
+    again = shop.up()
+    assert (again.returncode, again.stdout.endswith("; no change.\n")) == (0, True), again.stderr
+
+
+def lines(shop: Shop) -> list[str]:
+    return shop.file("ledger.jsonl").read_text().splitlines()
+
+
+def test_a_plan_right_after_up_is_empty_and_one_before_it_is_what_is_approved(shop: Shop) -> None:
+    after = shop.project.run("plan", "-f", "app.yaml", "-o", "json")
+    assert after.returncode == 0, after.stderr
+    assert [stage for stage in json.loads(after.stdout)["stages"] if changes(stage)] == []
+    shop.next()
+    before = shop.project.run("plan", "-f", "app.yaml", "--stage", "prod", "-o", "json")
+    assert before.returncode == 3, before.stderr
+    (stage,) = json.loads(before.stdout)["stages"]
+    found = [(each["kind"], each["operation"]) for each in changes(stage)]
+    assert found == [("Deployment", "update"), ("Secret", "update")]
+    assert "hunter2" not in before.stdout
+    assert "aHVudGVyMg" not in before.stdout
+    shop.approve()
+    assert the_plan(shop).read_text().strip() == before.stdout.strip()
+    markdown = shop.project.run("plan", "-f", "app.yaml", "-o", "markdown").stdout
+    assert f"### Plan for shop: `shop-v{shop.number}`" in markdown
+    assert "-   spec.template.spec.containers[0].image: web:1\n+   spec" in markdown
+
+
+def changes(stage: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        each
+        for cluster in stage["clusters"]
+        for each in cluster["objects"]
+        if each.get("operation", "none") not in ("none", "read")
+    ]
+
+
+def test_a_rejection_ends_it_until_somebody_approves_again(shop: Shop) -> None:
+    shop.next()
+    shop.approve()
+    assert shop.project.run("reject", "shop", "-y", "-m", "not on a Friday").returncode == 0
+    found = shop.up()
+    assert found.returncode == 5
+    assert "ask was rejected by" in found.stderr
+    assert "not on a Friday" in found.stderr
+    assert shop.images() == "web:1"
+    shop.approve()
+    assert shop.up().returncode == 0
+
+
+def test_what_was_interrupted_goes_on_under_the_same_approval(shop: Shop) -> None:
+    """The first update meets a pod that does not get ready; then it does."""
+    shop.next()
+    shop.approve()
+    shop.prod.kubectl("-n", shop.namespace, "create", "quota", "none", "--hard=pods=0")
+    first = shop.up("clock", "0")
+    assert first.returncode == 6, first.stderr
+    shop.prod.kubectl("-n", shop.namespace, "delete", "quota", "none")
+    again = shop.up("clock", "90000")
+    assert again.returncode == 0, again.stderr
+    assert shop.images() == "web:2"
+
+
+def test_a_failed_delivery_goes_back_where_that_was_approved_with_it(shop: Shop) -> None:
+    before = shop.prod.deployments(shop.namespace)["web"]
+    shop.next()
+    shop.approve("--with-rollback")
+    shop.prod.kubectl("-n", shop.namespace, "create", "quota", "none", "--hard=pods=0")
+    found = shop.up()
+    assert found.returncode == 6, found.stderr
+    revision = before["metadata"]["labels"]["app.oam.dev/appRevision"]
+    assert f"Going back to {revision}:" in found.stderr
+    assert f"Next: shop went back to {revision}:" in found.stderr
+    after = shop.prod.deployments(shop.namespace)["web"]
+    assert after["spec"] == before["spec"]
+    assert after["metadata"]["labels"] == before["metadata"]["labels"]
+    verdict = shop.project.run("audit", "verify", "shop")
+    assert verdict.returncode == 0, verdict.stderr
+    shop.next()
+    shop.approve()
+    again = shop.up()
+    assert again.returncode == 6
+    assert "Going back" not in again.stderr

@@ -1,0 +1,210 @@
+"""A plan has one name: nothing but what it says changes its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import locale
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.helpers import (
+    FakeCluster,
+    deployment,
+    joined,
+    kubeconfig,
+    manifest,
+    parsed,
+    reached,
+    resource,
+    store,
+)
+from velapulumi.clusters.registry import Registry
+from velapulumi.plan.document import PlanDocument, differences, read_plan
+from velapulumi.program import planning
+from velapulumi.program.planning import plan_document
+from velapulumi.program.prepare import read_application
+from velapulumi.project import Project, StackName
+
+APP = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: shop, namespace: default}
+spec:
+  components:
+  - name: web
+    type: webservice
+    properties:
+      image: web:1
+      env: [{name: A, value: ä}, {name: B, value: "2"}]
+      ports: [{port: 80, expose: true}]
+  - name: key
+    type: k8s-objects
+    properties:
+      objects:
+      - {apiVersion: v1, kind: Secret, metadata: {name: key}, stringData: {a: hunter2, b: two}}
+  - {name: side, type: worker, properties: {image: side}}
+  policies:
+  - {name: all, type: topology, properties: {clusters: [east, west, north]}}
+  workflow:
+    steps:
+    - {name: all, type: deploy, properties: {policies: [all]}}
+"""
+CLUSTERS = ("east", "west", "north")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "known to whoever delivers")
+    for name in CLUSTERS:
+        Registry(Project(tmp_path, "test", tmp_path / "stacks")).add(
+            joined(name), parsed(kubeconfig(), tmp_path)
+        )
+    return Project(tmp_path, "test", tmp_path / "stacks")
+
+
+def live(name: str) -> FakeCluster:
+    return FakeCluster(
+        manifest("web", spec={"replicas": 7, "selector": {"matchLabels": {"app": "web"}}}),
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "key"},
+            "data": {"a": "aHVudGVyMQ=="},
+        },
+        manifest("old"),
+    )
+
+
+def plan(project: Project, document: Any, order: tuple[str, ...] = CLUSTERS) -> PlanDocument:
+    file = project.root / "app.yaml"
+    file.write_bytes(yaml.safe_dump(document, sort_keys=False, encoding="utf-8"))
+    held = [resource(name, manifest(each)) for name in order for each in ("old", "web")]
+    store(project, StackName("shop", "all"), deployment(*held))
+    application = read_application(project, file)
+    known = {name: reached(name, live(name)) for name in order}
+    stages = {"all": application.workflow.stages["all"].steps}
+    return plan_document(application, stages, known)
+
+
+def shuffled(value: Any, dice: random.Random) -> Any:
+    if isinstance(value, dict):
+        items = [(key, shuffled(below, dice)) for key, below in value.items()]
+        dice.shuffle(items)
+        return dict(items)
+    if isinstance(value, list):
+        return [shuffled(below, dice) for below in value]
+    return value
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.randoms(use_true_random=False), st.permutations(CLUSTERS))
+def test_keys_and_clusters_may_come_in_any_order(
+    project: Project, dice: random.Random, order: list[str]
+) -> None:
+    document = yaml.safe_load(APP)
+    first = plan(project, document)
+    assert plan(project, shuffled(document, dice), tuple(order)).digest == first.digest
+
+
+@pytest.mark.parametrize("workers", [1, 2, 32])
+def test_it_does_not_matter_how_many_look(
+    project: Project, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = plan(project, yaml.safe_load(APP))
+    pool = planning.ThreadPoolExecutor
+    monkeypatch.setattr(planning, "ThreadPoolExecutor", lambda _: pool(workers))
+    assert plan(project, yaml.safe_load(APP)).digest == first.digest
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[None]:
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, before)
+    time.tzset()
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("zone", "name"),
+    list(itertools.product(["UTC", "Asia/Kathmandu", "America/St_Johns"], ["C", "C.UTF-8"])),
+)
+def test_it_does_not_matter_where_and_in_which_language(
+    project: Project, monkeypatch: pytest.MonkeyPatch, zone: str, name: str
+) -> None:
+    first = plan(project, yaml.safe_load(APP))
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        locale.setlocale(locale.LC_ALL, name)
+        assert plan(project, yaml.safe_load(APP)).digest == first.digest
+
+
+def test_the_name_is_that_of_the_very_bytes_and_they_hide_what_is_secret(project: Project) -> None:
+    found = plan(project, yaml.safe_load(APP))
+    assert found.digest == hashlib.sha256(found.text).hexdigest()
+    assert read_plan(found.text, "plan") == found
+    plain = [b"hunter2", b"aHVudGVyMg==", b"hunter1", b"aHVudGVyMQ=="]
+    guesses = plain + [hashlib.sha256(value).hexdigest().encode() for value in plain]
+    assert not any(guess in found.text for guess in guesses)
+    assert found.key
+
+
+def test_secret_values_are_compared_all_the_same(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = yaml.safe_load(APP)
+    first = plan(project, document)
+    again = plan(project, document)
+    assert list(differences(first, again, "all")) == []
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "another one")
+    other = plan(project, document)
+    assert other.digest != first.digest
+    assert list(differences(first, other, "all")) == [
+        "secret values are hidden with another key, so they cannot be compared"
+    ]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_every_change_of_what_the_application_owns_is_another_plan(
+    project: Project, data: st.DataObject
+) -> None:
+    """Any single value of the components, changed, is another digest."""
+    document = yaml.safe_load(APP)
+    first = plan(project, document)
+    places = list(leaves(document["spec"]["components"]))
+    path = data.draw(st.sampled_from(places))
+    changed = json.loads(json.dumps(document))
+    target = changed["spec"]["components"]
+    for part in path[:-1]:
+        target = target[part]
+    target[path[-1]] = 81 if path[-1] == "port" else f"{target[path[-1]]}x"
+    assert plan(project, changed).digest != first.digest
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths of the values that may be any text or number."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            if key not in ("type", "apiVersion", "kind", "expose"):
+                yield from leaves(below, (*path, key))
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from leaves(below, (*path, index))
+    else:
+        yield path

@@ -1,0 +1,242 @@
+"""What counts of a ledger: by the policy and keys in force, and by what the stacks remember."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.helpers import V1, V2, empty_plan
+from velapulumi import files, signatures
+from velapulumi.delivery.approvals import signer
+from velapulumi.delivery.trust import adopt, state_of_trust
+from velapulumi.errors import InvalidFile, LedgerDamaged, NotInForce, UsageProblem
+from velapulumi.gate.decision import Subject
+from velapulumi.gate.ledger import append
+from velapulumi.gate.statement import StatementKind
+from velapulumi.plan.document import ClusterPlan, Operation, PlanDocument, PlannedObject, StagePlan
+from velapulumi.program.authority import Authority, read_authority, read_trust
+from velapulumi.project import Project
+
+POLICY = """\
+apiVersion: velapulumi.dev/v1
+kind: GatePolicy
+roles: {release: [alice, bob], sre: [carol, dan]}
+stages:
+- {stages: [prod], approvals: [{role: release}], requesterMayApprove: true}
+changes: {role: sre, count: 2}
+"""
+PLAN = "a" * 64
+
+
+@dataclass
+class Team:
+    """A project and the keys of some people."""
+
+    project: Project
+    keys: Path
+
+    def key(self, name: str) -> Path:
+        path = self.keys / name
+        if not path.exists():
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)]
+            subprocess.run(command, check=True)
+        return path
+
+    def allow(self, *names: str) -> None:
+        lines = [f"{name} {self.key(name).with_suffix('.pub').read_text()}" for name in names]
+        self.write("allowed_signers", "".join(lines))
+
+    def write(self, name: str, text: str) -> None:
+        self.project.gates.mkdir(exist_ok=True)
+        (self.project.gates / name).write_text(text)
+
+    def say(self, kind: StatementKind, by: str, *, signed: bool = True, **fields: Any) -> None:
+        said = {"kind": kind, "by": by, "revision": V1, "run": 1, "step": "ask"} | fields
+        sign = partial(signatures.sign, self.key(by)) if signed else None
+        append(self.ledger, "shop", said, sign, lambda: read_trust(self.project))
+
+    @property
+    def ledger(self) -> Path:
+        return self.project.ledger_file("shop")
+
+    @property
+    def authority(self) -> Authority:
+        return read_authority(self.project, "shop")
+
+    def is_open(self, revision: str = V1, run: int = 1) -> bool:
+        subject = Subject("shop", "ask", ("prod",), revision, run)
+        return self.authority.decide(subject, None).open
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Team:
+    (tmp_path / "Pulumi.yaml").write_text("name: test\n")
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    return Team(Project(tmp_path, "test", tmp_path / "stacks"), keys)
+
+
+def test_without_anything_one_unsigned_approval_opens(team: Team) -> None:
+    assert not team.is_open()
+    team.say(StatementKind.APPROVE, "anybody", signed=False, plan=PLAN)
+    assert team.is_open()
+    assert team.authority.digest == ""
+
+
+def test_with_keys_only_a_signature_of_one_opens(team: Team) -> None:
+    team.allow("alice")
+    team.say(StatementKind.APPROVE, "alice", plan=PLAN)
+    assert team.is_open()
+    assert not team.is_open(V2)
+    assert not team.is_open(run=2)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_ledger_with_what_nobody_may_have_written_opens_nothing(team: Team, signed: bool) -> None:
+    team.allow("alice")
+    team.say(StatementKind.APPROVE, "alice", plan=PLAN)
+    team.say(StatementKind.APPROVE, "mallory", signed=signed, plan=PLAN)
+    assert not team.is_open()
+    with pytest.raises(LedgerDamaged, match="entry 2"):
+        team.authority.check()
+
+
+def test_a_key_that_is_revoked_counts_no_more_but_for_what_has_begun(team: Team) -> None:
+    team.allow("alice", "bob")
+    team.say(StatementKind.APPROVE, "alice", plan=PLAN)
+    pub = team.key("alice").with_suffix(".pub").read_text()
+    team.write("revoked_keys", pub)
+    assert not team.is_open()
+    with pytest.raises(NotInForce):
+        team.authority.check()
+    adopted = adopt(team.project, "shop", key=team.key("bob"))
+    assert (adopted.by, adopted.signed, adopted.in_force) == ("bob", True, True)
+    team.authority.check()
+    assert not team.is_open()
+
+
+def test_files_that_nobody_has_adopted_open_nothing_until_they_are_taken_back(team: Team) -> None:
+    team.allow("alice")
+    team.say(StatementKind.APPROVE, "alice", plan=PLAN)
+    before = (team.project.gates / "allowed_signers").read_text()
+    team.allow("alice", "mallory")
+    assert not team.is_open()
+    team.say(StatementKind.APPROVE, "mallory", plan=PLAN)
+    team.write("allowed_signers", before)
+    assert not team.is_open()  # and what the other key has signed spoils the ledger
+
+
+def test_a_policy_is_changed_by_those_before_it(team: Team) -> None:
+    team.write("policy.yaml", POLICY)
+    team.allow("alice", "bob", "carol", "dan")
+    team.say(StatementKind.APPROVE, "alice", plan=PLAN)
+    assert team.is_open()
+    assert team.authority.requirements("prod") == ("1 of role release",)
+    team.write("policy.yaml", POLICY.replace("alice, bob", "alice, bob, mallory"))
+    team.allow("alice", "bob", "carol", "dan", "mallory")
+    with pytest.raises(UsageProblem, match="none of the allowed signers in force"):
+        adopt(team.project, "shop", key=team.key("mallory"))
+    with pytest.raises(UsageProblem, match="alice may not change the policy"):
+        adopt(team.project, "shop", key=team.key("alice"))
+    assert not adopt(team.project, "shop", key=team.key("carol")).in_force
+    assert not adopt(team.project, "shop", key=team.key("carol")).in_force
+    assert state_of_trust(team.project, "shop").differs
+    assert adopt(team.project, "shop", key=team.key("dan")).in_force
+    assert not state_of_trust(team.project, "shop").differs
+    team.authority.check()
+    with pytest.raises(UsageProblem, match="in force already"):
+        adopt(team.project, "shop", key=team.key("dan"))
+
+
+def test_a_policy_without_keys_or_with_weak_ones_is_refused(team: Team) -> None:
+    team.write("policy.yaml", POLICY)
+    with pytest.raises(InvalidFile, match="allowed_signers: is missing"):
+        team.is_open()
+    team.write("allowed_signers", "alice ssh-dss AAAA\n*@x ssh-ed25519 AAAA\n")
+    with pytest.raises(InvalidFile) as caught:
+        team.is_open()
+    assert caught.value.message.count("allowed_signers: line ") >= 2
+
+
+def test_who_signs_is_told_by_the_key(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VELAPULUMI_SIGNING_KEY", raising=False)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(team.keys / "none"))
+    assert signer(team.authority, None)[1] is None
+    team.allow("alice")
+    with pytest.raises(UsageProblem, match="there is no key to sign with"):
+        signer(team.authority, None)
+    by, sign = signer(team.authority, team.key("alice"))
+    assert (by, sign is None) == ("alice", False)
+    monkeypatch.setenv("VELAPULUMI_SIGNING_KEY", str(team.key("mallory")))
+    with pytest.raises(UsageProblem, match="is none of the allowed signers in force"):
+        signer(team.authority, None)
+
+
+def test_what_a_stack_remembers_must_be_in_the_ledger(team: Team) -> None:
+    team.say(StatementKind.APPROVE, "a", signed=False, plan=PLAN)
+    approved = team.authority.ledger.head
+    team.say(
+        StatementKind.USE, "a", signed=False, plan=PLAN, stages=("prod",), approvals=(approved,)
+    )
+    anchor = team.authority.anchor("prod")
+    assert anchor == {
+        "ledger": team.authority.ledger.id, "entry": 2, "hash": team.authority.ledger.head,
+    }  # fmt: skip
+    assert team.authority.anchor("staging") is None
+    whole = team.ledger.read_text()
+    assert team.authority.anchored({"prod": anchor}).obstacles == ()
+    assert team.authority.anchored({"prod": None, "x": "odd"}).obstacles == ()
+    for text in ("", "".join(whole.splitlines(True)[:2])):
+        team.ledger.write_text(text)
+        assert team.authority.anchored({"prod": anchor}).obstacles == (
+            "the ledger was cut or rewritten since stage prod was delivered",
+        )
+    team.ledger.unlink()
+    for _ in range(3):
+        team.say(StatementKind.APPROVE, "a", signed=False, plan=PLAN)
+    assert team.authority.anchored({"prod": anchor}).obstacles
+
+
+def a_plan() -> PlanDocument:
+    changed = PlannedObject(
+        api_version="v1", kind="ConfigMap", name="x", operation=Operation.UPDATE, desired=PLAN
+    )
+    cluster = ClusterPlan(cluster="east", uid="u", objects=(changed,))
+    stage = StagePlan(stage="prod", steps=("deploy-prod",), before=V1, clusters=(cluster,))
+    return empty_plan(V2).model_copy(update={"stages": (stage,)})
+
+
+@pytest.mark.parametrize(
+    ("change", "opens"),
+    [
+        ({}, True),
+        ({"reverse": False}, False),
+        ({"expires": "2020-01-01T00:00:00Z"}, False),
+        ({"unused": True}, False),
+        ({"run": 3}, False),
+        ({"unkept": True}, False),
+        ({"back": V2}, False),
+    ],
+)
+def test_the_way_back_is_open_where_it_was_approved_and_has_begun(
+    team: Team, change: dict[str, Any], opens: bool
+) -> None:
+    plan = a_plan()
+    if "unkept" not in change:
+        files.write(team.project.plan_file("shop", plan.digest), plan.text.decode())
+    fields = {"revision": V2, "run": 2, "plan": plan.digest, "stages": ("prod",)}
+    approval = {"reverse": True, "expires": "2999-01-01T00:00:00Z"} | change
+    approval = {key: approval[key] for key in ("reverse", "expires")}
+    team.say(StatementKind.APPROVE, "a", signed=False, **fields, **approval)
+    if "unused" not in change:
+        team.say(
+            StatementKind.USE, "a", signed=False, approvals=(team.authority.ledger.head,), **fields
+        )
+    subject = Subject("shop", "ask", ("prod",), change.get("back", V1), change.get("run", 2) + 1)
+    decision = team.authority.decide(subject, None)
+    assert (decision.open, decision.way_back) == (opens, opens)
