@@ -206,7 +206,7 @@ class Described:
 
     @property
     def authority(self) -> Authority:
-        return read_authority(self.project, self.name)
+        return read_authority(self.project, self.name, self.run.number)
 
     def reread(self) -> Described:
         return self

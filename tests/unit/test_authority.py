@@ -66,11 +66,14 @@ class Team:
 
     @property
     def authority(self) -> Authority:
-        return read_authority(self.project, "shop")
+        return self.of(1)
+
+    def of(self, run: int) -> Authority:
+        return read_authority(self.project, "shop", run)
 
     def is_open(self, revision: str = V1, run: int = 1) -> bool:
         subject = Subject("shop", "ask", ("prod",), revision, run)
-        return self.authority.decide(subject, None).open
+        return self.of(run).decide(subject, None).open
 
 
 @pytest.fixture
@@ -94,6 +97,16 @@ def test_with_keys_only_a_signature_of_one_opens(team: Team) -> None:
     assert team.is_open()
     assert not team.is_open(V2)
     assert not team.is_open(run=2)
+
+
+def test_what_was_signed_in_other_runs_is_not_looked_at_and_counts_for_nothing(team: Team) -> None:
+    team.allow("alice")
+    for run in (1, 2, 7):
+        team.say(StatementKind.APPROVE, "mallory", plan=PLAN, run=run)
+    assert [bool(team.of(run).problems) for run in range(1, 9)] == [
+        True, True, True, False, False, False, True, True,
+    ]  # fmt: skip
+    assert [each.signer for each in team.of(5).statements] == [""] * 4
 
 
 @pytest.mark.parametrize("signed", [True, False])
@@ -238,5 +251,5 @@ def test_the_way_back_is_open_where_it_was_approved_and_has_begun(
             StatementKind.USE, "a", signed=False, approvals=(team.authority.ledger.head,), **fields
         )
     subject = Subject("shop", "ask", ("prod",), change.get("back", V1), change.get("run", 2) + 1)
-    decision = team.authority.decide(subject, None)
+    decision = team.of(subject.run).decide(subject, None)
     assert (decision.open, decision.way_back) == (opens, opens)

@@ -232,9 +232,18 @@ def test_clusters_that_are_not_delivered_to_now_are_not_looked_into() -> None:
 
 
 def test_what_only_the_delivery_tells_may_come_when_it_was_said_so() -> None:
-    said = a_plan(a_stage(a_cluster(an_object()), pending=("x waits",)))
-    more = a_plan(a_stage(a_cluster(an_object(), an_object(name="late"))))
+    said = a_plan(a_stage(a_cluster(an_object()), pending=("x waits",), late=("x",)))
+    late = an_object(name="late", component="x", operation=Operation.CREATE)
+    more = a_plan(a_stage(a_cluster(an_object(), late), late=("x",)))
     assert list(differences(said, more, "prod", {"east"})) == []
+    assert "Deployment default/late on east is not part of what was approved" in list(
+        differences(said, more, "prod")
+    )
+    other = late.model_copy(update={"component": "y"})
+    more = a_plan(a_stage(a_cluster(an_object(), other), late=("x",)))
+    assert list(differences(said, more, "prod", {"east"})) == [
+        "Deployment default/late on east is not part of what was approved"
+    ]
 
 
 def test_a_plan_is_read_as_it_was_written() -> None:

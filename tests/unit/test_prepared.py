@@ -126,7 +126,9 @@ def wide(project: Project) -> Application:
 def approving(application: Application, step: str) -> Application:
     application.begin()
     give(application.project, step)
-    return replace(application, authority=read_authority(application.project, "shop"))
+    return replace(
+        application, authority=read_authority(application.project, "shop", application.run.number)
+    )
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def state_of_trust(project: Project, application: str) -> StateOfTrust:
     Raises:
         InvalidFile: The ledger, the policy or the keys are damaged.
     """
-    in_force = read_authority(project, application).trust
+    in_force = read_authority(project, application, 0).trust
     return StateOfTrust(in_force, read_trust(project) != in_force)
 
 
@@ -63,7 +63,7 @@ def adopt(
         SigningFailed: It could not be signed.
         VelapulumiError: Somebody else has decided meanwhile; nothing was written.
     """
-    authority, wanted = read_authority(project, application), read_trust(project)
+    authority, wanted = read_authority(project, application, 0), read_trust(project)
     ledger = authority.ledger
     if ledger.lines and wanted == ledger.trust:
         raise UsageProblem(f"the policy and the signers of {application} are in force already")

@@ -62,6 +62,7 @@ class PlannedObject(StrictModel):
         kind: Its kind.
         namespace: Its namespace, empty when it has none.
         name: Its name.
+        component: The component it belongs to.
         operation: What happens to it.
         desired: Digest of what it shall be; empty when it goes.
         base: What it is before.
@@ -76,6 +77,7 @@ class PlannedObject(StrictModel):
     kind: str
     namespace: str = ""
     name: str
+    component: str = ""
     operation: Operation = Operation.NONE
     desired: str = ""
     base: Base = Base()
@@ -140,6 +142,7 @@ class StagePlan(StrictModel):
         before: The revision it holds before; empty for none.
         requires: What the gate policy asks for, a phrase each.
         pending: What cannot be told yet: inputs whose value the delivery itself brings.
+        late: The components with such inputs: what they become is told by the revision alone.
         clusters: What it is on each cluster, by name.
     """
 
@@ -148,6 +151,7 @@ class StagePlan(StrictModel):
     before: str = ""
     requires: Many[str] = ()
     pending: Many[str] = ()
+    late: Many[str] = ()
     clusters: Many[ClusterPlan] = ()
 
     @property
@@ -282,15 +286,14 @@ def differences(
         return
     yield from _changed(f"the steps of stage {stage}", list(then.steps), list(here.steps))
     yield from _changed(f"what stage {stage} requires", list(then.requires), list(here.requires))
+    yield from _changed(f"the late components of {stage}", list(then.late), list(here.late))
     known = {cluster.cluster: cluster for cluster in then.clusters}
     for cluster in here.clusters:
         before = known.pop(cluster.cluster, None)
         if before is None:
             yield f"cluster {cluster.cluster} has come to stage {stage}"
         elif only is None or cluster.cluster in only:
-            yield from _cluster_differences(
-                before, cluster, cluster.cluster in begun, bool(then.pending)
-            )
+            yield from _cluster_differences(before, cluster, cluster.cluster in begun, then.late)
     for name in known:
         yield f"cluster {name} is gone from stage {stage}"
     if not any(name in begun for name in (cluster.cluster for cluster in here.clusters)):
@@ -337,7 +340,7 @@ def differences_back(
 
 
 def _cluster_differences(
-    then: ClusterPlan, now: ClusterPlan, begun: bool, pending: bool
+    then: ClusterPlan, now: ClusterPlan, begun: bool, late: Container[str]
 ) -> Iterator[str]:
     name = now.cluster
     yield from _changed(f"the identity of cluster {name}", then.uid, now.uid)
@@ -349,8 +352,10 @@ def _cluster_differences(
     for each in now.objects:
         before = known.pop(_key(each), None)
         where = f"{each.title} on {name}"
+        if begun and each.component in late and each.operation not in _GOING:
+            continue
         if before is None:
-            if not pending and not (begun and each.operation in _STAYING):
+            if not (begun and each.operation in _STAYING):
                 yield f"{where} is not part of what was approved"
         elif each.desired != before.desired:
             yield f"what {where} shall be has changed"

@@ -212,12 +212,16 @@ class Authority:
         )
 
 
-def read_authority(project: Project, application: str) -> Authority:
-    """Read the ledger of an application, and judge its signatures.
+def read_authority(project: Project, application: str, run: int) -> Authority:
+    """Read the ledger of an application, and judge the signatures that matter for a run.
+
+    Those are the ones of the run, of the one before, whose way back it may be, and of all changes
+    of policy and keys; who has signed other entries is left open.
 
     Args:
         project: The project.
         application: The application.
+        run: The run.
 
     Raises:
         InvalidFile: The ledger, the policy or the keys are damaged.
@@ -234,8 +238,17 @@ def read_authority(project: Project, application: str) -> Authority:
     written = read_trust(project)
     if not ledger.lines:
         return Authority(ledger, written, plans=plans)
-    problems = tuple(f"the ledger is not in order: {e}" for e in verify(ledger, check_line))
-    stated = statements(ledger, check_line, lambda line: is_revoked(line, ledger.trust))
+
+    def matters(line: Line) -> bool:
+        return line.entry.kind is StatementKind.TRUST or run - 1 <= line.entry.run <= run
+
+    found = verify(ledger, lambda line, trust: check_line(line, trust) if matters(line) else "")
+    problems = tuple(f"the ledger is not in order: {text}" for text in found)
+    stated = statements(
+        ledger,
+        lambda line, trust: check_line(line, trust) if matters(line) else "is not looked at",
+        lambda line: matters(line) and is_revoked(line, ledger.trust),
+    )
     return Authority(ledger, ledger.trust, stated, problems, written != ledger.trust, plans)
 
 

@@ -125,12 +125,27 @@ class _Planner:
             before=revisions.pop() if len(revisions) == 1 else "",
             requires=application.authority.requirements(name),
             pending=pending,
+            late=self._late(name, steps),
             clusters=tuple(
                 self._cluster(
                     cluster, [held[key] for key in sorted(held) if key.cluster == cluster]
                 )
                 for cluster in sorted(names)
             ),
+        )
+
+    def _late(self, name: str, steps: Sequence[WorkflowStep]) -> tuple[str, ...]:
+        """The components of a stage that get values from others."""
+        environments = self._application.workflow.stages[name].environments
+        return tuple(
+            sorted(
+                {
+                    component.name
+                    for step in steps
+                    for component in environments[step.name].components
+                    if component.inputs
+                }
+            )
         )
 
     def _held(
@@ -211,6 +226,7 @@ class _Planner:
             kind=key.kind,
             namespace=key.namespace,
             name=key.name,
+            component=_component(each),
             operation=_operation(each, replaced),
             desired=self._desired(each),
             base=self._base(each),
@@ -287,6 +303,12 @@ class _Planner:
             desired=planned.base.recorded,
             irreversible=tuple(irreversible(back, replaced)),
         )
+
+
+def _component(each: _Held) -> str:
+    manifest = each.wanted or (each.recorded.manifest if each.recorded else {})
+    labels = (manifest.get("metadata") or {}).get("labels") or {}
+    return str(labels.get("app.oam.dev/component") or "")
 
 
 def _operation(each: _Held, replaced: Sequence[str]) -> Operation:

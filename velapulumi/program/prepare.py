@@ -559,13 +559,14 @@ def subject_of(
 
 def _with_records(project: Project, file: Path, loaded: Loaded) -> Application:
     name = loaded.application.name
-    authority = read_authority(project, name)
-    workflow = workflow_of(loaded, authority.governs)
     gate = read_gate(project.gate_file(name), name)
-    records = {stage: read_record(project, StackName(name, stage)) for stage in workflow.stages}
+    stages = workflow_of(loaded).stages
+    records = {stage: read_record(project, StackName(name, stage)) for stage in stages}
     held: list[Any] = [record.outputs.get("revision") for record in records.values() if record]
     revision = revision_of(loaded, gate.known, [text for text in held if isinstance(text, str)])
     number = gate.run if gate.current == str(revision) else gate.run + 1
+    authority = read_authority(project, name, number)
+    workflow = workflow_of(loaded, authority.governs)
     fresh = Run(str(revision), number)
     anchors = {stage: r.outputs.get(ANCHOR) for stage, r in records.items() if r}
     application = Application(

@@ -106,7 +106,8 @@ def _anchor(prepared: Prepared) -> Mapping[str, Any] | None:
     application, stage = prepared.application, prepared.stage.name
     record = application.records[stage]
     before = record.outputs.get(ANCHOR) if record else None
-    return read_authority(application.project, application.name).anchor(stage) or before
+    fresh = read_authority(application.project, application.name, application.run.number)
+    return fresh.anchor(stage) or before
 
 
 def _from_config() -> Prepared:

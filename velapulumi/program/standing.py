@@ -115,5 +115,5 @@ def read_standing(project: Project, application: str, *, contact: bool = True) -
         records=records,
         clusters=reach(project, wanted) if contact else {},
         catalog=catalog_of(project.root),
-        authority=read_authority(project, application).anchored(anchors),
+        authority=read_authority(project, application, gate.run).anchored(anchors),
     )
