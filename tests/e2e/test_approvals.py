@@ -386,3 +386,77 @@ def test_a_failed_delivery_goes_back_where_that_was_approved_with_it(shop: Shop)
     again = shop.up()
     assert again.returncode == 6
     assert "Going back" not in again.stderr
+
+
+POLICY = """\
+apiVersion: velapulumi.dev/v1
+kind: GatePolicy
+roles: {release: [alice, bob], sre: [carol]}
+stages:
+- stages: [prod]
+  approvals: [{role: release, count: 2}]
+  breakGlass: {role: sre}
+  auto: {only: [image]}
+changes: {role: sre}
+"""
+
+
+def allow(shop: Shop, *names: str) -> None:
+    """Put a policy and the keys of some people into the project."""
+    gates, keys = shop.project.root / "gates", shop.project.root / "keys"
+    gates.mkdir(exist_ok=True)
+    keys.mkdir(exist_ok=True)
+    (gates / "policy.yaml").write_text(POLICY)
+    with (gates / "allowed_signers").open("a") as signers:
+        for name in names:
+            key = keys / name
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(key)]
+            subprocess.run(command, check=True)
+            signers.write(f"{name} {key.with_suffix('.pub').read_text()}")
+
+
+def said(shop: Shop, *args: str, by: str) -> str:
+    done = shop.project.run(*args, "--key", str(shop.project.root / "keys" / by))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_policy_asks_for_people_and_some_changes_for_nobody(shop: Shop) -> None:
+    allow(shop, "alice", "bob", "carol")
+    adopted = shop.project.run("trust", "adopt", "shop")
+    assert adopted.returncode == 0, adopted.stderr
+    shop.number += 1
+    shop.write()
+    file = shop.project.root / "app.yaml"
+    file.write_text(file.read_text().replace("hunter2", "hunter3"))
+    waits = shop.up()
+    assert waits.returncode == 4
+    assert "0 of 2 approvals by role release" in waits.stderr
+    unsigned = shop.project.run("approve", "shop", "-y")
+    assert unsigned.returncode == 2
+    assert "has to be signed" in unsigned.stderr
+    assert "by carol for dan" in said(shop, "request", "shop", "--for", "dan", by="carol")
+    for by, code in (("carol", 4), ("alice", 4), ("alice", 4), ("bob", 0)):
+        assert f"by {by}" in said(shop, "approve", "shop", "-y", by=by)
+        done = shop.up()
+        assert done.returncode == code, done.stderr
+    assert "approved by alice, bob\n" in done.stderr
+    assert shop.images() == "web:2"
+
+    shop.number = 3
+    text = file.read_text().replace("web:2", "web:3")
+    file.write_text(text)
+    nobody = shop.up()
+    assert nobody.returncode == 0, nobody.stderr
+    assert "approved by the gate policy\n" in nobody.stderr
+    assert shop.images() == "web:3"
+
+    file.write_text(text.replace("web:3", "web:4").replace("hunter3", "hunter4"))
+    assert shop.up().returncode == 4
+    said(shop, "approve", "shop", "-y", "--break-glass", "-m", "prod is down", by="carol")
+    past = shop.up()
+    assert past.returncode == 0, past.stderr
+    assert "approved by carol, PAST THE POLICY (break-glass)\n" in past.stderr
+    assert "opened PAST THE POLICY by carol" in shop.project.run("status", "shop").stderr
+    verdict = shop.project.run("audit", "verify", "shop")
+    assert verdict.returncode == 0, verdict.stderr

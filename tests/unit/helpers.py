@@ -200,7 +200,7 @@ class Described:
 
     project: Project
     steps: tuple[WorkflowStep, ...]
-    revision: str
+    revision: Revision
     run: Run
     name: str = "shop"
 
@@ -212,21 +212,21 @@ class Described:
         return self
 
     def decision(self, gate: str) -> Decision:
-        subject = subject_of(self.name, self.steps, gate, self.revision, self.run.number)
+        subject = subject_of(self.name, self.steps, gate, str(self.revision), self.run.number)
         return self.authority.decide(subject, None)
 
 
-def empty_plan(revision: str) -> PlanDocument:
+def empty_plan(text: str) -> PlanDocument:
     """A plan that changes nothing."""
     tools = Tools(velapulumi="1", engine="2", provider="3")
-    return PlanDocument(application="shop", namespace="default", revision=revision, tools=tools)
+    return PlanDocument(application="shop", namespace="default", revision=text, tools=tools)
 
 
 def propose(project: Project, name: str) -> tuple[Proposal, ...]:
     """What waits, with plans that change nothing; needs neither file nor cluster."""
     standing: Standing = read_standing(project, name, contact=False)
     gate = standing.gate
-    found = Described(project, standing.steps, gate.current, Run(gate.current, gate.run))
+    found = Described(project, standing.steps, revision(gate.current), Run(gate.current, gate.run))
     plan = empty_plan(gate.current)
     held = standing.run.suspended
     return tuple(

@@ -16,6 +16,7 @@ from velapulumi.errors import Interrupted, VelapulumiError
 # name → (module:attribute, short help); the help stands here so that `--help` loads nothing.
 COMMANDS = {
     "approve": ("approve:approve", "Look at what waits for approval, and approve exactly that."),
+    "audit": ("audit:audit", "Read and check the ledger of approvals."),
     "cluster": ("cluster:cluster", "Join clusters, list, label and detach them."),
     "delete": ("delete:delete", "Delete an application from all its clusters."),
     "doctor": ("doctor:doctor", "Show every tool: where, which version, what to do."),

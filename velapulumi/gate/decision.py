@@ -206,6 +206,7 @@ class _Judge:
             if not (auto and rule.auto and qualifies(plan, rule)):
                 reasons += self._missing(counting, approved, rule)
             reasons += self._not_now(rule, baked)
+        counting = [each for each in counting if past or self._is_somebody(each)]
         founded = counting or [each for each in given if each.entry.kind is StatementKind.AUTO]
         if reasons:
             return Decision(False, plan=plan, reasons=tuple(dict.fromkeys(reasons)))
@@ -218,6 +219,16 @@ class _Judge:
             break_glass=past,
             signed=bool(counting) and all(each.signer for each in counting),
             reverse=bool(counting) and all(each.entry.reverse for each in counting),
+        )
+
+    def _is_somebody(self, each: Statement) -> bool:
+        """Whether an approval is one of those that some rule asks for."""
+        if self.policy is None or not self.rules:
+            return True
+        return any(
+            each.signer in self.policy.people(need.role)
+            for rule in self.rules
+            for need in rule.approvals
         )
 
     def _nobody(self, approved: Sequence[Statement]) -> str:
