@@ -29,6 +29,7 @@ from tests.unit.helpers import (
     store,
 )
 from velapulumi.clusters.registry import Registry
+from velapulumi.gate.ledger import Trust
 from velapulumi.plan.document import PlanDocument, differences, read_plan
 from velapulumi.program import planning
 from velapulumi.program.planning import plan_document
@@ -208,3 +209,30 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from leaves(below, (*path, index))
     else:
         yield path
+
+
+def test_an_image_whose_tag_was_moved_is_another_plan(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = {
+        "apiVersion": "velapulumi.dev/v1",
+        "kind": "GatePolicy",
+        "roles": {"release": ["alice"]},
+        "registries": ["registry.example.com"],
+    }
+    trust = Trust(json.dumps(policy))
+    monkeypatch.setattr("velapulumi.program.authority.read_trust", lambda project: trust)
+    tags = {"web:1": "a"}
+    monkeypatch.setattr(
+        planning, "pinned", lambda names, _: {name: f"{name}@{tags.get(name)}" for name in names}
+    )
+    first = plan(project, yaml.safe_load(APP))
+    assert [each.images for each in first.stages[0].clusters[0].objects if each.images] == [
+        ("side@None",), ("web:1@a",),
+    ]  # fmt: skip
+    tags["web:1"] = "b"
+    second = plan(project, yaml.safe_load(APP))
+    assert second.digest != first.digest
+    assert next(iter(differences(first, second, "all"))) == (
+        "the images of Deployment default/web on east: approved was web:1@a, now it is web:1@b"
+    )
