@@ -17,6 +17,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class Line:
 
     Attributes:
         number: Its place, counted from 0.
-        hash: SHA-256 of its bytes, in hexadecimal.
+        hash: SHA-256 of its bytes, the end of line included, in hexadecimal.
         body: The signed text.
         signature: The signature, armored; empty for none.
         entry: What the text says.
@@ -196,12 +197,21 @@ def _line(raw: bytes, before: list[Line], application: str) -> Line:
     for field, value in wanted.items():
         if getattr(entry, field) != value:
             raise ValueError(f"{field}: is {getattr(entry, field)!r}, must be {value!r}")
-    if not _TIME.fullmatch(entry.at) or (last and entry.at < last.entry.at):
+    if not _is_time(entry.at) or (last and entry.at < last.entry.at):
         raise ValueError(f"at: {entry.at!r} is no time, or before that of the entry before")
+    if entry.expires and not _is_time(entry.expires):
+        raise ValueError(f"expires: {entry.expires!r} is no time")
     if last is None and entry.kind is not StatementKind.TRUST:
         raise ValueError("kind: the first entry must be trust")
-    hashed = hashlib.sha256(raw).hexdigest()
+    hashed = hashlib.sha256(raw + b"\n").hexdigest()
     return Line(len(before), hashed, body, document.get("signature", ""), entry)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return bool(_TIME.fullmatch(text)) and bool(datetime.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -294,14 +304,16 @@ def _added(
     )
     body = text_of(entry)
     signature = sign(body.encode()) if sign else ""
-    hashed = hashlib.sha256(write_line(body, signature)).hexdigest()
+    hashed = hashlib.sha256(write_line(body, signature) + b"\n").hexdigest()
     line = Line(entry.number, hashed, body, signature, entry)
     return Ledger(ledger.application, (*ledger.lines, line))
 
 
 def _clean(value: Any) -> Any:
-    """Text as a file can hold it: what the terminal gave that is no Unicode is replaced."""
-    return value.encode("utf-8", "replace").decode() if type(value) is str else value
+    """Text as every reader takes it: what is no Unicode or no letter at all is replaced."""
+    if type(value) is not str:
+        return value
+    return value.encode("utf-8", "replace").decode().replace("\0", "?").replace("\x7f", "?")
 
 
 @contextmanager
