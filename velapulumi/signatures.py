@@ -131,7 +131,7 @@ def check(
     if done.returncode == 0:
         return ""
     told = done.stderr + done.stdout
-    if "revoked" in told:
+    if is_revoked(signature, revoked):
         return f"is signed by a key of {principal} that is revoked"
     if "not yet valid" in told or "expired" in told:
         return f"is signed by a key of {principal} that was not valid then"

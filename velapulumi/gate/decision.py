@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from velapulumi.gate.policy import Policy, StageRule
-from velapulumi.gate.statement import Statement, StatementKind
+from velapulumi.gate.statement import Entry, Statement, StatementKind
 from velapulumi.spec.durations import format_duration
 
 _AHEAD = timedelta(minutes=5)
@@ -139,7 +139,7 @@ class _Judge:
         rejected = ""
         for each in self.statements:
             entry = each.entry
-            if (entry.revision, entry.run) != (self.subject.revision, self.subject.run):
+            if not self._is_here(entry):
                 continue
             if entry.kind is StatementKind.WITHDRAW and self.subject.step in entry.steps:
                 found, rejected = [], ""
@@ -155,7 +155,7 @@ class _Judge:
     def _counts_at_all(self, each: Statement) -> bool:
         if each.entry.kind is StatementKind.AUTO:
             return bool(self.rules)
-        if datetime.fromisoformat(each.entry.at) > self.now + _AHEAD:
+        if datetime.fromisoformat(each.entry.at) > self.now + _AHEAD or each.hash in self._gone:
             return False
         if not self.rules and not self.signers:
             return True
@@ -175,13 +175,21 @@ class _Judge:
     @property
     def _used(self) -> frozenset[str]:
         """The approvals that the delivery has begun on, in this run."""
-        return frozenset(
-            approval
-            for each in self.statements
-            if each.entry.kind is StatementKind.USE
-            and (each.entry.revision, each.entry.run) == (self.subject.revision, self.subject.run)
-            for approval in each.entry.approvals
-        )
+        return frozenset(h for use in self._uses if self._is_here(use) for h in use.approvals)
+
+    @property
+    def _gone(self) -> frozenset[str]:
+        """The approvals that were used for something else; a way back is part of the same."""
+        elsewhere = (use for use in self._uses if not self._is_here(use) and not use.reverse)
+        return frozenset(approval for use in elsewhere for approval in use.approvals)
+
+    @property
+    def _uses(self) -> Iterator[Entry]:
+        entries = (each.entry for each in self.statements)
+        return (entry for entry in entries if entry.kind is StatementKind.USE)
+
+    def _is_here(self, entry: Entry) -> bool:
+        return (entry.revision, entry.run) == (self.subject.revision, self.subject.run)
 
     def decide(
         self,

@@ -280,7 +280,10 @@ class Policy(StrictModel):
             if rule.break_glass and rule.break_glass.role not in self.roles:
                 yield (*place, "breakGlass", "role"), self._unknown(rule.break_glass.role)
         if self.changes:
-            alone = [(path[:-2], text) for path, text in self._unmet((self.changes,), ("changes",))]
+            alone = [
+                ((path[0], *path[2:]), text)
+                for path, text in self._unmet((self.changes,), ("changes",))
+            ]
             yield from alone
 
     def _unmet(
