@@ -79,13 +79,13 @@ def evidence_lines(evidence: Iterable[Evidence]) -> Iterator[Line]:
     for seen in evidence:
         runs = f"runs {_name(seen.revision)}" if seen.revision else "has not finished"
         words = [runs, "healthy" if seen.healthy else "NOT HEALTHY"]
-        if seen.seconds is not None and seen.revision:
+        if seen.healthy and seen.revision and seen.seconds is not None:
             words[1] += f" for {_duration(seen.seconds)}"
         words.append(f"seen {seen.samples} time{'s' if seen.samples != 1 else ''}")
         words.append(f"{seen.restarts} restart{'s' if seen.restarts != 1 else ''}")
         yield Line(
             f"Evidence: stage {seen.stage} {', '.join(words)}",
-            "green" if seen.healthy and not seen.restarts else "yellow",
+            "green" if seen.healthy and seen.revision and not seen.restarts else "yellow",
         )
         for image in seen.images:
             yield Line(f"  {image}", dim=True)
