@@ -184,9 +184,9 @@ def test_what_is_in_order_is_in_order_for_both(ledgers: list[bytes], tmp_path: P
         for wanted in (head(content), ""):
             assert by_velapulumi(content, wanted or head(content)) == ""
             assert by_script(content, wanted, tmp_path) == ""
-        torn = content + b'{"body":"{\\"appl'
-        assert by_velapulumi(torn, head(content)) == ""
-        assert by_script(torn, head(content), tmp_path) == ""
+        for torn in (b'{"body":"{\\"appl', b"\xff", b"\0"):
+            assert by_velapulumi(content + torn, head(content)) == ""
+            assert by_script(content + torn, head(content), tmp_path) == ""
 
 
 def corrupted(content: bytes, others: list[bytes], people: People, dice: random.Random) -> bytes:
@@ -361,7 +361,8 @@ def test_both_find_every_corruption(
     for (before, after), (one, two, three, four) in zip(cases, verdicts, strict=True):
         complete = after[: after.rfind(b"\n") + 1]
         if complete == before:
-            assert (one, two) == ("", ""), (after, one, two)
+            if one or two:
+                problems.append(f"false alarm: {one!r} {two!r} {after!r}")
         elif not (one and two):
             problems.append(f"not found: {one!r} {two!r} {after!r}")
         if bool(three) != bool(four):
