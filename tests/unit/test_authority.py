@@ -149,7 +149,7 @@ def test_a_policy_is_changed_by_those_before_it(team: Team) -> None:
     team.allow("alice", "bob", "carol", "dan")
     team.say(StatementKind.APPROVE, "alice", plan=PLAN)
     assert team.is_open()
-    assert team.authority.requirements("prod") == ("1 of role release",)
+    assert team.authority.requirements("prod", ()) == ("1 of role release",)
     team.write("policy.yaml", POLICY.replace("alice, bob", "alice, bob, mallory"))
     team.allow("alice", "bob", "carol", "dan", "mallory")
     with pytest.raises(UsageProblem, match="none of the allowed signers in force"):

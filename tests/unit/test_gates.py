@@ -47,20 +47,29 @@ def test_side_by_side_all_gates_guard_what_waits_for_them() -> None:
 
 
 def test_a_stage_under_a_policy_is_never_reached_without_a_gate() -> None:
-    free = guarded((STAGING, PROD), lambda stage: stage == "prod")
+    free = guarded((STAGING, PROD), lambda stage, _: stage == "prod")
     assert [step.gate for step in free] == [False, True]
-    gated = guarded((STAGING, ASK, PROD), lambda stage: stage == "prod")
+    gated = guarded((STAGING, ASK, PROD), lambda stage, _: stage == "prod")
     assert gated == (STAGING, ASK, PROD)
-    nobody = guarded((STAGING, ASK, PROD), lambda stage: False)
+    nobody = guarded((STAGING, ASK, PROD), lambda *_: False)
     assert nobody == (STAGING, ASK, PROD)
 
 
 def test_a_gate_that_may_be_skipped_or_opens_in_time_is_none_under_a_policy() -> None:
     skipped = ASK.model_copy(update={"condition": "false"})
-    assert guarded((skipped, PROD), lambda stage: True)[1].gate
+    assert guarded((skipped, PROD), lambda *_: True)[1].gate
+    group = WorkflowStep(name="group", type="step-group", condition="false")
+    inside = ASK.model_copy(update={"group": "group"})
+    assert guarded((group, inside, PROD), lambda *_: True)[2].gate
     timed = ASK.model_copy(update={"duration": 5.0})
-    assert guarded((timed, PROD), lambda stage: True)[0].duration is None
-    assert guarded((timed, PROD), lambda stage: False)[0].duration == 5
+    assert guarded((timed, PROD), lambda *_: True)[0].duration is None
+    assert guarded((timed, PROD), lambda *_: False)[0].duration == 5
+
+
+def test_a_stage_is_known_by_its_clusters_too() -> None:
+    there = PROD.model_copy(update={"clusters": ("east", "west")})
+    found = guarded((STAGING, there), lambda stage, clusters: "west" in clusters)
+    assert [step.gate for step in found] == [False, True]
 
 
 def test_health_counts_from_the_last_step_that_got_healthy() -> None:

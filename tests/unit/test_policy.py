@@ -53,6 +53,9 @@ registries: [registry.example.com]
         for stage in ("prod-eu-1", "prod", "late", "staging")
     }
     first, second = found.stages
+    placed = read(path, HEAD + "stages:\n- {clusters: ['prod-*'], approvals: [{role: sre}]}\n")
+    assert placed.rule_for("shop", "any", ["staging", "prod-eu"]) is placed.stages[0]
+    assert placed.rule_for("shop", "prod-eu", ["staging"]) is None
     assert rules["shop", "prod-eu-1"] is rules["site", "prod-eu-1"] is first
     assert rules["shop", "prod"] is rules["shop", "late"] is second
     assert rules["site", "prod"] is rules["shop", "staging"] is None
@@ -93,7 +96,7 @@ registries: [registry.example.com]
         ),
         (
             "stages: [{stages: [], approvals: [{role: sre}]}]\n",
-            "stages must have at least one pattern",
+            "must have stages or clusters",
         ),
         ("stages: [{stages: [''], approvals: [{role: sre}]}]\n", "stages[0]: must not be empty"),
         ("stages: [{stages: [p], approvals: []}]\n", "approvals must have at least one role"),

@@ -315,7 +315,10 @@ def signer(authority: Authority, key: Path | None) -> tuple[str, Signer | None]:
 
 
 def _counts(authority: Authority, plan: PlanDocument) -> timedelta:
-    rules = (authority.rule(stage.stage) for stage in plan.stages)
+    rules = (
+        authority.rule(stage.stage, [each.cluster for each in stage.clusters])
+        for stage in plan.stages
+    )
     return min((rule.lifetime for rule in rules if rule), default=COUNTS)
 
 

@@ -129,11 +129,12 @@ def abandoned(application: Application) -> Iterator[StackName]:
     """
     rules = application.loaded.rules
     for stack in application.project.stack_names(application.name):
-        governed = application.authority.governs(stack.stage)
-        if stack.stage in application.workflow.stages or governed:
+        if stack.stage in application.workflow.stages:
             continue
         record = read_record(application.project, stack)
         objects = record.objects if record else ()
+        if application.authority.governs(stack.stage, {entry.cluster for entry in objects}):
+            continue
         if not any(rules.treatment_of(entry.manifest).stays for entry in objects):
             yield stack
 

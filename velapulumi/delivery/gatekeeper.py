@@ -79,8 +79,8 @@ def approve_by_rule(application: Application, gate: str) -> bool:
         application: The application.
         gate: The gate's name.
     """
-    authority, stages = application.authority, application.subject(gate).stages
-    rules = [authority.rule(stage) for stage in stages]
+    authority, subject = application.authority, application.subject(gate)
+    rules = [authority.rule(stage, subject.clusters[stage]) for stage in subject.stages]
     if not rules or any(rule is None or rule.auto is None for rule in rules):
         return False
     try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from velapulumi.gate.policy import Policy, StageRule
@@ -27,6 +27,7 @@ class Subject:
         stages: The stages it opens.
         revision: For which revision.
         run: In which run of it.
+        clusters: The clusters of each stage, by its name.
     """
 
     application: str
@@ -34,6 +35,7 @@ class Subject:
     stages: tuple[str, ...]
     revision: str
     run: int
+    clusters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def decide(
     rules = tuple(
         rule
         for stage in subject.stages
-        if policy and (rule := policy.rule_for(subject.application, stage))
+        if policy
+        and (rule := policy.rule_for(subject.application, stage, subject.clusters.get(stage, ())))
     )
     judge = _Judge(policy, rules, signers, statements, subject, now)
     given, rejected = judge.given()

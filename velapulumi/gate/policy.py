@@ -191,6 +191,8 @@ class StageRule(StrictModel):
 
     Attributes:
         stages: Patterns of their names, as of a shell.
+        clusters: Patterns of the names of clusters; a stage on one of them is meant, however it is
+            called.
         applications: Patterns of the names of the applications.
         approvals: How many people of which role; each person counts once over all of it.
         requester_may_approve: Whether who asks for a delivery may approve it.
@@ -201,7 +203,8 @@ class StageRule(StrictModel):
         auto: What needs nobody's approval; None for nothing.
     """
 
-    stages: Many[Text]
+    stages: Many[Text] = ()
+    clusters: Many[Text] = ()
     applications: Many[Text] = ("*",)
     approvals: Many[Requirement]
     requester_may_approve: bool = Field(False, alias="requesterMayApprove")
@@ -213,14 +216,17 @@ class StageRule(StrictModel):
 
     @model_validator(mode="after")
     def _names_something(self) -> StageRule:
-        _filled("stages", self.stages, "at least one pattern")
+        if not (self.stages or self.clusters):
+            raise ValueError("must have stages or clusters")
         _filled("applications", self.applications, "at least one pattern")
         _filled("approvals", self.approvals, "at least one role")
         return self
 
-    def fits(self, application: str, stage: str) -> bool:
-        """Whether it is about a stage of an application."""
-        return _any_fits(self.applications, application) and _any_fits(self.stages, stage)
+    def fits(self, application: str, stage: str, clusters: Collection[str] = ()) -> bool:
+        """Whether it is about a stage of an application, by its name or one of its clusters."""
+        named = _any_fits(self.stages, stage)
+        placed = any(_any_fits(self.clusters, cluster) for cluster in clusters)
+        return _any_fits(self.applications, application) and (named or placed)
 
     def frozen(self, now: datetime) -> str:
         """Why nothing goes at a moment, with its zone; empty when it may."""
@@ -312,9 +318,12 @@ class Policy(StrictModel):
         """The people of a role; none of one that is not there."""
         return frozenset(self.roles.get(role, ()))
 
-    def rule_for(self, application: str, stage: str) -> StageRule | None:
-        """What a stage of an application asks for; None when nothing."""
-        return next((rule for rule in self.stages if rule.fits(application, stage)), None)
+    def rule_for(
+        self, application: str, stage: str, clusters: Collection[str] = ()
+    ) -> StageRule | None:
+        """What a stage of an application, on some clusters, asks for; None when nothing."""
+        found = (rule for rule in self.stages if rule.fits(application, stage, clusters))
+        return next(found, None)
 
     def assign(
         self, people: Sequence[str], requirements: Sequence[Requirement]

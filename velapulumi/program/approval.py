@@ -57,9 +57,16 @@ def authorize(prepared: Prepared) -> tuple[Use, ...]:
     """
     application, stage = prepared.application, prepared.stage.name
     steps = application.workflow.steps
+    governed = application.authority.governs(stage, prepared.stage.clusters)
     uses = []
     for gate in guards(steps, prepared.step):
         decision = application.decision(gate.name)
+        if not decision.open and governed:
+            raise ApprovalStale(
+                f"stage {stage} is under the gate policy, and {gate.name} is not open:\n"
+                + "\n".join(f"  - {reason}" for reason in decision.reasons),
+                next_step=f"See where it stands with: velapulumi status {application.name}",
+            )
         if not decision.open:
             continue  # passed in time, or skipped: the promotion tells whether it may
         begun = application.authority.used(

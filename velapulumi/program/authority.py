@@ -6,7 +6,7 @@ those cannot approve that change with them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -83,17 +83,18 @@ class Authority:
                 f"velapulumi trust adopt {name}",
             )
 
-    def rule(self, stage: str) -> StageRule | None:
-        """What the policy says of a stage; None when nothing."""
-        return self.policy.rule_for(self.ledger.application, stage) if self.policy else None
+    def rule(self, stage: str, clusters: Collection[str]) -> StageRule | None:
+        """What the policy says of a stage on some clusters; None when nothing."""
+        name = self.ledger.application
+        return self.policy.rule_for(name, stage, clusters) if self.policy else None
 
-    def governs(self, stage: str) -> bool:
-        """Whether the policy says anything of a stage."""
-        return self.rule(stage) is not None
+    def governs(self, stage: str, clusters: Collection[str]) -> bool:
+        """Whether the policy says anything of a stage on some clusters."""
+        return self.rule(stage, clusters) is not None
 
-    def requirements(self, stage: str) -> tuple[str, ...]:
+    def requirements(self, stage: str, clusters: Collection[str]) -> tuple[str, ...]:
         """What the policy asks for before a stage may go, a phrase each."""
-        rule = self.rule(stage)
+        rule = self.rule(stage, clusters)
         return tuple(_requirements(rule)) if rule else ()
 
     def decide(self, subject: Subject, healthy_since: float | None) -> Decision:

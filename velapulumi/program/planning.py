@@ -123,7 +123,7 @@ class _Planner:
             stage=name,
             steps=tuple(step.name for step in steps),
             before=revisions.pop() if len(revisions) == 1 else "",
-            requires=application.authority.requirements(name),
+            requires=application.authority.requirements(name, places),
             pending=pending,
             late=self._late(name, steps),
             clusters=tuple(

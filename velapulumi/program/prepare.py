@@ -43,7 +43,7 @@ from velapulumi.program.surroundings import read_surroundings
 from velapulumi.program.values import read_values
 from velapulumi.project import Project, StackName
 from velapulumi.render import Loaded, load, parse, render_environment
-from velapulumi.workflow.gates import healthy_since, opened
+from velapulumi.workflow.gates import clusters_of, healthy_since, opened
 from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.progress import StageState
 from velapulumi.workflow.revision import Revision, revision_of
@@ -553,8 +553,9 @@ def subject_of(
         revision: The revision, ``<application>-v<N>:<hash>``.
         run: The run of it.
     """
-    stages = dict.fromkeys(step.stage for step in opened(steps, gate) if step.stage)
-    return Subject(application, gate, tuple(stages), revision, run)
+    stages = tuple(dict.fromkeys(step.stage for step in opened(steps, gate) if step.stage))
+    clusters = {stage: clusters_of(steps, stage) for stage in stages}
+    return Subject(application, gate, stages, revision, run, clusters)
 
 
 def _with_records(project: Project, file: Path, loaded: Loaded) -> Application:

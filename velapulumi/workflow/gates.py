@@ -8,6 +8,20 @@ from velapulumi.workflow.rules import waits_for
 from velapulumi.workflow.run import Run
 from velapulumi.workflow.steps import SUSPEND, WorkflowStep
 
+Governed = Callable[[str, tuple[str, ...]], bool]
+"""Tells by a stage's name and its clusters whether a policy asks for approvals of it."""
+
+
+def clusters_of(steps: Sequence[WorkflowStep], stage: str) -> tuple[str, ...]:
+    """The clusters that the steps of a stage deliver to, each once.
+
+    Args:
+        steps: The steps of the workflow.
+        stage: The stage.
+    """
+    found = (name for step in steps if step.stage == stage for name in step.clusters)
+    return tuple(dict.fromkeys(found))
+
 
 def guards(steps: Sequence[WorkflowStep], step: WorkflowStep) -> tuple[WorkflowStep, ...]:
     """The gates whose approval is one of what a delivering step does, in order.
@@ -59,9 +73,7 @@ def healthy_since(steps: Sequence[WorkflowStep], run: Run, gate: str) -> float |
     return max(times) if times and len(times) == len(ended) else None
 
 
-def guarded(
-    steps: Sequence[WorkflowStep], governed: Callable[[str], bool]
-) -> tuple[WorkflowStep, ...]:
+def guarded(steps: Sequence[WorkflowStep], governed: Governed) -> tuple[WorkflowStep, ...]:
     """The steps of a workflow so that no stage under a policy is reached without its approval.
 
     A delivering step with no gate that surely comes before it waits for approval itself, and a gate
@@ -69,21 +81,31 @@ def guarded(
 
     Args:
         steps: The steps.
-        governed: Tells by a stage's name whether a policy asks for approvals of it.
+        governed: Tells whether a policy asks for approvals of a stage.
     """
     return tuple(_guarded(steps, governed))
 
 
-def _guarded(
-    steps: Sequence[WorkflowStep], governed: Callable[[str], bool]
-) -> Iterator[WorkflowStep]:
+def _guarded(steps: Sequence[WorkflowStep], governed: Governed) -> Iterator[WorkflowStep]:
+    under = {
+        step.stage
+        for step in steps
+        if step.stage is not None and governed(step.stage, clusters_of(steps, step.stage))
+    }
+    conditional = {step.name for step in steps if step.condition}
     for step in steps:
-        if step.stage is not None and governed(step.stage):
-            if not any(gate is step or not gate.condition for gate in guards(steps, step)):
+        if step.stage in under:
+            sure = (
+                gate is step or conditional.isdisjoint((gate.name, gate.group))
+                for gate in guards(steps, step)
+            )
+            if not any(sure):
                 message = f"Waiting approval to the step {step.name}"
                 step = step.model_copy(update={"approval": True, "message": message})
-        elif step.type == SUSPEND and step.duration is not None:
-            stages = (each.stage for each in opened(steps, step.name))
-            if any(stage is not None and governed(stage) for stage in stages):
-                step = step.model_copy(update={"duration": None})
+        elif (
+            step.type == SUSPEND
+            and step.duration is not None
+            and any(each.stage in under for each in opened(steps, step.name))
+        ):
+            step = step.model_copy(update={"duration": None})
         yield step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from velapulumi.definitions import Catalog
@@ -10,7 +10,7 @@ from velapulumi.render import Environment, Loaded
 from velapulumi.render.steps import every_step
 from velapulumi.render.targets import DEPLOY2ENV, is_delivering, makes_objects
 from velapulumi.spec import Component, Mode, SubStep
-from velapulumi.workflow.gates import guarded
+from velapulumi.workflow.gates import Governed, guarded
 from velapulumi.workflow.rollout import Rollout
 from velapulumi.workflow.steps import WorkflowStep, read_steps
 from velapulumi.workflow.waves import rollout_of
@@ -64,7 +64,7 @@ class Workflow:
         return self.steps[: names.index(step)]
 
 
-def workflow_of(loaded: Loaded, governed: Callable[[str], bool] = lambda stage: False) -> Workflow:
+def workflow_of(loaded: Loaded, governed: Governed = lambda stage, clusters: False) -> Workflow:
     """Read the workflow of an application.
 
     Without a written one the steps are those that KubeVela makes up, run in their order. A
@@ -72,7 +72,7 @@ def workflow_of(loaded: Loaded, governed: Callable[[str], bool] = lambda stage: 
 
     Args:
         loaded: The application, already checked.
-        governed: Tells by a stage's name whether a policy asks for approvals of it.
+        governed: Tells by a stage's name and clusters whether a policy asks for approvals of it.
     """
     written = {step.name: step for step in every_step(loaded.steps)}
     catalog = loaded.surroundings.catalog
@@ -84,6 +84,7 @@ def workflow_of(loaded: Loaded, governed: Callable[[str], bool] = lambda stage: 
         step.model_copy(
             update={
                 "stage": stages.get(step.name),
+                "clusters": _clusters_of(delivered.get(step.name)),
                 "idle": step.name not in stages and is_delivering(catalog, step.type),
             }
         )
@@ -105,6 +106,11 @@ def workflow_of(loaded: Loaded, governed: Callable[[str], bool] = lambda stage: 
             for name, environment in delivered.items()
         },
     )
+
+
+def _clusters_of(environment: Environment | None) -> tuple[str, ...]:
+    places = environment.placements if environment else ()
+    return tuple(dict.fromkeys(place.cluster for place in places))
 
 
 def _delivered(loaded: Loaded, steps: Mapping[str, SubStep]) -> Iterator[tuple[str, Environment]]:

@@ -22,6 +22,7 @@ class WorkflowStep(StrictModel):
         name: Its name, unique in the workflow.
         type: Its type, such as ``deploy`` or ``suspend``.
         stage: The stage a delivering step delivers to; None when it delivers nothing.
+        clusters: The clusters it delivers to.
         message: What is said to whoever may go on.
         parallel: Whether a delivering step applies its components without waiting for each other.
         approval: Whether a delivering step waits for approval before it begins.
@@ -42,6 +43,7 @@ class WorkflowStep(StrictModel):
     name: str
     type: str
     stage: str | None = None
+    clusters: Many[str] = ()
     message: str = ""
     parallel: bool = False
     approval: bool = False
