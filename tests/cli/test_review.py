@@ -125,6 +125,21 @@ def test_a_plan_in_a_pull_request() -> None:
     assert "\n+ Service default/new\n```\n\n**north** (does not answer)\n\nno change\n" in text
 
 
+def test_nothing_in_a_plan_moves_the_cursor_or_leaves_its_place() -> None:
+    odd = PlannedField(path="data.\x1b[2J", before="\x1b]0;x\x07\r\u202e", after="```\n# yes")
+    plan = a_plan()
+    cluster = ClusterPlan(
+        cluster="east", uid="e", objects=(an_object("ConfigMap", "x", Operation.UPDATE, odd),)
+    )
+    stage = StagePlan(stage="prod", steps=("prod",), clusters=(cluster,))
+    plan = plan.model_copy(update={"stages": (stage,)})
+    text = [line.text for line in lines_of(plan)]
+    assert r"        data.\u001b[2J: \u001b]0;x\u0007\u000d\u202e → ```⏎# yes" in text
+    assert all(line.isprintable() for line in text)
+    fence = "`" * 70
+    assert f"\n{fence}diff\n! ConfigMap" in "\n".join(markdown(plan))
+
+
 def test_evidence_of_the_stages_before() -> None:
     well = Evidence("staging", "shop-v2:1", True, 2520.0, 41, 0, ("web@sha256:1",))
     ill = Evidence("canary", "shop-v2:1", False, 90061.0, 1, 1, ())

@@ -72,13 +72,17 @@ def _document(line: Line) -> dict[str, Any]:
 
 
 def _row(line: Line) -> tuple[str, str, str, str, str]:
+    from velapulumi.cli.review import printable
+
     entry = line.entry
-    by = entry.by if line.signature else f"{entry.by} (unsigned)"
+    by = printable(entry.by if line.signature else f"{entry.by} (unsigned)")
     return str(entry.number), entry.at, str(entry.kind), by, _what(line)
 
 
 def _what(line: Line) -> str:
     """What an entry is about, in a few words."""
+    from velapulumi.cli.review import printable
+
     entry = line.entry
     parts = [", ".join(entry.steps) or entry.step]
     if entry.revision:
@@ -94,4 +98,4 @@ def _what(line: Line) -> str:
     parts += ["the way back"] if entry.reverse else []
     parts += [f"for {entry.subject}"] if entry.subject else []
     parts += [f'"{entry.comment}"'] if entry.comment else []
-    return ", ".join(part for part in parts if part)
+    return printable(", ".join(part for part in parts if part))

@@ -126,10 +126,11 @@ def markdown(plan: PlanDocument) -> Iterator[str]:
             if not cluster.changed:
                 yield "no change"
                 continue
-            yield "```diff"
-            for each in cluster.changed:
-                yield from _diff(each)
-            yield "```"
+            lines = [line for each in cluster.changed for line in _diff(each)]
+            fence = "```" if not any("```" in line for line in lines) else "`" * 70
+            yield f"{fence}diff"
+            yield from lines
+            yield fence
 
 
 def _diff(each: PlannedObject) -> Iterator[str]:
@@ -139,9 +140,9 @@ def _diff(each: PlannedObject) -> Iterator[str]:
     yield f"{sign} {each.title}{_NOTES.get(each.operation, '')}"
     for field in each.fields:
         if field.before is not None:
-            yield f"-   {field.path}: {_value(field.before)}"
+            yield f"-   {printable(field.path)}: {_value(field.before)}"
         if field.after is not None:
-            yield f"+   {field.path}: {_value(field.after)}"
+            yield f"+   {printable(field.path)}: {_value(field.after)}"
 
 
 def summary(stage: StagePlan) -> str:
@@ -197,7 +198,7 @@ def _name(revision: str) -> str:
 
 
 def _field(field: PlannedField) -> str:
-    return f"{field.path}: {_value(field.before)} → {_value(field.after)}"
+    return f"{printable(field.path)}: {_value(field.before)} → {_value(field.after)}"
 
 
 def _value(value: object) -> str:
@@ -205,5 +206,13 @@ def _value(value: object) -> str:
     if value is None:
         return "(none)"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = text.replace("\n", "⏎")
+    text = printable(text)
     return text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}…"
+
+
+def printable(text: str) -> str:
+    """Text in which nothing moves the cursor of a terminal or turns the direction of letters."""
+    return "".join(
+        "⏎" if letter == "\n" else letter if letter.isprintable() else f"\\u{ord(letter):04x}"
+        for letter in text
+    )

@@ -149,7 +149,7 @@ class _Judge:
             elif entry.step != self.subject.step:
                 continue
             elif entry.kind is StatementKind.REJECT and self._may_reject(each):
-                found, rejected = [], f"rejected by {entry.by}: {entry.comment}"
+                found, rejected = [], f"rejected by {_word(entry.by)}: {_word(entry.comment)}"
             elif entry.kind in _GIVING and self._counts_at_all(each):
                 found.append(each)
                 rejected = ""
@@ -313,6 +313,11 @@ class _Judge:
         elif rule.bake_seconds and (baked or 0) < rule.bake_seconds:
             left = format_duration(float(round(rule.bake_seconds - (baked or 0))))
             yield f"the stages before have to run it well for {rule.bake}, {left} more"
+
+
+def _word(text: str) -> str:
+    """Text in one line, with nothing in it that a terminal would obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _one_of(people: Sequence[str]) -> str:

@@ -65,6 +65,8 @@ class PlannedObject(StrictModel):
         component: The component it belongs to.
         operation: What happens to it.
         desired: Digest of what it shall be; empty when it goes.
+        settled: The same without empty maps and lists, some of which a stack does not keep; empty
+            when that is no other.
         base: What it is before.
         fields: The fields that differ, but the labels that change with every revision.
         images: The images of its containers.
@@ -80,6 +82,7 @@ class PlannedObject(StrictModel):
     component: str = ""
     operation: Operation = Operation.NONE
     desired: str = ""
+    settled: str = ""
     base: Base = Base()
     fields: Many[PlannedField] = ()
     images: Many[str] = ()
@@ -332,7 +335,7 @@ def differences_back(
             was = objects.pop(_key(each), None)
             if was is None and each.operation not in _STAYING:
                 yield f"{where} is not part of what was approved"
-            elif was is not None and each.desired != was.base.recorded:
+            elif was is not None and (each.settled or each.desired) != was.base.recorded:
                 yield f"what {where} shall be is not what it was before"
         for was in objects.values():
             if was.base.recorded:

@@ -190,7 +190,9 @@ def stale(application: Application, gate: str, clusters: Clusters) -> Iterator[A
         begun = application.authority.used(
             decision.plan, stage.stage, str(application.revision), application.run.number
         )
+        # That a cluster does not answer is told when it is delivered to.
+        reached = [cluster.cluster for cluster in stage.clusters if cluster.reached]
         try:
-            check_current(application, gate, decision, now, stage.stage, begun)
+            check_current(application, gate, decision, now, stage.stage, begun, reached)
         except ApprovalStale as error:
             yield error

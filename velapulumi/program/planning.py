@@ -228,7 +228,7 @@ class _Planner:
             name=key.name,
             component=_component(each),
             operation=_operation(each, replaced),
-            desired=self._desired(each),
+            **self._desired(each),
             base=self._base(each),
             fields=tuple(map(_field, _shown(change))) if change else (),
             images=self._images(each),
@@ -247,13 +247,16 @@ class _Planner:
         self._pinned |= pinned(unknown, policy.registries)
         return tuple(self._pinned[name] for name in names)
 
-    def _desired(self, each: _Held) -> str:
+    def _desired(self, each: _Held) -> dict[str, str]:
+        """The digests of what an object shall be."""
         if each.wanted is None or each.read:
-            return ""
+            return {}
         if each.treatment.frozen and each.recorded is not None:
-            return self._recorded(each)
-        wanted = registered(dict(each.wanted), None, each.treatment)
-        return digest(full(_without(self.mask.hide(wanted), each.kept)))
+            return {"desired": self._recorded(each)}
+        registration = registered(dict(each.wanted), None, each.treatment)
+        wanted = _without(self.mask.hide(registration), each.kept)
+        exact, settled = digest(wanted), digest(full(wanted))
+        return {"desired": exact} | ({"settled": settled} if settled != exact else {})
 
     def _base(self, each: _Held) -> Base:
         if each.read:
