@@ -32,9 +32,9 @@ from velapulumi.definitions import ClusterVersion
 from velapulumi.gate.ledger import Trust, append, read_ledger
 from velapulumi.gate.statement import StatementKind
 from velapulumi.gate.verification import verify
+from velapulumi.program.application import read_application
 from velapulumi.program.authority import check_line, read_authority
 from velapulumi.program.planning import plan_document
-from velapulumi.program.prepare import read_application
 from velapulumi.project import Project
 
 PEOPLE = ("alice", "bob", "carol")

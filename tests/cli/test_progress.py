@@ -28,8 +28,8 @@ from velapulumi.errors import ClusterUnreachable, Unhealthy, VelapulumiError
 from velapulumi.gate.file import Gate
 from velapulumi.gate.ledger import Ledger, Trust
 from velapulumi.plan.changes import Action, Change, FieldChange, ObjectKey, Plan
+from velapulumi.program.application import Application
 from velapulumi.program.authority import Authority
-from velapulumi.program.prepare import Application
 from velapulumi.project import Project
 from velapulumi.render import Surroundings, parse
 from velapulumi.render.surroundings import ClusterFacts

@@ -15,7 +15,7 @@ from velapulumi.cli.progress import Display
 from velapulumi.cli.up import up
 from velapulumi.delivery.deliver import Outcome
 from velapulumi.errors import PartlyDelivered, Unhealthy, VelapulumiError
-from velapulumi.program.prepare import Application
+from velapulumi.program.application import Application
 from velapulumi.workflow.entries import Entry, Kind
 
 Run = Callable[..., Result]

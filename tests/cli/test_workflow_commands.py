@@ -42,7 +42,7 @@ from velapulumi.errors import ToolMissing, VelapulumiError
 from velapulumi.gate.file import read_gate, update_gate
 from velapulumi.gate.journal import Journal, told
 from velapulumi.plan.changes import ObjectKey
-from velapulumi.program.prepare import read_application
+from velapulumi.program.application import read_application
 from velapulumi.program.standing import read_standing
 from velapulumi.project import Project, StackName
 from velapulumi.render import load, render_environment

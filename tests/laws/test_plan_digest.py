@@ -32,8 +32,8 @@ from velapulumi.clusters.registry import Registry
 from velapulumi.gate.ledger import Trust
 from velapulumi.plan.document import PlanDocument, differences, read_plan
 from velapulumi.program import planning
+from velapulumi.program.application import read_application
 from velapulumi.program.planning import plan_document
-from velapulumi.program.prepare import read_application
 from velapulumi.project import Project, StackName
 
 APP = """\

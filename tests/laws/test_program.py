@@ -24,7 +24,8 @@ from velapulumi.errors import ClusterUnreachable, PromotionRefused, VelapulumiEr
 from velapulumi.gate.file import Gate, read_gate, update_gate
 from velapulumi.gate.ledger import Trust, append
 from velapulumi.gate.statement import StatementKind
-from velapulumi.program.prepare import Prepared, read_application
+from velapulumi.program.application import read_application
+from velapulumi.program.prepare import Prepared
 from velapulumi.program.stage import deliver_stage
 from velapulumi.project import Project
 

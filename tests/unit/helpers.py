@@ -21,8 +21,8 @@ from velapulumi.gate.file import read_gate
 from velapulumi.gate.ledger import Trust, append, read_ledger
 from velapulumi.gate.statement import StatementKind
 from velapulumi.plan.document import PlanDocument, Tools
+from velapulumi.program.application import subject_of
 from velapulumi.program.authority import Authority, read_authority
-from velapulumi.program.prepare import subject_of
 from velapulumi.program.standing import Standing, read_standing
 from velapulumi.project import Project, StackName
 from velapulumi.render import Loaded, parse

@@ -28,7 +28,8 @@ from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.errors import ClusterUnreachable
 from velapulumi.gate.journal import Journal
 from velapulumi.plan.changes import Action, ObjectKey, Plan
-from velapulumi.program.prepare import Application, prepare, read_application
+from velapulumi.program.application import Application, read_application
+from velapulumi.program.prepare import prepare
 from velapulumi.program.record import without
 from velapulumi.program.stacks import read_record
 from velapulumi.project import Project, StackName

@@ -23,8 +23,9 @@ from tests.unit.helpers import (
 from tests.unit.test_desired import BOTH, TWICE
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import ObjectMissing, UnknownCluster
+from velapulumi.program.application import Application, read_application
 from velapulumi.program.authority import read_authority
-from velapulumi.program.prepare import Application, Prepared, prepare, read_application
+from velapulumi.program.prepare import Prepared, prepare
 from velapulumi.project import Project, StackName
 from velapulumi.workflow.entries import ClusterPhase
 from velapulumi.workflow.phases import StepPhase

@@ -23,8 +23,9 @@ from tests.unit.helpers import (
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import ClusterUnreachable, NotSupported, ObjectMissing, ObjectNotOurs
 from velapulumi.plan.changes import Plan
+from velapulumi.program.application import read_application
 from velapulumi.program.comparison import compare
-from velapulumi.program.prepare import Prepared, prepare, read_application
+from velapulumi.program.prepare import Prepared, prepare
 from velapulumi.program.registration import Mode, Registration, Registrations, find_registrations
 from velapulumi.program.special import special_options
 from velapulumi.project import Project, StackName

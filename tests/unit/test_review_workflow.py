@@ -26,7 +26,8 @@ from velapulumi.definitions import Done
 from velapulumi.delivery.apply import Applier, Errand
 from velapulumi.errors import EngineFailed, Unhealthy, VelapulumiError
 from velapulumi.gate.promotion import missing
-from velapulumi.program.prepare import Application, Prepared, prepare, read_application
+from velapulumi.program.application import Application, read_application
+from velapulumi.program.prepare import Prepared, prepare
 from velapulumi.project import Project, StackName
 from velapulumi.spec import Input, Output
 from velapulumi.workflow.driver import Driver, begun_anew

@@ -18,9 +18,10 @@ from tests.unit.helpers import SEED, FakeCluster, joined, kubeconfig, manifest, 
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import ObjectNotOurs, ToolMissing, UnknownCluster, VelapulumiError
 from velapulumi.program import stage as program
+from velapulumi.program.application import read_application
 from velapulumi.program.desired import Portion, desired_objects
 from velapulumi.program.manifest import Manifest
-from velapulumi.program.prepare import Prepared, read_application
+from velapulumi.program.prepare import Prepared
 from velapulumi.project import Project
 from velapulumi.render import Placement
 

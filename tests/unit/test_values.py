@@ -9,7 +9,8 @@ import pytest
 from tests.unit.helpers import FakeCluster, deployment, joined, kubeconfig, parsed, reached, store
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import InvalidApplication
-from velapulumi.program.prepare import Application, Prepared, prepare, read_application
+from velapulumi.program.application import Application, read_application
+from velapulumi.program.prepare import Prepared, prepare
 from velapulumi.project import Project, StackName
 
 SHARED = """\

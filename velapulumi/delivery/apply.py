@@ -14,9 +14,10 @@ from velapulumi.delivery.creation import StackCreation
 from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.errors import ClusterUnreachable, EngineFailed, Unhealthy, VelapulumiError
 from velapulumi.plan.changes import ObjectKey, Plan
+from velapulumi.program.application import Application
 from velapulumi.program.approval import authorize, note
 from velapulumi.program.comparison import compare
-from velapulumi.program.prepare import Application, Prepared, prepare
+from velapulumi.program.prepare import Prepared, prepare
 from velapulumi.program.record import StageRecord
 from velapulumi.program.registration import is_rendered
 from velapulumi.program.stacks import read_record

@@ -23,10 +23,10 @@ from velapulumi.gate.file import read_gate
 from velapulumi.gate.ledger import append
 from velapulumi.gate.statement import StatementKind
 from velapulumi.plan.document import PlanDocument
+from velapulumi.program.application import Application, read_application
 from velapulumi.program.approval import current_plan, stale
 from velapulumi.program.authority import Authority, read_trust
 from velapulumi.program.planning import plan_document
-from velapulumi.program.prepare import Application, read_application
 from velapulumi.program.standing import Standing, read_standing
 from velapulumi.project import Project
 from velapulumi.workflow.gates import opened

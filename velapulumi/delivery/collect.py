@@ -11,9 +11,10 @@ from velapulumi.delivery.apply import Teller
 from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.delivery.locks import clear_stale_lock
 from velapulumi.plan.changes import Action, ObjectKey, plan_stage
+from velapulumi.program.application import Application
 from velapulumi.program.comparison import compare
 from velapulumi.program.environment import engine_environment
-from velapulumi.program.prepare import Application, Prepared, prepare
+from velapulumi.program.prepare import Prepared, prepare
 from velapulumi.program.registration import is_rendered, keys_of
 from velapulumi.program.release import application_of, forgotten, release
 from velapulumi.program.stacks import file_backend, read_record

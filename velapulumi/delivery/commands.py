@@ -25,7 +25,7 @@ from velapulumi.errors import (
 from velapulumi.gate.approver import who
 from velapulumi.gate.file import Gate, update_gate
 from velapulumi.gate.journal import Journal
-from velapulumi.program.prepare import read_application
+from velapulumi.program.application import read_application
 from velapulumi.program.standing import Standing, read_standing
 from velapulumi.project import Project, StackConfig
 from velapulumi.workflow.entries import Entry, Kind

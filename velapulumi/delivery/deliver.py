@@ -23,7 +23,7 @@ from velapulumi.errors import (
     VelapulumiError,
 )
 from velapulumi.gate.journal import Journal
-from velapulumi.program.prepare import Application, read_application
+from velapulumi.program.application import Application, read_application
 from velapulumi.program.stacks import read_record
 from velapulumi.project import Project
 from velapulumi.render import Loaded

@@ -19,7 +19,7 @@ from velapulumi.delivery.tools import StepTools
 from velapulumi.errors import Interrupted, UnknownApplication, VelapulumiError
 from velapulumi.gate.approver import who
 from velapulumi.gate.journal import Journal
-from velapulumi.program.prepare import Application
+from velapulumi.program.application import Application
 from velapulumi.program.standing import read_standing
 from velapulumi.project import Project
 from velapulumi.render.steps import every_step, parameters_of

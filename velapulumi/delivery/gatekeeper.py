@@ -18,9 +18,9 @@ from velapulumi.gate.file import read_gate
 from velapulumi.gate.ledger import append, read_ledger
 from velapulumi.gate.statement import StatementKind
 from velapulumi.plan.document import PlanDocument
+from velapulumi.program.application import Application
 from velapulumi.program.approval import current_plan, stale
 from velapulumi.program.authority import read_trust
-from velapulumi.program.prepare import Application
 from velapulumi.project import Project
 
 Signer = Callable[[bytes], str]

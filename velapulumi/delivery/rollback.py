@@ -12,12 +12,14 @@ from velapulumi.delivery.source import source_of
 from velapulumi.errors import RunInProgress, UsageProblem
 from velapulumi.gate.file import RecordedRevision
 from velapulumi.plan.changes import Action, Change, ObjectKey, Plan, plan_stage
+from velapulumi.program.application import Application, read_application
 from velapulumi.program.comparison import compare
-from velapulumi.program.prepare import Application, Clusters, prepare, read_application
+from velapulumi.program.prepare import prepare
 from velapulumi.program.record import StageRecord
 from velapulumi.program.registration import is_rendered
 from velapulumi.program.stacks import read_record
 from velapulumi.program.standing import Standing, read_standing
+from velapulumi.program.state import Clusters
 from velapulumi.project import Project, StackConfig
 from velapulumi.workflow.entries import Entry, Kind
 from velapulumi.workflow.phases import StepPhase

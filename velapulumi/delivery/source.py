@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from velapulumi.errors import UsageProblem
-from velapulumi.program.prepare import Application, read_application
+from velapulumi.program.application import Application, read_application
 from velapulumi.program.standing import Standing
 from velapulumi.project import Project, StackConfig, StackName
 

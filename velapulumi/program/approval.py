@@ -16,9 +16,11 @@ from velapulumi.gate.decision import Decision
 from velapulumi.gate.ledger import append
 from velapulumi.gate.statement import StatementKind
 from velapulumi.plan.document import PlanDocument, differences, differences_back
+from velapulumi.program.application import Application
 from velapulumi.program.authority import kept_plan, read_trust
 from velapulumi.program.planning import plan_document
-from velapulumi.program.prepare import Application, Clusters, Prepared
+from velapulumi.program.prepare import Prepared
+from velapulumi.program.state import Clusters
 from velapulumi.workflow.gates import guards, opened
 
 _SHOWN = 12

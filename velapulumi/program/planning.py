@@ -31,11 +31,13 @@ from velapulumi.plan.document import (
 )
 from velapulumi.plan.irreversible import irreversible, replaced_fields
 from velapulumi.playground.tools import PROVIDER_VERSION, PULUMI_VERSION
+from velapulumi.program.application import Application
 from velapulumi.program.comparison import compare, full
 from velapulumi.program.masking import SECRET, Mask
-from velapulumi.program.prepare import Application, Clusters, Prepared, prepare
+from velapulumi.program.prepare import Prepared, prepare
 from velapulumi.program.record import RecordedObject
 from velapulumi.program.registration import is_rendered, keys_of
+from velapulumi.program.state import Clusters
 from velapulumi.render.rules import Treatment, registered
 from velapulumi.workflow.steps import WorkflowStep
 

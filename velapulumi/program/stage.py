@@ -22,11 +22,12 @@ from velapulumi.clusters.registry import Registry
 from velapulumi.definitions import Catalog
 from velapulumi.errors import ApprovalStale, ClusterUnreachable, UsageProblem, VelapulumiError
 from velapulumi.plan.changes import ObjectKey
+from velapulumi.program.application import read_application
 from velapulumi.program.approval import Use, authorize, note
 from velapulumi.program.authority import ANCHOR, read_authority
 from velapulumi.program.desired import Desired
 from velapulumi.program.manifest import Manifest
-from velapulumi.program.prepare import Prepared, prepare, read_application
+from velapulumi.program.prepare import Prepared, prepare
 from velapulumi.program.record import plain
 from velapulumi.program.registration import Registration, Registrations, find_registrations
 from velapulumi.program.release import LEFT_BEHIND, forgotten

@@ -13,10 +13,11 @@ from velapulumi.extensions import catalog_of
 from velapulumi.gate.decision import Decision
 from velapulumi.gate.file import Gate, RecordedRevision, read_gate
 from velapulumi.gate.journal import told
+from velapulumi.program.application import subject_of
 from velapulumi.program.authority import ANCHOR, Authority, read_authority
-from velapulumi.program.prepare import Clusters, step_state, subject_of
 from velapulumi.program.record import StageRecord
 from velapulumi.program.stacks import read_record
+from velapulumi.program.state import Clusters, step_state
 from velapulumi.project import Project, StackName
 from velapulumi.workflow.entries import Entry
 from velapulumi.workflow.gates import guarded, healthy_since

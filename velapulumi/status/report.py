@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from velapulumi.clusters.health import Service
 from velapulumi.gate.file import Gate
-from velapulumi.program.prepare import stage_services
 from velapulumi.program.record import StageRecord
 from velapulumi.program.standing import Standing, read_standing
+from velapulumi.program.state import stage_services
 from velapulumi.project import Project
 from velapulumi.workflow.progress import Progress
 

@@ -19,7 +19,7 @@ from velapulumi.cli.progress.output import write_data
 from velapulumi.cli.progress.summary import Summary, break_off
 from velapulumi.errors import VelapulumiError
 from velapulumi.plan.changes import Change, Plan
-from velapulumi.program.prepare import Application
+from velapulumi.program.application import Application
 from velapulumi.workflow.entries import Entry, Kind
 from velapulumi.workflow.rollout import Observation
 from velapulumi.workflow.run import Run

@@ -12,7 +12,7 @@ from velapulumi.cli.progress.plan import plan_lines, plan_title
 from velapulumi.cli.progress.summary import Summary
 from velapulumi.errors import VelapulumiError
 from velapulumi.plan.changes import Plan
-from velapulumi.program.prepare import Application
+from velapulumi.program.application import Application
 from velapulumi.spec import GROUP
 from velapulumi.workflow.driver import RETRIES
 from velapulumi.workflow.entries import ClusterPhase, Entry, Kind

@@ -20,7 +20,7 @@ from velapulumi.cli.progress.output import Line, write_data
 from velapulumi.cli.progress.summary import Summary
 from velapulumi.errors import VelapulumiError
 from velapulumi.plan.changes import Plan
-from velapulumi.program.prepare import Application
+from velapulumi.program.application import Application
 from velapulumi.workflow.entries import Entry
 from velapulumi.workflow.rollout import Observation
 from velapulumi.workflow.run import Run

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from velapulumi.cli.progress import words
 from velapulumi.errors import WaitingForApproval
-from velapulumi.program.prepare import Application
+from velapulumi.program.application import Application
 from velapulumi.workflow.phases import StepPhase, WorkflowPhase
 from velapulumi.workflow.rollout import lost
 from velapulumi.workflow.run import Run
