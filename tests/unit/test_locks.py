@@ -148,3 +148,25 @@ def test_another_backend_is_not_touched(project: Project) -> None:
     with pytest.raises(StackLocked, match=r"^stack shop\.prod is in use by another run$") as caught:
         locks.clear_stale_lock(project, STACK, {"PULUMI_BACKEND_URL": "s3://bucket"})
     assert "pulumi cancel --stack shop.prod" in caught.value.next_step
+
+
+def test_only_descriptions_that_are_torn_are_taken_away(project: Project) -> None:
+    stacks = project.state / "backend/.pulumi/stacks/test"
+    stacks.mkdir(parents=True)
+    contents = {
+        "shop.prod.json": "",
+        "shop.prod.json.attrs": "",
+        "shop.prod.json.bak.attrs": '{"user.content',
+        "shop.prod2.json.attrs": "",
+        "shop.staging.json.attrs": "",
+    }
+    for name, text in contents.items():
+        (stacks / name).write_text(text)
+    environment = engine_environment(project)
+    locks.drop_torn_attributes(project, STACK, environment)
+    left = {path.name for path in stacks.iterdir()}
+    assert left == {"shop.prod.json", "shop.prod2.json.attrs", "shop.staging.json.attrs"}
+    (stacks / "shop.prod.json.attrs").write_text("{}")
+    locks.drop_torn_attributes(project, STACK, environment)
+    locks.drop_torn_attributes(project, STACK, {"PULUMI_BACKEND_URL": "s3://bucket"})
+    assert (stacks / "shop.prod.json.attrs").exists()

@@ -124,9 +124,9 @@ def _decided(
     decide: Callable[[Proposal], Decided],
     *,
     approved: bool = False,
-) -> list[Decided]:
+) -> tuple[Decided, ...]:
     """Show each plan that waits, ask, and decide."""
-    from velapulumi.delivery.approvals import propose
+    from velapulumi.delivery.approvals import one_by_one, propose
     from velapulumi.project import find_project
 
     if digest is not None:
@@ -143,17 +143,17 @@ def _decided(
             f"nothing of {application}{f' for {what}' if what else ''} waits for a decision",
             next_step=f"See where it stands with: velapulumi status {application}",
         )
-    found = []
-    for proposal in proposals:
+
+    def ask(proposal: Proposal) -> Decided | None:
         _show(proposal)
         if digest is not None and not proposal.plan.digest.startswith(digest):
             raise UsageProblem(
                 f"the plan is {proposal.plan.digest[:12]} now, not {digest[:12]}",
                 next_step="Look at what has changed, and decide about that.",
             )
-        if question is None or confirmed(*question):
-            found.append(decide(proposal))
-    return found
+        return decide(proposal) if question is None or confirmed(*question) else None
+
+    return one_by_one(proposals, ask)
 
 
 def _show(proposal: Proposal) -> None:

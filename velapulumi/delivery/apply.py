@@ -15,7 +15,7 @@ from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.errors import ClusterUnreachable, EngineFailed, Unhealthy, VelapulumiError
 from velapulumi.plan.changes import ObjectKey, Plan
 from velapulumi.program.application import Application
-from velapulumi.program.approval import authorize, note
+from velapulumi.program.approval import authorize
 from velapulumi.program.comparison import compare
 from velapulumi.program.prepare import Prepared, prepare
 from velapulumi.program.record import StageRecord
@@ -204,9 +204,8 @@ class Applier:
             self._configure(prepared)
             return False, {}
         prepared.check_namespaces()
-        uses = authorize(prepared)
+        authorize(prepared)  # here so that no engine is started for what the program would refuse
         intent()
-        note(application, uses)
         self._configure(prepared)
         self._teller.planned(prepared.title, plan)
         from velapulumi.delivery.events import Listener

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -164,6 +164,27 @@ def _silent(application: Application, gate: WorkflowStep, plan: PlanDocument) ->
         for cluster in stage.clusters:
             if not cluster.reached and stage.stage not in tolerant:
                 yield cluster.cluster
+
+
+def one_by_one(
+    proposals: Sequence[Proposal], decide: Callable[[Proposal], Decided | None]
+) -> tuple[Decided, ...]:
+    """Decide about several plans, each with what was decided before it in mind.
+
+    Args:
+        proposals: The proposals.
+        decide: Decides about one; None when nothing was decided.
+
+    Raises:
+        VelapulumiError: Somebody else has decided meanwhile, or what ``decide`` raises.
+    """
+    found: list[Decided] = []
+    for proposal in proposals:
+        if found:
+            proposal = replace(proposal, application=proposal.application.reread())
+        if (decided := decide(proposal)) is not None:
+            found.append(decided)
+    return tuple(found)
 
 
 def approve(

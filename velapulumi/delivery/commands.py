@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from velapulumi.delivery.approvals import Decided, Proposal, approve, propose
+from velapulumi.delivery.approvals import Decided, Proposal, approve, one_by_one, propose
 from velapulumi.delivery.gatekeeper import withdraw
 from velapulumi.delivery.runlock import holder
 from velapulumi.delivery.source import source_of
@@ -126,7 +126,7 @@ def resume(
             f"step {step} of {application} does not wait for approval",
             next_step=f"What waits is: {', '.join(each.gate.name for each in proposals)}.",
         )
-    decided = tuple(approve(proposal, comment=comment) for proposal in chosen)
+    decided = one_by_one(chosen, lambda proposal: approve(proposal, comment=comment))
     if standing.run.suspended:
         _tell(project, standing, Kind.RESUME)
     return Resumed(

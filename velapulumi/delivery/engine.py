@@ -35,7 +35,7 @@ from semver import VersionInfo
 from velapulumi.clusters.identity import Reached
 from velapulumi.delivery.events import Listener
 from velapulumi.delivery.interrupts import Interrupts
-from velapulumi.delivery.locks import clear_stale_lock
+from velapulumi.delivery.locks import clear_stale_lock, drop_torn_attributes
 from velapulumi.delivery.sessions import end_session
 from velapulumi.delivery.vigil import Vigil
 from velapulumi.errors import EngineFailed, Interrupted, StackLocked, VelapulumiError
@@ -165,6 +165,7 @@ class Engine:
         self._listener.clear()
         self._command.vigil = vigil = Vigil(stack, *watched, self._listener.heard)
         try:
+            drop_torn_attributes(self._project, stack, self._environment)
             handle = _Stack(str(stack), self._workspace, StackInitMode.SELECT)
             try:
                 operate(handle)

@@ -1,4 +1,4 @@
-"""Locks that a killed run left in a file backend: cleared only when their owner is gone."""
+"""What a killed run left in a file backend: locks whose owner is gone, files half written."""
 
 from __future__ import annotations
 
@@ -47,6 +47,31 @@ def clear_stale_lock(project: Project, stack: StackName, environment: Mapping[st
         if time.monotonic() > deadline:
             raise StackLocked(f"stack {stack} is in use by {_owner(held[0])}")
         time.sleep(0.1)
+
+
+def drop_torn_attributes(
+    project: Project, stack: StackName, environment: Mapping[str, str]
+) -> None:
+    """Take away what describes a stack's file and is only half written.
+
+    The engine replaces the file itself in one step, but not the description beside it, and reads
+    neither when that is torn. Without a description it reads the file.
+
+    Args:
+        project: The project.
+        stack: The stack.
+        environment: The engine's settings.
+    """
+    folder = file_backend(project, environment)
+    if folder is None:
+        return
+    for path in (folder / ".pulumi" / "stacks" / project.name).glob(f"{stack}.json*.attrs"):
+        try:
+            json.loads(path.read_bytes())
+        except ValueError:
+            path.unlink(missing_ok=True)
+        except OSError:
+            continue
 
 
 def _released(path: Path) -> bool:
