@@ -823,7 +823,10 @@ def on_terminal(made: Application, script: Script, height: int = 30) -> list[str
     edge = ScriptedEdge(script)
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=80, height=height, highlight=False)
-    display = Live(console, edge.now)
+    with pytest.MonkeyPatch.context() as patch:
+        # What the clock of this machine would draw in between is no part of the script.
+        patch.setattr("velapulumi.cli.progress.live._REFRESHES", 0.001)
+        display = Live(console, edge.now)
     display.warning("the trait is deprecated")
     play(made, script, display, edge)
     return screen(stream.getvalue())
