@@ -236,3 +236,61 @@ def test_an_image_whose_tag_was_moved_is_another_plan(
     assert next(iter(differences(first, second, "all"))) == (
         "the images of Deployment default/web on east: approved was web:1@a, now it is web:1@b"
     )
+
+
+VALUES = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: shop, namespace: default}
+spec:
+  components:
+  - name: early
+    type: worker
+    properties: {image: e}
+    outputs: [{name: known, valueFrom: output.metadata.name}]
+  - name: maker
+    type: worker
+    properties: {image: m}
+    outputs: [{name: made, valueFrom: output.metadata.name}]
+  - name: reader
+    type: worker
+    properties: {image: r}
+    inputs:
+    - {from: known, parameterKey: image}
+  - name: waiter
+    type: worker
+    properties: {image: w}
+    inputs:
+    - {from: made, parameterKey: image}
+  policies:
+  - {name: east, type: topology, properties: {clusters: [east]}}
+  - {name: west, type: topology, properties: {clusters: [west]}}
+  - {name: north, type: topology, properties: {clusters: [north]}}
+  - {name: first, type: override, properties: {selector: [early]}}
+  - {name: second, type: override, properties: {selector: [maker]}}
+  - {name: third, type: override, properties: {selector: [reader, waiter]}}
+  workflow:
+    steps:
+    - {name: one, type: deploy, properties: {policies: [east, first]}}
+    - {name: ask, type: suspend}
+    - {name: two, type: deploy, properties: {policies: [west, second]}}
+    - {name: three, type: deploy, properties: {policies: [north, third]}}
+"""
+
+
+AGAIN = "- {name: again, type: suspend}\n    - {name: three,"
+
+
+def test_only_what_the_gate_itself_brings_is_left_to_the_revision(project: Project) -> None:
+    file = project.root / "app.yaml"
+    for text, late in (
+        (VALUES, {"one": (), "two": (), "three": ("waiter",)}),
+        (VALUES.replace("[reader, waiter]", "[early, reader]"), {"three": ("reader",)}),
+        (VALUES.replace("- {name: three,", AGAIN), {"three": ()}),
+    ):  # fmt: skip
+        file.write_text(text)
+        application = read_application(project, file)
+        stages = {name: stage.steps for name, stage in application.workflow.stages.items()}
+        known = {name: reached(name, FakeCluster()) for name in CLUSTERS}
+        found = {s.stage: s.late for s in plan_document(application, stages, known).stages}
+        assert {name: found[name] for name in late} == late

@@ -226,24 +226,33 @@ def test_where_a_delivery_has_begun_nothing_more_may_go() -> None:
     ]
 
 
+def test_a_cluster_that_was_to_be_left_may_be_gone_once_it_has_begun() -> None:
+    left = a_cluster(GOES, cluster="west")
+    before = a_plan(a_stage(a_cluster(an_object()), left))
+    after = a_plan(a_stage(a_cluster(an_object())))
+    assert list(differences(before, after, "prod", {"east"})) == []
+    assert list(differences(before, after, "prod")) == ["cluster west is gone from stage prod"]
+
+
 def test_clusters_that_are_not_delivered_to_now_are_not_looked_into() -> None:
     changed = a_plan(a_stage(a_cluster(an_object(desired=D2), GOES)))
     assert list(differences(PLAN, changed, "prod", (), {"west"})) == []
 
 
-def test_what_only_the_delivery_tells_may_come_when_it_was_said_so() -> None:
+def test_what_only_the_delivery_tells_may_come_for_the_components_it_is_for() -> None:
     said = a_plan(a_stage(a_cluster(an_object()), pending=("x waits",), late=("x",)))
     late = an_object(name="late", component="x", operation=Operation.CREATE)
-    more = a_plan(a_stage(a_cluster(an_object(), late), late=("x",)))
-    assert list(differences(said, more, "prod", {"east"})) == []
-    assert "Deployment default/late on east is not part of what was approved" in list(
-        differences(said, more, "prod")
-    )
-    other = late.model_copy(update={"component": "y"})
-    more = a_plan(a_stage(a_cluster(an_object(), other), late=("x",)))
-    assert list(differences(said, more, "prod", {"east"})) == [
-        "Deployment default/late on east is not part of what was approved"
-    ]
+    for changed in (late, late.model_copy(update={"desired": D3})):
+        more = a_plan(a_stage(a_cluster(an_object(), changed), late=("x",)))
+        assert list(differences(said, more, "prod", {"east"})) == []
+        assert list(differences(said, more, "prod")) == []
+        assert list(differences(more, said, "prod")) == []
+    for other in ({"component": "y"}, {"operation": Operation.DELETE, "desired": ""}):
+        odd = late.model_copy(update=other)
+        more = a_plan(a_stage(a_cluster(an_object(), odd), late=("x",)))
+        assert list(differences(said, more, "prod", {"east"})) == [
+            "Deployment default/late on east is not part of what was approved"
+        ]
 
 
 def test_a_plan_is_read_as_it_was_written() -> None:

@@ -145,7 +145,8 @@ class StagePlan(StrictModel):
         before: The revision it holds before; empty for none.
         requires: What the gate policy asks for, a phrase each.
         pending: What cannot be told yet: inputs whose value the delivery itself brings.
-        late: The components with such inputs: what they become is told by the revision alone.
+        late: The components with inputs that what the gate opens brings itself: what they become is
+            told by the revision alone.
         clusters: What it is on each cluster, by name.
     """
 
@@ -297,11 +298,15 @@ def differences(
             yield f"cluster {cluster.cluster} has come to stage {stage}"
         elif only is None or cluster.cluster in only:
             yield from _cluster_differences(before, cluster, cluster.cluster in begun, then.late)
-    for name in known:
-        yield f"cluster {name} is gone from stage {stage}"
-    if not any(name in begun for name in (cluster.cluster for cluster in here.clusters)):
+    has_begun = any(name in begun for name in (cluster.cluster for cluster in here.clusters))
+    for name, cluster in known.items():
+        if not (has_begun and all(each.operation in _GOING for each in cluster.objects)):
+            yield f"cluster {name} is gone from stage {stage}"
+    if not has_begun:
         yield from _changed(f"the revision that stage {stage} held", then.before, here.before)
-        yield from _changed(f"what stage {stage} waits for", list(then.pending), list(here.pending))
+        if not then.late:
+            before, after = list(then.pending), list(here.pending)
+            yield from _changed(f"what stage {stage} waits for", before, after)
 
 
 def differences_back(
@@ -355,7 +360,7 @@ def _cluster_differences(
     for each in now.objects:
         before = known.pop(_key(each), None)
         where = f"{each.title} on {name}"
-        if begun and each.component in late and each.operation not in _GOING:
+        if each.component in late and each.operation not in _GOING:
             continue
         if before is None:
             if not (begun and each.operation in _STAYING):
@@ -368,7 +373,7 @@ def _cluster_differences(
         elif then.reached and now.reached:
             yield from _object_differences(where, before, each)
     for each in known.values():
-        if each.operation not in _GOING or not begun:
+        if each.component not in late and (each.operation not in _GOING or not begun):
             yield f"{each.title} on {name} was part of what was approved and is not any more"
 
 

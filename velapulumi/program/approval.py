@@ -74,12 +74,9 @@ def authorize(prepared: Prepared) -> tuple[Use, ...]:
         begun = application.authority.used(
             decision.plan, stage, str(application.revision), application.run.number
         )
-        clusters = [
-            name
-            for name in prepared.stage.clusters
-            if name not in prepared.without and (prepared.only is None or name in prepared.only)
-        ]
         now = current_plan(application, gate.name, prepared.clusters, stage)
+        held = [cluster.cluster for each in now.stages for cluster in each.clusters]
+        clusters = [name for name in held if _is_written(prepared, name)]
         check_current(application, gate.name, decision, now, stage, begun, clusters)
         new = {
             cluster.cluster: cluster.uid
@@ -90,6 +87,15 @@ def authorize(prepared: Prepared) -> tuple[Use, ...]:
         if new:
             uses.append(Use(gate.name, decision, stage, new))
     return tuple(uses)
+
+
+def _is_written(prepared: Prepared, cluster: str) -> bool:
+    """Whether a delivery writes to a cluster: where the stage has left, only to collect."""
+    if cluster in prepared.without:
+        return False
+    if cluster not in prepared.stage.clusters:
+        return prepared.collecting
+    return prepared.only is None or cluster in prepared.only
 
 
 def note(application: Application, uses: tuple[Use, ...]) -> None:

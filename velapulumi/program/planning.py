@@ -39,6 +39,8 @@ from velapulumi.program.record import RecordedObject
 from velapulumi.program.registration import is_rendered, keys_of
 from velapulumi.program.state import Clusters
 from velapulumi.render.rules import Treatment, registered
+from velapulumi.workflow.gates import guards
+from velapulumi.workflow.rules import waits_for
 from velapulumi.workflow.steps import WorkflowStep
 
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
@@ -137,18 +139,30 @@ class _Planner:
         )
 
     def _late(self, name: str, steps: Sequence[WorkflowStep]) -> tuple[str, ...]:
-        """The components of a stage that get values from others."""
+        """The components of a stage with values that are published after its gates have opened."""
         environments = self._application.workflow.stages[name].environments
-        return tuple(
-            sorted(
-                {
-                    component.name
-                    for step in steps
-                    for component in environments[step.name].components
-                    if component.inputs
-                }
-            )
-        )
+        found = {
+            component.name
+            for step in steps
+            for published in (frozenset(self._published(name, step)),)
+            for component in environments[step.name].components
+            if any(item.from_ in published for item in component.inputs)
+        }
+        return tuple(sorted(found))
+
+    def _published(self, name: str, step: WorkflowStep) -> Iterator[str]:
+        """Names of the values that its own stage and all steps between its gates and it publish."""
+        workflow = self._application.workflow
+        gates = {gate.name for gate in guards(workflow.steps, step)}
+        before = waits_for(workflow.steps, step)
+        for each in workflow.steps:
+            since = each.name in before and gates & {each.name, *waits_for(workflow.steps, each)}
+            if since:
+                yield from (output.name for output in each.outputs)
+            if each.stage is not None and (since or each.stage == name):
+                environment = workflow.stages[each.stage].environments[each.name]
+                for component in environment.components:
+                    yield from (output.name for output in component.outputs)
 
     def _held(
         self, name: str, steps: Sequence[WorkflowStep]
