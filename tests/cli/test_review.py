@@ -62,6 +62,7 @@ def a_plan() -> PlanDocument:
         before="shop-v1:0",
         requires=("2 of role release",),
         pending=("component x waits for its input y",),
+        late=("x",),
         clusters=(east, west, north),
     )
     second = StagePlan(stage="late", steps=("late",), clusters=(north,))
@@ -96,6 +97,7 @@ def test_a_plan_on_a_terminal() -> None:
         "  north",
         "    does not answer; compared with what its stack holds",
         "    no change",
+        "  not known yet: component x gets values that the delivery itself brings",
         "  not known yet: component x waits for its input y",
         "  ! cannot be taken back: PersistentVolumeClaim default/data on east "
         "the volume's data may go with it",

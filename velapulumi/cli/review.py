@@ -54,12 +54,17 @@ def _stage_lines(stage: StagePlan) -> Iterator[Line]:
             yield from _object_lines(each)
         if not cluster.changed:
             yield Line("    no change", dim=True)
-    for text in stage.pending:
+    for text in (*_late(stage), *stage.pending):
         yield Line(f"  not known yet: {text}", "yellow")
     for text in stage.irreversible:
         yield Line(f"  ! cannot be taken back: {text}", "red", bold=True)
     if back := way_back(stage):
         yield Line(f"  way back: {back}", dim=True)
+
+
+def _late(stage: StagePlan) -> Iterator[str]:
+    for name in stage.late:
+        yield f"component {name} gets values that the delivery itself brings"
 
 
 def _object_lines(each: PlannedObject) -> Iterator[Line]:
@@ -112,7 +117,7 @@ def markdown(plan: PlanDocument) -> Iterator[str]:
         yield f"#### Stage {stage.stage}: {summary(stage)}"
         for phrase in stage.requires:
             yield f"- requires {phrase}"
-        for text in stage.pending:
+        for text in (*_late(stage), *stage.pending):
             yield f"- not known yet: {text}"
         for text in stage.irreversible:
             yield f"- **cannot be taken back**: {text}"
