@@ -1,5 +1,5 @@
 """The Pulumi program of this project: `pulumi up -s <application>.<stage>`."""
 
-from velapulumi.program.stage import main
+from velapulumi.stage.program import main
 
 main()

@@ -9,9 +9,11 @@
     │   ├── UnknownCluster        VP105  exit 2   no cluster is joined under that name
     │   ├── UnknownApplication    VP106  exit 2   the application has no stacks here
     │   ├── NotSupported          VP107  exit 2   valid for KubeVela, not done here
-    │   └── InvalidDefinition     VP108  exit 2   a definition of one's own cannot be used
+    │   ├── InvalidDefinition     VP108  exit 2   a definition of one's own cannot be used
+    │   └── WrongProject          VP109  exit 2   the stacks belong to another project
     ├── ClusterProblem            VP200  exit 1   something is wrong with a cluster
-    │   ├── ClusterUnreachable    VP201  exit 1   no answer, or access refused
+    │   ├── ClusterUnreachable    VP201  exit 1   no answer, or the credentials are not accepted
+    │   │   └── AccessDenied      VP207  exit 1   the cluster does not permit what was asked
     │   ├── WrongCluster          VP202  exit 1   not the cluster joined under that name
     │   ├── ClusterInUse          VP203  exit 1   a stack still has objects there
     │   ├── ObjectNotOurs         VP204  exit 1   an object exists that is not the application's
@@ -24,7 +26,8 @@
     │   ├── RunInProgress         VP304  exit 1   another run delivers the application
     │   ├── StepFailed            VP305  exit 1   a step of the workflow has failed
     │   ├── PartlyDelivered       VP306  exit 7   done, but not on every cluster
-    │   └── RunEnded              VP307  exit 1   somebody has ended the run
+    │   ├── RunEnded              VP307  exit 1   somebody has ended the run
+    │   └── PlanChanged           VP308  exit 5   it is not what was shown any more
     ├── GateProblem               VP400  exit 4   promotion is held
     │   ├── WaitingForApproval    VP401  exit 4
     │   ├── PromotionRefused      VP402  exit 5   a gate before it is not open
@@ -143,6 +146,14 @@ class InvalidDefinition(UsageProblem):
     next_step = "Correct the definition, or take it away; velapulumi show lists all types."
 
 
+class WrongProject(UsageProblem):
+    code = "VP109"
+    next_step = (
+        "Use the backend that this project was delivered with, or restore stacks/project.yaml "
+        "from version control."
+    )
+
+
 class ClusterProblem(VelapulumiError):
     code = "VP200"
 
@@ -150,6 +161,11 @@ class ClusterProblem(VelapulumiError):
 class ClusterUnreachable(ClusterProblem):
     code = "VP201"
     next_step = "Bring the cluster back or renew its credentials, then run the command again."
+
+
+class AccessDenied(ClusterUnreachable):
+    code = "VP207"
+    next_step = "Grant the right that the cluster names, then run the command again."
 
 
 class WrongCluster(ClusterProblem):
@@ -176,8 +192,40 @@ class ObjectMissing(ClusterProblem):
 
 
 class ObjectRefused(ClusterProblem):
+    """A cluster refuses a change of an object.
+
+    Args:
+        message: The subject, then everything the server says; may have several lines.
+        next_step: What to do now; replaces the class's own when given.
+        status: HTTP status of the answer; 0 when the refusal is not an answer of a server.
+        reason: Kubernetes' word for it, such as ``Conflict`` or ``Invalid``; empty when it has
+            none.
+        causes: Field and message of each thing that is wrong. The field is written as the server
+            writes it, such as ``.spec.replicas``, and is empty where there is none.
+    """
+
     code = "VP206"
     next_step = "Correct what the cluster names, in the application or in the object; then repeat."
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        next_step: str = "",
+        status: int = 0,
+        reason: str = "",
+        causes: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(message, next_step=next_step)
+        self.status = status
+        self.reason = reason
+        self.causes = causes
+
+    @property
+    def dry_run_unsupported(self) -> bool:
+        """Whether a webhook refused to be asked in a dry run; it may well permit the change."""
+        # The API server's own words; it gives neither a reason nor a cause of its own for this.
+        return self.status == 400 and "does not support dry run" in self.message
 
 
 class DeliveryProblem(VelapulumiError):
@@ -221,6 +269,12 @@ class PartlyDelivered(DeliveryProblem):
 
 class RunEnded(DeliveryProblem):
     code = "VP307"
+
+
+class PlanChanged(DeliveryProblem):
+    code = "VP308"
+    exit_code = 5
+    next_step = "Run the command again: it shows what it is now."
 
 
 class GateProblem(VelapulumiError):

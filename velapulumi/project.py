@@ -81,6 +81,11 @@ class Project:
         return self.stacks / "clusters.yaml"
 
     @property
+    def identity_file(self) -> Path:
+        """Where the identity of the project is repeated for people and version control."""
+        return self.stacks / "project.yaml"
+
+    @property
     def credentials(self) -> Path:
         return self.state / "credentials"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,12 +41,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
     (tmp_path / "Pulumi.yaml").write_text("name: test\nstackConfigDir: stacks\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("velapulumi.program.environment.find_engine", nothing)
+    monkeypatch.setattr("velapulumi.engine.environment.find_engine", nothing)
     for module in ("approvals", "trust"):
         monkeypatch.setattr(f"velapulumi.delivery.{module}.who", lambda: "alice@laptop")
     monkeypatch.setattr(
         "velapulumi.delivery.approvals.propose",
-        lambda project, name, stage=None, step=None, *, approved=False: tuple(
+        lambda project, name, stage=None, step=None, *, approved=False, takes_fields=False: tuple(
             each for each in propose(project, name) if step in (None, each.gate.name)
         ),
     )
@@ -75,12 +76,42 @@ def test_approve_shows_asks_and_tells(project: Project) -> None:
         0, f"Approved ask for shop-v1, plan {PLAN[:12]}, by alice@laptop (unsigned, local)\n",
     )  # fmt: skip
     assert err.startswith(
-        f"Plan {PLAN[:12]}: {V1}\nIt delivers nothing.\nApprove this plan? [y/N]: "
+        f"Plan {PLAN[:12]}: {V1}\nsha256:{PLAN}\nIt delivers nothing.\nApprove this plan? [y/N]: "
     )
     assert "It counts until " in err
     assert err.endswith("Next: velapulumi up -f FILE\n")
     assert approvals(project) == [("ask", V1, 1, "alice@laptop", "fine")]
     assert project.plan_file("shop", PLAN).is_file()
+
+
+@pytest.mark.parametrize(
+    ("args", "terminal", "rows", "paged"),
+    [
+        ((), True, 3, True),
+        ((), True, 4, False),
+        ((), False, 3, False),
+        (("-y",), True, 3, False),
+    ],
+)
+def test_a_plan_that_is_longer_than_the_screen_is_paged(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    args: tuple[str, ...],
+    terminal: bool,
+    rows: int,
+    paged: bool,
+) -> None:
+    pages: list[str] = []
+    monkeypatch.setattr("click.echo_via_pager", pages.append)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: (80, rows))
+    screen = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: terminal))
+    monkeypatch.setattr("velapulumi.cli.approve.sys", screen)
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = f"Plan {PLAN[:12]}: {V1}\nsha256:{PLAN}\nIt delivers nothing.\n"
+    err = run("approve", "shop", *args, answer="y\n")[2]
+    assert pages == ([text] if paged else [])
+    assert err.startswith(text.replace("It delivers nothing.\n", "") if paged else text)
+    assert approvals(project)
 
 
 @pytest.mark.parametrize(("answer", "code"), [("n\n", 0), ("", 2)])

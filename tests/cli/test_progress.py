@@ -16,18 +16,25 @@ from typing import Any, TypeVar
 import pytest
 from rich.console import Console
 
+from velapulumi.cli.line import Line
 from velapulumi.cli.progress import Display, conclude, display_for, is_live, words
 from velapulumi.cli.progress.board import Board, Row, fitted
 from velapulumi.cli.progress.jsonl import JsonLines
 from velapulumi.cli.progress.lines import Lines
 from velapulumi.cli.progress.live import Live, table
-from velapulumi.cli.progress.output import Line
-from velapulumi.cli.progress.plan import plan_lines
 from velapulumi.definitions import Done, Failed, Result, StepError, Waiting
 from velapulumi.errors import ClusterUnreachable, Unhealthy, VelapulumiError
 from velapulumi.gate.file import Gate
 from velapulumi.gate.ledger import Ledger, Trust
-from velapulumi.plan.changes import Action, Change, FieldChange, ObjectKey, Plan
+from velapulumi.plan.document import (
+    Cause,
+    ClusterPlan,
+    Operation,
+    PlannedField,
+    PlannedObject,
+    Refusal,
+    StagePlan,
+)
 from velapulumi.program.application import Application
 from velapulumi.program.authority import Authority
 from velapulumi.project import Project
@@ -115,11 +122,19 @@ def application(text: str, run: Run | None = None) -> Application:
     )
 
 
-def plan(stage: str, *clusters: str, **fields: tuple[Any, Any]) -> Plan:
-    changed = tuple(FieldChange(path, *values) for path, values in fields.items())
-    keys = [ObjectKey(cluster, "default", "Deployment", "web", "apps/v1") for cluster in clusters]
-    action = Action.UPDATE if fields else Action.CREATE
-    return Plan(stage, tuple(Change(action, key, changed) for key in keys))
+def plan(stage: str, *clusters: str, **more: Any) -> StagePlan:
+    web = PlannedObject(
+        api_version="apps/v1",
+        kind="Deployment",
+        namespace="default",
+        name="web",
+        **{"operation": Operation.CREATE, **more},
+    )
+    return StagePlan(
+        stage=stage,
+        steps=(stage,),
+        clusters=tuple(ClusterPlan(cluster=n, uid=n, objects=(web,)) for n in clusters),
+    )
 
 
 @dataclass
@@ -308,9 +323,7 @@ def test_waves_retries_groups_and_skips_in_lines() -> None:
         "[  8.3s] roll: canary healthy for 5s\n"
         "[  8.3s] roll: applies on east and west\n"
         "[  8.3s] roll: 2 changes\n"
-        "         east\n"
-        "           + Deployment default/web\n"
-        "         west\n"
+        "         east, west\n"
         "           + Deployment default/web\n"
         "[  8.3s] Deployment web on east: creating\n"
         "[  8.3s] Deployment web on west: creating\n"
@@ -441,40 +454,25 @@ def test_no_line_comes_twice_in_a_row_and_none_waits_for_itself() -> None:
     ]
 
 
-def test_a_plan_shows_signs_and_at_most_five_fields() -> None:
-    key = ObjectKey("east", "default", "Deployment", "web", "apps/v1")
-    fields = (
-        FieldChange("spec.replicas", 1, None),
-        FieldChange("spec.image", "x" * 61, {"a": "b"}),
-        *(FieldChange(f"spec.f{index}", False, 1.5) for index in range(5)),
-    )
-    label = FieldChange("metadata.labels.app.oam.dev/appRevision", "shop-v1", "shop-v2")
-    changes = (
-        Change(Action.UPDATE, key, (label, *fields)),
-        Change(Action.UPDATE, key, (label,)),
-        Change(Action.DELETE, key),
-        Change(Action.LEAVE, ObjectKey("west", "", "Namespace", "shop", "v1")),
-    )
-    assert [(line.text, line.colour) for line in plan_lines(Plan("prod", changes))] == [
+def test_a_plan_stands_below_its_title() -> None:
+    told: list[tuple[str, str]] = []
+    lines = Lines(lambda line: told.append((line.text, line.colour)), lambda: 0.0)
+    change = PlannedField(path=("spec", "replicas"), before=1, after=3)
+    lines.planned("prod", plan("prod", "east", operation=Operation.UPDATE, fields=(change,)))
+    assert told == [
+        ("[  0.0s] prod: 1 change", ""),
         ("         east", ""),
         ("           ~ Deployment default/web", "yellow"),
-        ("               spec.replicas: 1 → (none)", ""),
-        (f'               spec.image: {"x" * 60}… → {{"a": "b"}}', ""),
-        ("               spec.f0: false → 1.5", ""),
-        ("               spec.f1: false → 1.5", ""),
-        ("               spec.f2: false → 1.5", ""),
-        ("               … and 2 more", ""),
-        ("           ~ Deployment default/web (revision labels only)", "yellow"),
-        ("           - Deployment default/web", "red"),
-        ("         west", ""),
-        ("           = Namespace shop (is given up and stays in the cluster)", "cyan"),
+        ("               spec.replicas: 1 → 3", ""),
     ]
 
 
-def test_an_empty_plan_says_what_goes_on() -> None:
+def test_a_plan_without_changes_says_what_goes_on() -> None:
     told: list[str] = []
-    Lines(lambda line: told.append(line.text), lambda: 0.0).planned("prod", Plan("prod", ()))
-    assert told == ["[  0.0s] prod: goes on with what did not finish or was deleted"]
+    lines = Lines(lambda line: told.append(line.text), lambda: 0.0)
+    lines.planned("prod", plan("prod", "east", operation=Operation.NONE, cause=Cause.UNREADY))
+    assert told[0] == "[  0.0s] prod: goes on with what did not finish"
+    assert told[-1] == "           · Deployment default/web (did not get ready)"
 
 
 def test_plans_of_two_waves_each_have_a_title() -> None:
@@ -493,6 +491,65 @@ def json_of(made: Application, script: Script) -> tuple[list[dict[str, Any]], Js
     if not conclusion.run.failed:
         display.concluded(conclude(made, conclusion.run, conclusion.changed))
     return [json.loads(line) for line in told], display
+
+
+def test_json_lines_of_a_plan_say_what_happens_to_each_object() -> None:
+    told: list[str] = []
+    change = PlannedField(path=("data", "a.b"), before=None, after="x")
+    drift = PlannedField(path=("spec", "replicas"), before=7, after=3, managers=("kubectl",))
+    refusal = Refusal(code="VP204", message="it is not ours", next_step="Rename it.")
+    lines = JsonLines(told.append, lambda: NOON)
+    plans: list[dict[str, Any]] = [
+        {"operation": Operation.NONE},
+        {"operation": Operation.UPDATE, "fields": (change,), "drift": (drift,)},
+        {"operation": Operation.TAKE_OVER, "cause": Cause.INTERRUPTED},
+        {"operation": Operation.DISOWN, "other": "a", "irreversible": ("gone",)},
+        {"operation": Operation.REFUSE, "refusal": refusal, "remarks": ("old",)},
+    ]
+    for more in plans:
+        lines.planned("prod", plan("prod", "east", **more))
+    nothing, *found = (json.loads(line)["changes"] for line in told)
+    known = {
+        "cluster": "east", "namespace": "default", "apiVersion": "apps/v1", "kind": "Deployment",
+        "name": "web",
+    }  # fmt: skip
+    assert nothing == []
+    assert [change for (change,) in found] == [
+        {
+            "action": "update",
+            "operation": "update",
+            **known,
+            "fields": [{"path": 'data["a.b"]', "before": None, "after": "x"}],
+            "drift": [
+                {
+                    "path": "spec.replicas",
+                    "before": 7,
+                    "after": 3,
+                    "left": False,
+                    "managers": ["kubectl"],
+                }
+            ],
+        },
+        {"action": "update", "operation": "take-over", **known, "cause": "interrupted"},
+        {
+            "action": "leave",
+            "operation": "disown",
+            **known,
+            "other": "a",
+            "irreversible": ["gone"],
+        },
+        {
+            "action": "refuse",
+            "operation": "refuse",
+            **known,
+            "refusal": {
+                "code": "VP204",
+                "message": "it is not ours",
+                "next_step": "Rename it.",
+            },
+            "remarks": ["old"],
+        },
+    ]
 
 
 def test_json_lines_of_a_delivery() -> None:
@@ -521,6 +578,7 @@ def test_json_lines_of_a_delivery() -> None:
             "changes": [
                 {
                     "action": "create",
+                    "operation": "create",
                     "cluster": cluster,
                     "namespace": "default",
                     "apiVersion": "apps/v1",

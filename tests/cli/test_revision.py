@@ -48,7 +48,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
     for key in [key for key in os.environ if key.startswith("PULUMI_")]:
         monkeypatch.delenv(key)
-    monkeypatch.setattr("velapulumi.program.environment.find_engine", nothing)
+    monkeypatch.setattr("velapulumi.engine.environment.find_engine", nothing)
     (tmp_path / "Pulumi.yaml").write_text("name: test\nstackConfigDir: stacks\n")
     monkeypatch.chdir(tmp_path)
     found = Project(tmp_path, "test", tmp_path / "stacks")

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.unit.helpers import joined, kubeconfig, parsed
+from velapulumi.cli.dry_run import dry_run
 from velapulumi.cli.simulate import simulate
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import InvalidApplication, UnknownCluster, UsageProblem
@@ -232,6 +233,19 @@ def test_what_cannot_go_wrong_is_refused(
     assert str(result.exception).startswith(message)
     assert next_step in result.exception.next_step
     assert (result.exception.exit_code, result.stdout) == (2, "")
+
+
+def test_a_cluster_may_be_given_by_any_of_its_names(tmp_path: Path, registry: Registry) -> None:
+    file = write(tmp_path, HEAD + FLEET.replace("GROUP", "clusters: [canary]"))
+    join(registry, tmp_path, canary={}, east={}, west={})
+    other = joined("x-east", "uid-east").model_copy(update={"joined": "2026-01-02T03:04:06Z"})
+    registry.add(other, parsed(kubeconfig(), tmp_path))
+    for options in (["--fail", "x-east@roll"], ["--unreachable", "x-east"]):
+        code, document = told(file, *options)
+        assert code == 7
+        assert not document["clusters"]["east"]["reached"]
+    result = CliRunner().invoke(dry_run, ["-f", str(file), "--cluster", "x-east"])
+    assert "cluster: east" in result.stdout
 
 
 def test_clusters_chosen_by_labels_have_to_be_known(tmp_path: Path, registry: Registry) -> None:

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,10 @@ import yaml
 from click.testing import CliRunner
 
 from tests.unit.helpers import (
+    PROJECT_ID,
     V1,
     V2,
+    FakeCluster,
     approvals,
     deploy,
     deployment,
@@ -26,8 +28,10 @@ from tests.unit.helpers import (
     give,
     joined,
     kubeconfig,
+    marked,
     parsed,
     propose,
+    reached,
     resource,
     revision,
     store,
@@ -35,13 +39,15 @@ from tests.unit.helpers import (
 )
 from velapulumi.cli import cli
 from velapulumi.cli.workflow.story import story_of
+from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.registry import Registry
 from velapulumi.delivery.deliver import Outcome
 from velapulumi.delivery.runlock import holder, running
+from velapulumi.engine.stacks import read_record
 from velapulumi.errors import ToolMissing, VelapulumiError
 from velapulumi.gate.file import read_gate, update_gate
 from velapulumi.gate.journal import Journal, told
-from velapulumi.plan.changes import ObjectKey
+from velapulumi.plan.objects import ObjectKey
 from velapulumi.program.application import read_application
 from velapulumi.program.standing import read_standing
 from velapulumi.project import Project, StackName
@@ -87,7 +93,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for key in [key for key in os.environ if key.startswith("PULUMI_")]:
         monkeypatch.delenv(key)
-    monkeypatch.setattr("velapulumi.program.environment.find_engine", nothing)
+    monkeypatch.setattr("velapulumi.engine.environment.find_engine", nothing)
     for module in ("commands", "approvals", "gatekeeper"):
         monkeypatch.setattr(f"velapulumi.delivery.{module}.who", lambda: "alice@laptop")
     monkeypatch.setattr("velapulumi.delivery.commands.propose", propose)
@@ -812,10 +818,10 @@ def deliver_file(project: Project, *, ends: bool = True) -> str:
             application.loaded.surroundings,
         )
     }
-    objects = [resource(key.cluster, manifest) for key, manifest in rendered.items()]
+    objects = [resource(key.cluster, marked(manifest)) for key, manifest in rendered.items()]
     held = dict.fromkeys(steps, text)
     stack = StackName("shop", stage.name)
-    store(project, stack, deployment(*objects, revision=text, steps=held))
+    store(project, stack, deployment(*objects, revision=text, steps=held, project=PROJECT_ID))
     project.configure(stack, path)
     return text
 
@@ -831,6 +837,24 @@ def versions(project: Project) -> list[str]:
         delivered(project, "busybox:2", ends=False),
         delivered(project, "busybox:3", MORE),
     ]
+
+
+@pytest.fixture
+def answering(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every cluster answers, and has what the stacks hold on it."""
+
+    def reach(_: Project, names: Iterable[str]) -> dict[str, Reached]:
+        records = [read_record(project, stack) for stack in project.stack_names("shop")]
+        held = [each for record in records if record for each in record.objects]
+        return {
+            name: reached(
+                name, FakeCluster(*(each.manifest for each in held if each.cluster == name))
+            )
+            for name in names
+        }
+
+    for module in ("look", "prepare"):
+        monkeypatch.setattr(f"velapulumi.stage.{module}.reach", reach)
 
 
 class Delivery:
@@ -857,6 +881,7 @@ def delivery(monkeypatch: pytest.MonkeyPatch) -> Delivery:
     return made
 
 
+@pytest.mark.usefixtures("answering")
 def test_rollback_shows_asks_and_delivers_the_kept_file(
     project: Project, versions: list[str], delivery: Delivery
 ) -> None:
@@ -867,15 +892,16 @@ def test_rollback_shows_asks_and_delivers_the_kept_file(
         f"Application default/shop runs {first} in all stages.\n",
     )
     lines = found.err.splitlines()
-    assert lines[:6] == [
+    assert lines[:7] == [
         f"Back from {third} to {first}:",
-        "go: 2 changes",
-        "         east",
-        "           - Deployment default/extra",
-        "           ~ Deployment default/web",
-        "               spec.template.spec.containers[0].image: busybox:3 → busybox:1",
+        "Stage go: 1 updated, 1 deleted on 1 cluster; it holds shop-v3",
+        "  east",
+        "    - Deployment default/extra",
+        "    ~ Deployment default/web",
+        "        spec.template.spec.containers[0].image: busybox:3 → busybox:1",
+        "  way back: to shop-v3 by 2 changes",
     ]
-    assert lines[6] == f"Roll back application shop to {first}? [y/N]: y"
+    assert lines[7] == f"Roll back application shop to {first}? [y/N]: y"
     assert lines[-1] == (
         f"The Application file app.yaml still holds {third}; "
         "to go forward again: velapulumi up -f app.yaml"
@@ -897,7 +923,7 @@ def test_rollback_names_a_stage_whose_last_delivery_did_not_finish(
     store(project, StackName("shop", "go"), old)  # an update that failed keeps what was before
     found = run("workflow", "rollback", "shop", "--revision", "shop-v1", "-y")
     assert "nothing changes" not in found.err
-    assert "go: goes on with what did not finish or was deleted" in found.err.splitlines()
+    assert "the last delivery did not finish: it holds parts of shop-v1\n" in found.err
 
 
 def test_rollback_to_a_named_revision(
@@ -978,6 +1004,7 @@ def test_a_revision_of_which_the_journal_tells_no_run_is_gone_back_to(
     assert delivery.files == [project.revision_file("shop", "shop-v2").resolve()]
 
 
+@pytest.mark.usefixtures("answering")
 def test_what_another_stage_has_then_is_not_shown_as_deleted(
     project: Project, versions: list[str]
 ) -> None:
@@ -987,13 +1014,17 @@ def test_what_another_stage_has_then_is_not_shown_as_deleted(
     project.config_file(StackName("shop", "go")).unlink()
     (project.state / "backend/.pulumi/stacks/test/shop.go.json").unlink()
     found = run("workflow", "rollback", "shop", "--revision", "shop-v1", answer="n\n").err
-    assert [" ".join(line.split()) for line in found.splitlines()[1:-2]] == [
-        "go: 1 change",
-        "east",
-        "+ Deployment default/web",
-        "went: 1 change",
-        "east",
-        "- Deployment default/extra",
+    assert found.splitlines()[1:-2] == [
+        "Stage go: 1 handed over on 1 cluster; it holds nothing yet",
+        "  east",
+        "    ⇄ Deployment default/web (from stage went)",
+        "        spec.template.spec.containers[0].image: busybox:4 → busybox:1",
+        "  way back: 1 change",
+        "Stage went: 1 handed over, 1 deleted on 1 cluster",
+        "  east (no longer part of this stage)",
+        "    - Deployment default/extra",
+        "    ⇄ Deployment default/web (handed over to stage go)",
+        "  way back: 2 changes",
     ]
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import velapulumi.delivery.approvals
 import velapulumi.program.authority
-import velapulumi.program.planning
+import velapulumi.stage.plan
 from velapulumi.cli import main
 
 VERSIONS = {"velapulumi": "__version__", "engine": "PULUMI_VERSION", "provider": "PROVIDER_VERSION"}
@@ -18,7 +18,7 @@ VERSIONS = {"velapulumi": "__version__", "engine": "PULUMI_VERSION", "provider":
 
 def alter(what: str, value: str) -> None:
     if what in VERSIONS:
-        setattr(velapulumi.program.planning, VERSIONS[what], value)
+        setattr(velapulumi.stage.plan, VERSIONS[what], value)
         return
     assert what == "clock"
     ahead = timedelta(seconds=float(value))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import SHUT_RDWR, create_connection, socket
@@ -138,23 +139,50 @@ class Project:
         }
 
 
-@pytest.fixture
-def project(tmp_path: Path, clusters: dict[str, Cluster]) -> Project:
-    environment = {
+def surroundings() -> dict[str, str]:
+    """The environment that commands run in."""
+    kept = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith(("PULUMI_BACKEND", "PULUMI_CONFIG", "PYTEST_"))
     }
-    made = Project(tmp_path, clusters, environment | {"VELAPULUMI_OFFLINE": "1"})
+    return kept | {"VELAPULUMI_OFFLINE": "1"}
+
+
+@pytest.fixture
+def project(tmp_path: Path, clusters: dict[str, Cluster]) -> Project:
+    made = Project(tmp_path, clusters, surroundings())
+    assert made.run("init", "--name", "delivery").returncode == 0
+    made.join()
+    return made
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory, clusters: dict[str, Cluster]) -> Project:
+    """A project with both clusters joined, to be copied and not to be used."""
+    made = Project(tmp_path_factory.mktemp("template"), clusters, surroundings())
     assert made.run("init", "--name", "delivery").returncode == 0
     made.join()
     return made
 
 
 @pytest.fixture
+def copied(tmp_path: Path, template: Project) -> Callable[[str], Project]:
+    """Makes fresh projects, by the name of their folder."""
+
+    def copy(name: str) -> Project:
+        root = tmp_path / name
+        shutil.copytree(template.root, root)
+        return Project(root, template.clusters, template.environment)
+
+    return copy
+
+
+@pytest.fixture
 def namespace(clusters: dict[str, Cluster], request: pytest.FixtureRequest) -> str:
     """A namespace of the test's own in both clusters."""
-    name = request.node.name.replace("_", "-").replace("[", "-").replace("]", "")[:60].lower()
+    name = request.node.name.replace("_", "-").replace("[", "-").replace("]", "").lower()
+    name = name[:60].rstrip("-")
     for cluster in clusters.values():
         cluster.kubectl("create", "namespace", name)
     return name

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.e2e.conftest import Cluster, Project
 from velapulumi.project import find_project
@@ -157,3 +157,61 @@ def neutral(document: Any, namespace: str) -> Any:
     """A document without what names the test's own namespace."""
     text = json.dumps(document, sort_keys=True).replace(namespace, "NAMESPACE")
     return json.loads(HASH.sub("", text))
+
+
+class Write(NamedTuple):
+    """A change that was asked of an API server, taken or refused; dry runs are none.
+
+    Attributes:
+        cluster: Name of the cluster.
+        verb: Such as ``patch``.
+        resource: Plural of the kind, with the subresource where there is one.
+        name: ``NAMESPACE/NAME``; only the name of what has no namespace.
+    """
+
+    cluster: str
+    verb: str
+    resource: str
+    name: str
+
+
+class Audit:
+    """What velapulumi and its engine write from now on, by the audit logs of clusters.
+
+    Args:
+        clusters: The clusters.
+    """
+
+    def __init__(self, clusters: Iterable[Cluster]) -> None:
+        self._clusters = tuple(clusters)
+        self._seen = {cluster.name: 0 for cluster in self._clusters}
+        self.new()
+
+    def new(self) -> list[Write]:
+        """What has been written since this was asked for the last time."""
+        found = []
+        for cluster in self._clusters:
+            with cluster.audit_log.open("rb") as log:
+                log.seek(self._seen[cluster.name])
+                text = log.read()
+            lines = text[: text.rfind(b"\n") + 1]
+            self._seen[cluster.name] += len(lines)
+            found += [
+                _write(cluster, e) for e in map(json.loads, lines.splitlines()) if _is_ours(e)
+            ]
+        return found
+
+
+def _is_ours(event: Mapping[str, Any]) -> bool:
+    """Whether it is a write of ours, and not one of a cluster's own or of kubectl."""
+    return not event["userAgent"].startswith(("kube", "kwok")) and (
+        "dryRun" not in event["requestURI"]
+    )
+
+
+def _write(cluster: Cluster, event: Mapping[str, Any]) -> Write:
+    target = event["objectRef"]
+    resource = "/".join(filter(None, (target["resource"], target.get("subresource"))))
+    place = "" if resource == "namespaces" else target.get("namespace")
+    name = "/".join(filter(None, (place, target.get("name"))))
+    return Write(cluster.name, event["verb"], resource, name)

@@ -91,16 +91,6 @@ def test_labels_and_version_from_join_to_rename(project: Project) -> None:
     assert recorded(project)["meadow"]["labels"] == {"region": "eu", "tier": "x"}
 
 
-def test_a_cluster_in_use_is_not_renamed(
-    project: Project, application: str, namespace: str
-) -> None:
-    assert project.run("up", "-f", str(project.write(application))).returncode == 4
-    refused = project.run("cluster", "rename", STAGING, "meadow")
-    assert refused.returncode == 1
-    assert f"[VP203]: cluster {STAGING} is not mutable now: application" in refused.stderr
-    assert set(recorded(project)) == {STAGING, PROD}
-
-
 def test_objects_are_read_from_two_clusters(project: Project, namespace: str) -> None:
     staging, prod = project.clusters[STAGING], project.clusters[PROD]
     path = Path(project.root, "crd.yaml")

@@ -299,9 +299,17 @@ def test_what_nobody_owns_is_taken_over_for_good(story: Story) -> None:
     assert found["spec"]["template"]["spec"]["containers"][0]["image"] == "ours:2"
 
     another = app(story.namespace, {"main": [deployment("web")]}, policy, name="other")
-    refused = story.up(another, code=1, file="other.yaml")
+    plain = app(story.namespace, {"main": [deployment("web")]}, name="other")
+    refused = story.up(plain, code=1, file="other.yaml")
     assert f"is managed by other application {story.namespace}/shop" in refused
+    shown = story.up(another, file="other.yaml")
+    assert f"(taken over from {story.namespace}/shop)" in shown
+    assert story.owner("deployment", "web") == "other"
+    taken = story.up(text("ours:2"), code=1)
+    assert f"was taken over by application {story.namespace}/other" in taken
     story.delete()
+    assert story.owner("deployment", "web") == "other"
+    story.delete("other")
     assert story.get("deployment", "web") is None
 
 
@@ -429,7 +437,10 @@ def test_by_hand_what_is_shared_or_never_deleted_stays(story: Story) -> None:
     assert story.get("configmap", "short") is None
     assert story.sharers("configmap", "common") == "ns/shop"
     assert story.owner("configmap", "forever") == "shop"
-    again = app(story.namespace, objects, *policies)
+    refused = story.up(app(story.namespace, objects, *policies), code=1)
+    assert "belongs to this application and project, but no stack of this backend holds" in refused
+    selector = rules({"resourceNames": ["common", "forever"]})
+    again = app(story.namespace, objects, *policies, ("take-over", selector))
     story.up(again)
     story.settled(again)
     story.delete()

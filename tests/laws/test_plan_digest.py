@@ -30,11 +30,14 @@ from tests.unit.helpers import (
 )
 from velapulumi.clusters.registry import Registry
 from velapulumi.gate.ledger import Trust
+from velapulumi.plan.canonical import canonical
 from velapulumi.plan.document import PlanDocument, differences, read_plan
-from velapulumi.program import planning
 from velapulumi.program.application import read_application
-from velapulumi.program.planning import plan_document
 from velapulumi.project import Project, StackName
+from velapulumi.stage import look as looking
+from velapulumi.stage import plan as planning
+from velapulumi.stage.look import Look
+from velapulumi.stage.plan import plan_document
 
 APP = """\
 apiVersion: core.oam.dev/v1beta1
@@ -73,28 +76,37 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return Project(tmp_path, "test", tmp_path / "stacks")
 
 
+SEALED = {"4dabf18193072939515e22adb298388d": "1b47", "ciphertext": "v1:x"}
+
+
+def secret(**more: Any) -> dict[str, Any]:
+    labels = manifest("key")["metadata"]["labels"]
+    metadata = {"name": "key", "namespace": "default", "labels": labels}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **more}
+
+
 def live(name: str) -> FakeCluster:
     return FakeCluster(
         manifest("web", spec={"replicas": 7, "selector": {"matchLabels": {"app": "web"}}}),
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "key"},
-            "data": {"a": "aHVudGVyMQ=="},
-        },
+        secret(data={"a": "aHVudGVyMQ=="}),
         manifest("old"),
     )
 
 
-def plan(project: Project, document: Any, order: tuple[str, ...] = CLUSTERS) -> PlanDocument:
+def plan(
+    project: Project, document: Any, order: tuple[str, ...] = CLUSTERS, *, fresh: bool = False
+) -> PlanDocument:
+    """The plan of an application; what stack and clusters have is empty where it is fresh."""
     file = project.root / "app.yaml"
     file.write_bytes(yaml.safe_dump(document, sort_keys=False, encoding="utf-8"))
-    held = [resource(name, manifest(each)) for name in order for each in ("old", "web")]
-    store(project, StackName("shop", "all"), deployment(*held))
+    objects = [manifest("old"), manifest("web"), secret(stringData=SEALED)]
+    held = [resource(name, each) for name in order for each in objects]
+    store(project, StackName("shop", "all"), deployment(*([] if fresh else held)))
     application = read_application(project, file)
-    known = {name: reached(name, live(name)) for name in order}
+    known = {name: reached(name, FakeCluster() if fresh else live(name)) for name in order}
+    look = Look(project, known)
     stages = {"all": application.workflow.stages["all"].steps}
-    return plan_document(application, stages, known)
+    return plan_document(application, stages, look)
 
 
 def shuffled(value: Any, dice: random.Random) -> Any:
@@ -124,8 +136,8 @@ def test_it_does_not_matter_how_many_look(
     project: Project, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = plan(project, yaml.safe_load(APP))
-    pool = planning.ThreadPoolExecutor
-    monkeypatch.setattr(planning, "ThreadPoolExecutor", lambda _: pool(workers))
+    pool = looking.ThreadPoolExecutor
+    monkeypatch.setattr(looking, "ThreadPoolExecutor", lambda _: pool(workers))
     assert plan(project, yaml.safe_load(APP)).digest == first.digest
 
 
@@ -153,14 +165,34 @@ def test_it_does_not_matter_where_and_in_which_language(
         assert plan(project, yaml.safe_load(APP)).digest == first.digest
 
 
-def test_the_name_is_that_of_the_very_bytes_and_they_hide_what_is_secret(project: Project) -> None:
-    found = plan(project, yaml.safe_load(APP))
-    assert found.digest == hashlib.sha256(found.text).hexdigest()
+@pytest.mark.parametrize("fresh", [False, True])
+def test_the_name_is_that_of_the_very_bytes_and_they_hide_what_is_secret(
+    project: Project, fresh: bool
+) -> None:
+    found = plan(project, yaml.safe_load(APP), fresh=fresh)
+    assert found.digest == hashlib.sha256(canonical(found.tree)).hexdigest()
     assert read_plan(found.text, "plan") == found
     plain = [b"hunter2", b"aHVudGVyMg==", b"hunter1", b"aHVudGVyMQ=="]
     guesses = plain + [hashlib.sha256(value).hexdigest().encode() for value in plain]
     assert not any(guess in found.text for guess in guesses)
     assert found.key
+    operations = {each.name: str(each.operation) for each in found.stages[0].clusters[0].objects}
+    assert operations["key"] == ("create" if fresh else "update")
+
+
+def test_what_happens_is_the_same_whatever_a_cluster_is_called(project: Project) -> None:
+    """But for the label that names the cluster."""
+    clusters = plan(project, yaml.safe_load(APP)).stages[0].clusters
+    assert [each.cluster for each in clusters] == sorted(CLUSTERS)
+    found = [
+        [
+            (o.title, o.operation, o.cause, [f for f in o.fields if f.after != each.cluster])
+            for o in each.objects
+        ]
+        for each in clusters
+    ]
+    assert found[0]
+    assert found[0] == found[1] == found[2]
 
 
 def test_secret_values_are_compared_all_the_same(
@@ -291,6 +323,6 @@ def test_only_what_the_gate_itself_brings_is_left_to_the_revision(project: Proje
         file.write_text(text)
         application = read_application(project, file)
         stages = {name: stage.steps for name, stage in application.workflow.stages.items()}
-        known = {name: reached(name, FakeCluster()) for name in CLUSTERS}
-        found = {s.stage: s.late for s in plan_document(application, stages, known).stages}
+        look = Look(project, {name: reached(name, FakeCluster()) for name in CLUSTERS})
+        found = {s.stage: s.late for s in plan_document(application, stages, look).stages}
         assert {name: found[name] for name in late} == late

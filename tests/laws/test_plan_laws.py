@@ -7,8 +7,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from velapulumi.plan.changes import Action, ObjectKey, plan_stage
-from velapulumi.program.record import record_of
+from velapulumi.engine.record import RecordedObject, record_of
+from velapulumi.plan.document import Cause, Operation
+from velapulumi.plan.fields import written
+from velapulumi.plan.objects import ObjectKey
+from velapulumi.stage.operations import Decision, Facts, Live, decide
+from velapulumi.stage.operations_table import Presence
 
 names = st.sampled_from(["a", "b", "c"])
 values = st.recursive(
@@ -19,7 +23,8 @@ values = st.recursive(
 
 
 def manifest(kind: str, name: str, spec: Any) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": "default"}
+    labels = {"app.oam.dev/name": "x", "app.oam.dev/namespace": "default"}
+    metadata = {"name": name, "namespace": "default", "labels": labels}
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec}
 
 
@@ -30,44 +35,73 @@ objects = st.dictionaries(
 ).map(lambda held: [(key[0], manifest(key[1], key[2], spec)) for key, spec in held.items()])
 
 
+Held = list[tuple[str, dict[str, Any]]]
+
+
+def decided(wanted: Held, held: Held) -> dict[ObjectKey, Decision]:
+    """What happens to all objects that are wanted or held; clusters have what is held."""
+    rendered = {ObjectKey.of(*entry): entry[1] for entry in wanted}
+    there = {ObjectKey.of(*entry): entry[1] for entry in held}
+    found = {}
+    for key in sorted(rendered.keys() | there.keys()):
+        recorded = None
+        if key in there:
+            recorded = RecordedObject(key.cluster, there[key], True, outputs=there[key])
+        live = Live(Presence.PRESENT, there[key]) if key in there else Live(Presence.ABSENT)
+        facts = Facts(key, "default/x", "", live, rendered.get(key), recorded=recorded, pruned=True)
+        found[key] = decide(facts)
+    return found
+
+
 @given(objects)
-def test_what_is_there_needs_no_change(held: list[tuple[str, dict[str, Any]]]) -> None:
-    assert not plan_stage("s", held, held)
+def test_what_is_there_needs_no_change(held: Held) -> None:
+    assert all(each.operation.is_quiet for each in decided(held, held).values())
 
 
 @given(objects, objects)
-def test_a_plan_leads_from_what_is_held_to_what_is_wanted(
-    wanted: list[tuple[str, dict[str, Any]]], held: list[tuple[str, dict[str, Any]]]
-) -> None:
-    plan = plan_stage("s", wanted, held)
+def test_a_plan_leads_from_what_is_held_to_what_is_wanted(wanted: Held, held: Held) -> None:
+    found = decided(wanted, held)
     target = {ObjectKey.of(*entry): entry[1] for entry in wanted}
     state = {ObjectKey.of(*entry): entry[1] for entry in held}
-    for change in plan.changes:
-        if change.action is Action.DELETE:
-            del state[change.key]
-        else:
-            assert (change.key in state) == (change.action is Action.UPDATE)
-            assert bool(change.fields) == (change.action is Action.UPDATE)
-            state[change.key] = target[change.key]
-    assert state == target or not plan_stage("s", wanted, [*_pairs(state)])
-    assert plan == plan_stage("s", wanted[::-1], held[::-1])
-
-
-def _pairs(state: dict[ObjectKey, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    return [(key.cluster, value) for key, value in state.items()]
+    for key, each in found.items():
+        match each.operation:
+            case Operation.DELETE:
+                del state[key]
+            case Operation.CREATE:
+                assert key not in state
+                assert each.changes == ()
+                state[key] = target[key]
+            case Operation.UPDATE | Operation.REPLACE:
+                assert each.changes
+                assert state[key] != target[key]
+                state[key] = target[key]
+            case _:
+                assert each.operation is Operation.NONE
+                assert each.changes == ()
+    assert state.keys() == target.keys()
+    rest = decided(wanted, [(key.cluster, value) for key, value in state.items()])
+    assert all(each.operation.is_quiet for each in rest.values())
+    assert found == decided(wanted[::-1], held[::-1])
 
 
 def test_fields_are_named_by_their_path_and_revision_labels_set_apart() -> None:
     before = manifest("Deployment", "web", {"replicas": 1, "items": [{"a": 1}]})
     after = manifest("Deployment", "web", {"replicas": 3, "items": [{"a": 2}]})
-    before["metadata"]["labels"] = {"app.oam.dev/appRevision": "x-v1"}
-    after["metadata"]["labels"] = {"app.oam.dev/appRevision": "x-v2"}
-    (change,) = plan_stage("s", [("east", after)], [("east", before)]).changes
-    assert [(field.path, field.before, field.after) for field in change.beyond_revision] == [
+    before["metadata"]["labels"]["app.oam.dev/appRevision"] = "x-v1"
+    after["metadata"]["labels"]["app.oam.dev/appRevision"] = "x-v2"
+    (found,) = decided([("east", after)], [("east", before)]).values()
+    assert [(written(each.path), each.before, each.after) for each in found.changes] == [
         ("spec.items[0].a", 1, 2),
         ("spec.replicas", 1, 3),
     ]
-    assert len(change.fields) == 3
+    assert found.cause is None
+    after["spec"] = before["spec"]
+    (found,) = decided([("east", after)], [("east", before)]).values()
+    assert (found.operation, found.cause, found.changes) == (
+        Operation.UPDATE,
+        Cause.REVISION,
+        (),
+    )
 
 
 def deployment(**changes: Any) -> dict[str, Any]:

@@ -15,19 +15,18 @@ import pytest
 from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime.stack import run_pulumi_func
 
-from velapulumi.clusters.client import Identity
+from tests.unit.helpers import FakeCluster, joined, reached
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.kubeconfig import parse_kubeconfig
-from velapulumi.clusters.registry import JoinedCluster, Registry
-from velapulumi.definitions import ClusterVersion
+from velapulumi.clusters.registry import Registry
 from velapulumi.errors import ClusterUnreachable, PromotionRefused, VelapulumiError
 from velapulumi.gate.file import Gate, read_gate, update_gate
 from velapulumi.gate.ledger import Trust, append
 from velapulumi.gate.statement import StatementKind
 from velapulumi.program.application import read_application
-from velapulumi.program.prepare import Prepared
-from velapulumi.program.stage import deliver_stage
 from velapulumi.project import Project
+from velapulumi.stage.prepare import Prepared
+from velapulumi.stage.program import deliver_stage
 
 SEED = Path(__file__).parents[2] / "examples" / "01-seed" / "app.yaml"
 SECRET = "4dabf18193072939515e22adb298388d"
@@ -37,13 +36,6 @@ contexts: [{name: here, context: {cluster: one, user: me}}]
 clusters: [{name: one, cluster: {server: "https://127.0.0.1:1"}}]
 users: [{name: me, user: {token: very-secret}}]
 """
-
-
-class EmptyCluster:
-    """A cluster that holds nothing."""
-
-    def read(self, manifest: dict[str, Any]) -> dict[str, Any] | None:
-        return manifest if manifest["kind"] == "Namespace" else None
 
 
 class Recorder(pulumi_mocks.Mocks):
@@ -73,14 +65,8 @@ def prepared(tmp_path: Path) -> Callable[[str], Prepared]:
     registry = Registry(project)
     clusters: dict[str, Reached | VelapulumiError] = {}
     for name in ("cluster-staging", "cluster-prod"):
-        joined = JoinedCluster(
-            name=name, type="token", endpoint="https://127.0.0.1:1", uid=f"uid-{name}", joined="-"
-        )
-        registry.add(joined, parse_kubeconfig(KUBECONFIG, "test", tmp_path))
-        client: Any = EmptyCluster()
-        clusters[name] = Reached(
-            joined, Identity(joined.uid, ClusterVersion(1, 36, "v1.36.3")), client
-        )
+        registry.add(joined(name), parse_kubeconfig(KUBECONFIG, "test", tmp_path))
+        clusters[name] = reached(name, FakeCluster())
     file = tmp_path / "app.yaml"
     file.write_text(SEED.read_text())
 

@@ -178,7 +178,8 @@ class EdgeInVirtualTime(ClusterEdge):
         application: Any = SimpleNamespace(workflow=workflow, loaded=loaded, run=run)
         nobody: Any = None
         interrupts: Any = SimpleNamespace(stopping=False)
-        super().__init__(application, journal, nobody, interrupts, LIMITS)
+        look: Any = SimpleNamespace(renew=lambda: None)
+        super().__init__(application, journal, nobody, interrupts, LIMITS, look)
         self.fleet = FakeFleet(workflow, scenario)
         applier: Any = self.fleet
         self._applier = applier

@@ -88,6 +88,88 @@ def test_several_topologies_add_up_and_none_is_local() -> None:
     assert places(application(names=[])) == [("local", "shop")]
 
 
+ALIASED = {
+    "a-east": ClusterFacts({"nick": "a"}, ClusterVersion(1, 20), "east", "uid-east", "first"),
+    "east": ClusterFacts({"region": "eu"}, ClusterVersion(1, 24), "east", "uid-east", "first"),
+    "west": ClusterFacts({"region": "us"}, name="west", uid="uid-west", first_name="west"),
+}
+"""East is called a-east, too, and was once joined under another name."""
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({"clusters": ["a-east"]}, ["east"]),
+        ({"clusters": ["a-east", "west", "east", "first"]}, ["east", "west", "first"]),
+        ({"clusterLabelSelector": {"nick": "a"}}, ["east"]),
+        ({"clusterLabelSelector": {"region": "eu"}}, ["east"]),
+        ({"clusterLabelSelector": {}}, ["east", "west"]),
+        ({"clusterLabelSelector": {"nick": "a", "region": "eu"}, "allowEmpty": True}, []),
+    ],
+)
+def test_two_names_of_a_cluster_are_one_place(
+    properties: dict[str, Any], expected: list[str]
+) -> None:
+    text = application(policy("topology", **properties), names=["p"])
+    assert places(text, ALIASED) == [(name, "shop") for name in expected]
+
+
+def test_topologies_with_two_names_of_a_cluster_lead_to_one_place() -> None:
+    one, other = (policy("topology", name, clusters=[name]) for name in ("east", "a-east"))
+    text = application(one, other, names=["east", "a-east"])
+    (environment,) = load(text, ALIASED).environments.values()
+    (place,) = environment.placements
+    assert (place.cluster, place.version.minor) == ("east", 24)
+
+
+def test_an_env_and_a_step_may_name_an_alias() -> None:
+    place = {"clusterSelector": {"name": "a-east"}}
+    binding = policy("env-binding", envs=[{"name": "prod", "placement": place}])
+    assert places(application(binding), ALIASED) == [("east", "shop")]
+    step = {
+        "name": "go",
+        "type": "apply-component",
+        "properties": {"component": "web", "cluster": "a-east"},
+    }
+    assert places(application(workflow={"steps": [step]}), ALIASED) == [("east", "shop")]
+
+
+def test_envs_on_two_names_of_a_cluster_own_the_same_objects() -> None:
+    envs = [
+        {"name": name, "placement": {"clusterSelector": {"name": name}}}
+        for name in ("east", "a-east")
+    ]
+    with pytest.raises(InvalidApplication) as caught:
+        load(application(policy("env-binding", envs=envs)), ALIASED)
+    (problem,) = caught.value.problems
+    assert problem.message == (
+        "invalid env a-east: location east/shop conflict with env east, both have db, web"
+    )
+
+
+def test_objects_carry_the_first_name_of_their_cluster() -> None:
+    text = application(policy("topology", clusters=["a-east"]), names=["p"])
+    loaded = load(text, ALIASED)
+    (environment,) = loaded.environments.values()
+    for entry in render_environment(loaded.application, environment, RevisionNames("app-v1")):
+        assert entry.cluster == "east"
+        assert entry.manifest["metadata"]["labels"]["app.oam.dev/cluster"] == "first"
+
+
+def test_a_decision_group_may_name_an_alias() -> None:
+    step = {
+        "name": "go",
+        "type": "deploy",
+        "properties": {
+            "policies": ["p"],
+            "decisionGroups": [{"groupName": "g", "clusters": ["a-east"]}],
+        },
+    }
+    spec = {"workflow": {"steps": [step]}}
+    topology = policy("topology", clusters=["east", "west"])
+    assert places(application(topology, **spec), ALIASED) == [("east", "shop"), ("west", "shop")]
+
+
 def test_where_no_cluster_is_known_labels_choose_one_place() -> None:
     text = application(policy("topology", clusterLabelSelector={"a": "b"}), names=["p"])
     assert places(text, None) == [("", "shop")]

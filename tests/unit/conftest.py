@@ -18,7 +18,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for key in [key for key in os.environ if key.startswith("PULUMI_")]:
         monkeypatch.delenv(key)
-    monkeypatch.setattr("velapulumi.program.environment.find_engine", nothing)
+    monkeypatch.setattr("velapulumi.engine.environment.find_engine", nothing)
 
 
 @pytest.fixture

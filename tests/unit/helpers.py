@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from velapulumi.clusters.client import Identity
+from velapulumi.clusters.client import DryRun, Identity
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.kubeconfig import Kubeconfig, parse_kubeconfig
 from velapulumi.clusters.registry import JoinedCluster
@@ -35,6 +35,9 @@ from velapulumi.workflow.steps import SUSPEND, WorkflowStep
 SEED = (Path(__file__).parents[2] / "examples" / "01-seed" / "app.yaml").read_text("utf-8")
 SECRET = "very-secret"
 V1, V2 = "shop-v1:0123456789abcdef", "shop-v2:fedcba9876543210"
+PROJECT_ID = "00112233445566ff"
+MANAGER = "pulumi-kubernetes-1a2b"
+CLUSTER_SCOPED = ("Namespace", "CustomResourceDefinition", "PersistentVolume", "ClusterRole")
 
 
 def seed(change: Callable[[dict[str, Any]], None] = lambda document: None) -> Loaded:
@@ -77,8 +80,22 @@ def manifest(name: str = "web", **changes: Any) -> dict[str, Any]:
     }
 
 
+def with_uid(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An object with the UID that it has in each cluster, unless it says another one."""
+    metadata = {"uid": f"{entry['kind']}-{entry['metadata']['name']}", **entry["metadata"]}
+    return {**entry, "metadata": metadata}
+
+
+def marked(entry: Mapping[str, Any], project: str = PROJECT_ID) -> dict[str, Any]:
+    """An object with the mark of a project."""
+    labels = {**(entry["metadata"].get("labels") or {}), "velapulumi.dev/project": project}
+    return {**entry, "metadata": {**entry["metadata"], "labels": labels}}
+
+
 def resource(cluster: str, inputs: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """A Kubernetes object as a checkpoint writes it."""
+    """A Kubernetes object as a checkpoint writes it, in the cluster as it was asked for."""
+    if inputs.get("metadata"):
+        more = {"outputs": {**with_uid(inputs), "__fieldManager": MANAGER}} | more
     return {
         "urn": f"urn:pulumi:shop.s::p::kubernetes:apps/v1:Deployment::{cluster}/default/x",
         "type": "kubernetes:apps/v1:Deployment",
@@ -134,14 +151,46 @@ def joined(name: str, uid: str = "") -> JoinedCluster:
     )
 
 
+class AllKinds(Mapping[str, tuple[str, bool]]):
+    """Every kind but some, as a cluster serves them."""
+
+    def __init__(self, lacking: Container[str] = ()) -> None:
+        self._lacking = lacking
+
+    def __getitem__(self, kind: str) -> tuple[str, bool]:
+        if kind in self._lacking:
+            raise KeyError(kind)
+        return f"{kind.lower()}s", kind not in CLUSTER_SCOPED
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
 class FakeCluster:
-    """A cluster that holds some objects and takes down what is asked of it."""
+    """A cluster that holds some objects and takes down what is asked of it.
+
+    Args:
+        live: The objects; those of the same name are one, whatever their namespace.
+        pods: Its pods.
+        error: What asking it for an object ends with.
+        lacking: The kinds and namespaces that it does not have.
+        contents: What its namespaces, and its kinds by their definitions, hold.
+    """
 
     def __init__(
-        self, *live: Mapping[str, Any], pods: tuple[Any, ...] = (), error: Exception | None = None
+        self,
+        *live: Mapping[str, Any],
+        pods: tuple[Any, ...] = (),
+        error: Exception | None = None,
+        lacking: Container[str] = (),
+        contents: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self._live = {self._key(entry): entry for entry in live}
         self._pods, self._error = pods, error
+        self._lacking, self._contents = lacking, contents
         self.calls: list[tuple[Any, ...]] = []
 
     @staticmethod
@@ -151,19 +200,44 @@ class FakeCluster:
     def read(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
         if self._error:
             raise self._error
-        if wanted["kind"] == "Namespace":
-            return wanted
-        return self._live.get(self._key(wanted))
+        found = self._live.get(self._key(wanted))
+        if found is None and wanted["kind"] == "Namespace":
+            return None if wanted["metadata"]["name"] in self._lacking else wanted
+        return None if found is None else with_uid(found)
 
     def pods(self, namespace: str, labels: Mapping[str, str]) -> list[Any]:
         self.calls.append(("pods", namespace, dict(labels)))
         return list(self._pods)
 
-    def apply(self, wanted: Mapping[str, Any], manager: str) -> None:
-        self.calls.append(("apply", wanted["metadata"]["name"], manager))
+    def apply(self, wanted: Mapping[str, Any], manager: str, *, force: bool = True) -> Any:
+        unforced = () if force else ("unforced",)
+        self.calls.append(("apply", wanted["metadata"]["name"], manager, *unforced))
 
     def merge(self, wanted: Mapping[str, Any], patch: Mapping[str, Any]) -> None:
         self.calls.append(("merge", wanted["metadata"]["name"], patch))
+
+    def dry_run(self, wanted: Mapping[str, Any], manager: str, *, force: bool = False) -> DryRun:
+        if self._error:
+            raise self._error
+        self.calls.append(("dry_run", wanted["metadata"]["name"], manager))
+        return DryRun(dict(wanted))
+
+    def kinds(self, api_version: str) -> Mapping[str, tuple[str, bool]]:
+        if self._error:
+            raise self._error
+        return AllKinds(self._lacking)
+
+    def forget_kinds(self) -> None:
+        """It has forgotten nothing."""
+
+    def serves(self, wanted: Mapping[str, Any]) -> bool:
+        return wanted["kind"] in self.kinds(wanted["apiVersion"])
+
+    def list_all(self, namespace: str) -> Iterator[Mapping[str, Any]]:
+        yield from self._contents
+
+    def list_kind(self, api_version: str, kind: str) -> list[Mapping[str, Any]]:
+        return [entry for entry in self._contents if entry["kind"] == kind]
 
 
 def reached(name: str, client: Any) -> Reached:

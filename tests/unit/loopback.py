@@ -20,6 +20,8 @@ class Handler(BaseHTTPRequestHandler):
         status, content = self.server.answer(self.path)
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
+        for name, value in self.server.headers:
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
 
@@ -37,6 +39,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: dict[str, Any] = {}
+        self.headers: list[tuple[str, str]] = []
         self.seen: list[tuple[str, str, Any, str]] = []
 
     @property

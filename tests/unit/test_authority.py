@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.helpers import V1, V2, empty_plan
+from tests.unit.helpers import V1, V2, empty_plan, joined, kubeconfig, parsed
 from velapulumi import files, signatures
+from velapulumi.clusters.registry import Registry
 from velapulumi.delivery.approvals import signer
 from velapulumi.delivery.trust import adopt, state_of_trust
 from velapulumi.errors import InvalidFile, LedgerDamaged, NotInForce, UsageProblem
@@ -164,6 +165,50 @@ def test_a_policy_is_changed_by_those_before_it(team: Team) -> None:
     team.authority.check()
     with pytest.raises(UsageProblem, match="in force already"):
         adopt(team.project, "shop", key=team.key("dan"))
+
+
+def test_a_policy_governs_a_cluster_by_every_name(team: Team) -> None:
+    rule = "{clusters: [prod-*], approvals: [{role: release}], requesterMayApprove: true}"
+    team.write("policy.yaml", POLICY.replace("stages:\n- {", f"stages:\n- {rule}\n- {{"))
+    team.allow("alice", "bob", "carol", "dan")
+    registry, credentials = Registry(team.project), parsed(kubeconfig(), team.keys)
+    (team.project.stacks).mkdir()
+    for name, uid, second in (("east", "1", 0), ("prod-east", "1", 1), ("west", "2", 0)):
+        at = f"2026-01-02T03:04:0{second}Z"
+        registry.add(joined(name, uid).model_copy(update={"joined": at}), credentials)
+
+    def governed() -> dict[str, bool]:
+        authority = team.authority
+        found = {}
+        for name in ("east", "prod-east", "west", "north", "prod-new"):
+            found[name] = authority.governs("any", [name])
+            assert bool(authority.requirements("any", (name,))) is found[name]
+            subject = Subject("shop", "ask", ("any",), V1, 1, {"any": (name,)})
+            (reason,) = authority.decide(subject, None).reasons
+            assert ("role release" in reason) is found[name]
+        return found
+
+    assert governed() == {
+        "east": True, "prod-east": True, "west": False, "north": False, "prod-new": True,
+    }  # fmt: skip
+    registry.rename("prod-east", "harmless")  # the rule in force still means it
+    assert governed() == {
+        "east": True, "prod-east": True, "west": False, "north": False, "prod-new": True,
+    }  # fmt: skip
+    registry.rename("harmless", "north")
+    assert governed()["north"]
+
+
+def test_a_delivery_has_begun_on_a_cluster_whatever_it_is_called_now(team: Team) -> None:
+    registry = Registry(team.project)
+    (team.project.stacks).mkdir()
+    registry.add(joined("east", "1"), parsed(kubeconfig(), team.keys))
+    clusters = {"east": "1", "gone": "2"}
+    team.say(
+        StatementKind.USE, "alice", signed=False, plan=PLAN, stages=("prod",), clusters=clusters
+    )
+    registry.rename("east", "north")
+    assert team.authority.used(PLAN, "prod", V1, 1) == {"north", "gone"}
 
 
 def test_a_policy_without_keys_or_with_weak_ones_is_refused(team: Team) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.helpers import V1, deployment, manifest, resource, store
+from velapulumi.engine.environment import engine_environment, prepare_backend
+from velapulumi.engine.stacks import file_backend, read_record
 from velapulumi.errors import EngineFailed, InvalidFile, ToolMissing
-from velapulumi.program.environment import engine_environment, prepare_backend
-from velapulumi.program.stacks import file_backend, read_record
 from velapulumi.project import Project, StackName
 
 STACK = StackName("shop", "prod")
@@ -85,7 +85,7 @@ def test_the_engine_that_was_found_goes_first_on_path(
     from velapulumi.playground import Engine
 
     engine = Engine(project.root / "engine", project.root / "home")
-    monkeypatch.setattr("velapulumi.program.environment.find_engine", lambda: engine)
+    monkeypatch.setattr("velapulumi.engine.environment.find_engine", lambda: engine)
     monkeypatch.setenv("PATH", "/usr/bin")
     settings = engine_environment(project)
     assert settings["PATH"] == f"{engine.root / 'bin'}{os.pathsep}/usr/bin"

@@ -14,9 +14,9 @@ import pytest
 
 from tests.unit.helpers import SECRET, kubeconfig, manifest
 from tests.unit.loopback import Server, serving
-from velapulumi.clusters.client import Cluster, Identity
+from velapulumi.clusters.client import Cluster, DryRun, Identity
 from velapulumi.definitions import ClusterVersion
-from velapulumi.errors import ClusterUnreachable, ObjectRefused
+from velapulumi.errors import AccessDenied, ClusterUnreachable, ObjectRefused
 
 NAMESPACE, VERSION, GROUP = "/api/v1/namespaces/kube-system", "/version", "/apis/apps/v1"
 IDENTITY = {
@@ -113,8 +113,8 @@ def test_who_tells_no_version_is_no_cluster(server: Server, answer: dict[str, An
     [
         (401, b'{"message": "Unauthorized"}', "HTTP 401: Unauthorized"),
         (401, b"", "HTTP 401: the credentials are not accepted"),
-        (403, b'{"message": "not yours"}', "HTTP 403: not yours"),
-        (403, b"<html>no</html>", "HTTP 403: access is refused"),
+        (400, b'{"message": "bad\\nlines"}', "HTTP 400: bad"),
+        (409, b"{}", "HTTP 409: unexpected answer"),
         (404, b"{}", "it has no kube-system namespace"),
         (500, b"[]", "HTTP 500: unexpected answer"),
         (500, b'{"message": "etcd is gone"}', "HTTP 500: etcd is gone"),
@@ -210,14 +210,42 @@ def test_a_patch_is_sent_with_its_content_type_and_manager(server: Server) -> No
     with cluster(server.url) as client:
         client.merge(manifest(), {"metadata": {"labels": {"a": None}}})
         client.apply(manifest(), "pulumi-kubernetes-1a b")
+        client.apply(manifest(), "a", force=False)
         client.merge(manifest(kind="Unknown"), {})
-    _, merge, apply = server.seen
-    assert merge[:2] == ("PATCH", path)
+    _, merge, apply, unforced = server.seen
+    assert merge[:2] == ("PATCH", f"{path}?fieldManager=velapulumi")
     assert merge[2]["Content-Type"] == "application/merge-patch+json"
     assert json.loads(merge[3]) == {"metadata": {"labels": {"a": None}}}
     assert apply[:2] == ("PATCH", f"{path}?fieldManager=pulumi-kubernetes-1a+b&force=true")
     assert apply[2]["Content-Type"] == "application/apply-patch+yaml"
     assert json.loads(apply[3]) == manifest()
+    assert unforced[:2] == ("PATCH", f"{path}?fieldManager=a&force=false")
+
+
+def test_a_dry_run_gives_the_result_and_what_the_server_remarks(server: Server) -> None:
+    path = f"{GROUP}/namespaces/default/deployments/web"
+    server.answers = {GROUP: KINDS, path: manifest()}
+    server.headers = [
+        ("Warning", r'299 - "unknown field \"spec.a\", or \\ b", 299 k8s/1.36 "apps/v0: gone"'),
+        ("Warning", '299 - "third"'),
+        ("Warning", "odd"),
+    ]
+    with cluster(server.url) as client:
+        found = client.dry_run(manifest(), "a b")
+        assert found.result == manifest()
+        assert found.warnings == (r'unknown field "spec.a", or \ b', "apps/v0: gone", "third")
+        server.headers = []
+        assert client.dry_run(manifest(), "a", force=True) == DryRun(manifest())
+        assert client.dry_run(manifest(kind="Unknown"), "a") == DryRun(None)
+        assert client.dry_run(manifest("other"), "a") == DryRun(None)
+        server.answers[path] = {}
+        with pytest.raises(ClusterUnreachable, match="does not answer as a Kubernetes API"):
+            client.dry_run(manifest(), "a")
+    _, first, forced, *_ = server.seen
+    more = "dryRun=All&fieldValidation=Warn"
+    assert first[:2] == ("PATCH", f"{path}?fieldManager=a+b&force=false&{more}")
+    assert first[2]["Content-Type"] == "application/apply-patch+yaml"
+    assert forced[1] == f"{path}?fieldManager=a&force=true&{more}"
 
 
 def test_an_object_is_replaced_and_deleted_in_the_state_it_was_seen_in(server: Server) -> None:
@@ -260,6 +288,189 @@ def test_a_change_that_is_refused_is_no_dead_cluster(server: Server, status: int
     assert caught.value.message == (
         f"cluster east refuses a change: HTTP {status}: spec.selector: immutable"
     )
+    assert (caught.value.status, caught.value.reason, caught.value.causes) == (status, "", ())
+
+
+CONFLICT = {
+    "kind": "Status",
+    "message": 'Apply failed with 2 conflicts: conflicts with "kubectl":\n- .spec.replicas\n- .x\n',
+    "reason": "Conflict",
+    "details": {
+        "causes": [
+            {
+                "reason": "FieldManagerConflict",
+                "message": 'conflict with "kubectl" with subresource "scale" using apps/v1',
+                "field": ".spec.replicas",
+            },
+            {"message": "whole"},
+            "odd",
+        ]
+    },
+    "code": 409,
+}
+
+
+def test_a_refusal_has_all_of_the_servers_words(server: Server) -> None:
+    server.answers = {GROUP: KINDS, "*": (409, json.dumps(CONFLICT).encode())}
+    with cluster(server.url) as client, pytest.raises(ObjectRefused) as caught:
+        client.dry_run(manifest(), "a")
+    error = caught.value
+    assert error.message == (
+        "cluster east refuses a change: HTTP 409: Apply failed with 2 conflicts: "
+        'conflicts with "kubectl":\n- .spec.replicas\n- .x'
+    )
+    assert (error.status, error.reason) == (409, "Conflict")
+    assert error.causes == (
+        (".spec.replicas", 'conflict with "kubectl" with subresource "scale" using apps/v1'),
+        ("", "whole"),
+    )
+    assert not error.dry_run_unsupported
+
+
+@pytest.mark.parametrize("details", [None, [], "x", {"causes": None}, {"causes": "x"}])
+def test_odd_details_of_a_refusal_are_left_out(server: Server, details: Any) -> None:
+    body = {"message": "no", "reason": None, "details": details}
+    server.answers = {GROUP: KINDS, "*": (422, json.dumps(body).encode())}
+    with cluster(server.url) as client, pytest.raises(ObjectRefused) as caught:
+        client.apply(manifest(), "a")
+    assert (caught.value.reason, caught.value.causes) == ("", ())
+
+
+MAY_NOT = (
+    'deployments.apps "web" is forbidden: User "alice" cannot patch resource "deployments" '
+    'in API group "apps" in the namespace "default"'
+)
+FORBIDDEN = 'deployments.apps "web" is forbidden: '
+WEBHOOK = 'admission webhook "a.example.org" '
+UNTYPED = "failed to create typed patch object (default/web; apps/v1, Kind=Deployment): .spec.x: "
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "metadata.name: is required"),
+        (400, f"{WEBHOOK}denied the request: no"),
+        (403, f"{WEBHOOK}denied the request: {MAY_NOT}"),
+        (500, f"{WEBHOOK}denied the request: no"),
+        (
+            403,
+            f"{FORBIDDEN}exceeded quota: small, requested: pods=1, used: pods=1, limited: pods=1",
+        ),
+        (403, f'{FORBIDDEN}violates PodSecurity "restricted:latest": privileged'),
+        (403, f"{FORBIDDEN}cannot set blockOwnerDeletion in this case"),
+        (405, "the server does not allow this method on the requested resource"),
+        (413, "Request entity too large: limit is 3145728"),
+        (500, f"{UNTYPED}field not declared in schema"),
+        (500, 'Internal error occurred: failed calling webhook "a.example.org": no answer'),
+    ],
+)
+def test_a_write_that_admission_or_schema_are_against_is_refused(
+    server: Server, status: int, message: str
+) -> None:
+    body = json.dumps({"message": message, "reason": "Forbidden"}).encode()
+    server.answers = {GROUP: KINDS, "*": (status, body)}
+    with cluster(server.url) as client:
+        writes: tuple[Callable[[], object], ...] = (
+            lambda: client.apply(manifest(), "a"),
+            lambda: client.dry_run(manifest(), "a"),
+            lambda: client.merge(manifest(), {}),
+            lambda: client.replace(manifest(), "a"),
+            lambda: client.delete(manifest(), "7"),
+        )
+        for write in writes:
+            with pytest.raises(ObjectRefused) as caught:
+                write()
+            text = f"cluster east refuses a change: HTTP {status}: {message}"
+            assert caught.value.message == text
+            assert (caught.value.status, caught.value.reason) == (status, "Forbidden")
+        with pytest.raises(ClusterUnreachable, match=f"HTTP {status}: "):
+            client.read(manifest())
+
+
+def test_a_webhook_that_cannot_be_asked_in_a_dry_run_is_recognised(server: Server) -> None:
+    body = json.dumps({"message": f"{WEBHOOK}does not support dry run", "reason": "BadRequest"})
+    server.answers = {GROUP: KINDS, "*": (400, body.encode())}
+    with cluster(server.url) as client, pytest.raises(ObjectRefused) as caught:
+        client.dry_run(manifest(), "a")
+    assert caught.value.dry_run_unsupported
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, b"<html>Client sent HTTP to an HTTPS server</html>"),
+        (413, b""),
+        (429, b'{"message": "too many requests"}'),
+        (500, b'{"message": "etcdserver: leader changed"}'),
+        (503, b"[]"),
+    ],
+)
+def test_a_write_that_fails_for_another_reason_is_not_refused(
+    server: Server, status: int, body: bytes
+) -> None:
+    server.answers = {GROUP: KINDS, "*": (status, body)}
+    with cluster(server.url) as client, pytest.raises(ClusterUnreachable, match=f"HTTP {status}"):
+        client.apply(manifest(), "a")
+
+
+@pytest.mark.parametrize(
+    ("message", "grant"),
+    [
+        (MAY_NOT, "alice the verb patch on deployments.apps in namespace default"),
+        (
+            'pods "web" is forbidden: User "system:serviceaccount:a:b" cannot get resource '
+            '"pods/log" in API group "" in the namespace "prod": no RBAC policy matched',
+            "system:serviceaccount:a:b the verb get on pods/log in namespace prod",
+        ),
+        (
+            'nodes is forbidden: User "bob" cannot list resource "nodes" in API group "" at the '
+            "cluster scope",
+            "bob the verb list on nodes for the whole cluster",
+        ),
+        (
+            'forbidden: User "bob" cannot get path "/version"',
+            "bob the verb get on the path /version",
+        ),
+    ],
+)
+def test_a_missing_right_is_named(server: Server, message: str, grant: str) -> None:
+    server.answers = {GROUP: KINDS, "*": (403, json.dumps({"message": message}).encode())}
+    with cluster(server.url) as client:
+        for ask in (lambda: client.read(manifest()), lambda: client.dry_run(manifest(), "a")):
+            with pytest.raises(AccessDenied) as caught:
+                ask()
+            assert caught.value.message == (
+                f"cluster east at {server.url} denies access: HTTP 403: {message}"
+            )
+            assert caught.value.next_step == (
+                f"On cluster east, grant {grant}; then run the command again."
+            )
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>no</html>", b"{}", b"[]"])
+def test_a_right_that_is_not_named_is_missing_all_the_same(server: Server, body: bytes) -> None:
+    server.answers = {GROUP: KINDS, "*": (403, body)}
+    with (
+        cluster(server.url) as client,
+        pytest.raises(AccessDenied, match=r"access is refused$") as it,
+    ):
+        client.apply(manifest(), "a")
+    assert it.value.next_step == AccessDenied.next_step
+
+
+def test_kinds_that_come_later_are_found(server: Server) -> None:
+    gadget = manifest(apiVersion="example.org/v1", kind="Gadget")
+    found = {"name": "gadgets", "kind": "Gadget", "namespaced": True}
+    with cluster(server.url) as client:
+        assert not client.serves(gadget)
+        server.answers = {"/apis/example.org/v1": {"resources": []}}
+        assert not client.serves(gadget)
+        server.answers = {"/apis/example.org/v1": {"resources": [found]}}
+        assert not client.serves(gadget)
+        client.forget_kinds()
+        assert client.serves(gadget)
+        assert not client.serves(gadget | {"kind": "Widget"})
+        assert client.kinds("example.org/v1") == {"Gadget": ("gadgets", True)}
 
 
 def test_pods_are_listed_by_label(server: Server) -> None:
@@ -275,7 +486,7 @@ def test_a_refused_read_is_an_error_and_not_a_missing_object(server: Server) -> 
     server.answers = {GROUP: KINDS, "*": (403, b'{"message": "may not get deployments"}')}
     with (
         cluster(server.url) as client,
-        pytest.raises(ClusterUnreachable, match=r"HTTP 403: may not get deployments$"),
+        pytest.raises(AccessDenied, match=r"HTTP 403: may not get deployments$"),
     ):
         client.read(manifest())
 
@@ -316,7 +527,99 @@ def test_objects_are_listed_by_name_and_say_what_they_are(server: Server) -> Non
         server.answers[path] = {"items": [1]}
         with pytest.raises(ClusterUnreachable, match=r"does not answer as a Kubernetes API server"):
             client.objects("apps/v1", "Deployment", "default", {})
-    assert server.seen[1][1] == f"{path}?labelSelector=app%3Dy%2Ctier%3Dx"
+    assert server.seen[1][1] == f"{path}?labelSelector=app%3Dy%2Ctier%3Dx&limit=500"
+
+
+def test_all_objects_of_a_kind_are_listed_page_by_page(server: Server) -> None:
+    path = f"{GROUP}/deployments"
+    pages = {
+        f"{path}?limit=500": {
+            "items": [{"metadata": {"name": "b"}}],
+            "metadata": {"continue": "x="},
+        },
+        f"{path}?limit=500&continue=x%3D": {"items": [{"metadata": {"name": "a"}}], "metadata": {}},
+    }
+
+    class Paged(Server):
+        def answer(self, path: str) -> tuple[int, bytes]:
+            return (
+                (200, json.dumps(pages[path]).encode()) if path in pages else super().answer(path)
+            )
+
+    server.__class__ = Paged
+    server.answers = {GROUP: KINDS, f"{GROUP}/nodegroups": {"items": None}}
+    with cluster(server.url) as client:
+        found = client.list_kind("apps/v1", "Deployment")
+        assert [each["metadata"]["name"] for each in found] == ["b", "a"]
+        assert found[0]["kind"] == "Deployment"
+        assert client.list_kind("apps/v1", "NodeGroup") == []
+        assert client.list_kind("apps/v1", "Unknown") == []
+
+
+def resources(*kinds: str, verbs: tuple[str, ...] = ("delete", "list")) -> list[dict[str, Any]]:
+    return [
+        {"name": f"{kind.lower()}s", "kind": kind, "namespaced": True, "verbs": verbs}
+        for kind in kinds
+    ]
+
+
+def item(name: str, **metadata: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, **metadata}}
+
+
+def test_a_namespace_is_listed_without_what_the_cluster_makes_by_itself(server: Server) -> None:
+    of_replica_set = [{"kind": "ReplicaSet", "controller": True}]
+    of_people = [{"kind": "Shop", "uid": "1"}]
+    core = [
+        *resources("ConfigMap", "ServiceAccount", "Pod", "Endpoints", "Event", "Empty"),
+        *resources("Binding", verbs=("create",)),
+        {**resources("Node")[0], "namespaced": False},
+        {**resources("Pod")[0], "name": "pods/log"},
+    ]
+    place = "namespaces/prod"
+    server.answers = {
+        "/apis": {
+            "groups": [
+                group("autoscaling", "v1", "v2", preferred="v2"),
+                group("metrics.k8s.io", "v1", preferred="v1"),
+                group("example.org", "v1", preferred="v1"),
+            ]
+        },
+        "/api/v1": {"resources": core},
+        f"/api/v1/{place}/configmaps": {"items": [item("kube-root-ca.crt"), item("mine")]},
+        f"/api/v1/{place}/serviceaccounts": {"items": [item("default"), item("robot")]},
+        f"/api/v1/{place}/pods": {
+            "items": [
+                item("made", ownerReferences=of_replica_set),
+                item("by-hand", ownerReferences=of_people),
+                item("default"),
+            ]
+        },
+        "/apis/autoscaling/v2": {"resources": resources("Scaler")},
+        "/apis/autoscaling/v1": {"resources": resources("Scaler", "Old")},
+        f"/apis/autoscaling/v2/{place}/scalers": {"items": [item("web")]},
+        f"/apis/autoscaling/v1/{place}/olds": {"items": [item("first")]},
+        "/apis/metrics.k8s.io/v1": {"resources": resources("PodMetrics", verbs=("list",))},
+        "/apis/example.org/v1": {"resources": resources("Event")},
+        f"/apis/example.org/v1/{place}/events": {"items": [item("party")]},
+    }
+    with cluster(server.url) as client:
+        found = list(client.list_all("prod"))
+        assert [(each["apiVersion"], each["kind"], each["metadata"]["name"]) for each in found] == [
+            ("v1", "ConfigMap", "mine"),
+            ("v1", "ServiceAccount", "robot"),
+            ("v1", "Pod", "by-hand"),
+            ("v1", "Pod", "default"),
+            ("autoscaling/v2", "Scaler", "web"),
+            ("autoscaling/v1", "Old", "first"),
+            ("example.org/v1", "Event", "party"),
+        ]
+        server.answers[f"/api/v1/{place}/pods"] = (403, b'{"message": "may not list pods"}')
+        with pytest.raises(AccessDenied, match="may not list pods"):
+            list(client.list_all("prod"))
+    asked = {path.partition("?")[0] for _, path, *_ in server.seen}
+    assert not asked & {f"/api/v1/{place}/endpointss", f"/api/v1/{place}/events"}
+    assert f"/api/v1/{place}/bindings" not in asked
 
 
 def test_a_name_with_a_slash_leads_to_no_other_path(server: Server) -> None:

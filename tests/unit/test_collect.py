@@ -22,17 +22,20 @@ from tests.unit.helpers import (
     store,
 )
 from velapulumi.clusters.registry import Registry
-from velapulumi.delivery import collect, engine
-from velapulumi.delivery.collect import Collector, abandoned, destroy
-from velapulumi.delivery.interrupts import Interrupts
-from velapulumi.errors import ClusterUnreachable
+from velapulumi.delivery import remove
+from velapulumi.delivery.collect import Collector, abandoned
+from velapulumi.delivery.remove import Removal
+from velapulumi.engine import automation
+from velapulumi.engine.interrupts import Interrupts
+from velapulumi.engine.record import without
+from velapulumi.engine.stacks import read_record
+from velapulumi.errors import ClusterUnreachable, ObjectRefused
 from velapulumi.gate.journal import Journal
-from velapulumi.plan.changes import Action, ObjectKey, Plan
+from velapulumi.plan.document import StagePlan
+from velapulumi.plan.objects import ObjectKey
 from velapulumi.program.application import Application, read_application
-from velapulumi.program.prepare import prepare
-from velapulumi.program.record import without
-from velapulumi.program.stacks import read_record
 from velapulumi.project import Project, StackName
+from velapulumi.stage.prepare import prepare
 from velapulumi.workflow.entries import Entry, Kind
 
 TEXT = """\
@@ -84,12 +87,12 @@ class Teller:
     """Takes down the plans it is told of."""
 
     def __init__(self) -> None:
-        self.plans: list[tuple[str, Plan]] = []
+        self.plans: list[tuple[str, StagePlan]] = []
 
     def warning(self, text: str) -> None:
         raise AssertionError(text)
 
-    def planned(self, title: str, plan: Plan) -> None:
+    def planned(self, title: str, plan: StagePlan) -> None:
         self.plans.append((title, plan))
 
     def progress(self, title: str, text: str) -> None:
@@ -103,8 +106,10 @@ class Shop:
 
     def __init__(self, project: Project) -> None:
         self.project = project
+        self.live: dict[str, dict[str, Any]] = {}
         for cluster in ("east", "west", "north"):
             Registry(project).add(joined(cluster), parsed(kubeconfig(), project.root))
+            self.live[cluster] = {}
         self.write(TEXT)
         self.teller = Teller()
 
@@ -127,7 +132,9 @@ class Shop:
         self.hold(stage, *objects, *more, steps={stage: now}, revision=now)
 
     def hold(self, stage: str, *objects: tuple[str, Mapping[str, Any]], **outputs: Any) -> None:
-        """Let a stage hold objects."""
+        """Let a stage hold objects, and its clusters have them."""
+        for cluster, each in objects:
+            self.live[cluster][each["metadata"]["name"]] = each
         resources = [
             resource(cluster, each, urn=f"urn:pulumi:x::p::kubernetes:y::{cluster}/{number}")
             for number, (cluster, each) in enumerate(objects)
@@ -148,9 +155,16 @@ class Shop:
     def going(self) -> list[tuple[str, list[str]]]:
         """What the plans that were told take away."""
         return [
-            (title, [f"{c.action} {c.key.name} {c.key.cluster}" for c in plan.changes])
+            (
+                title,
+                [f"{o.operation} {o.name} {c.cluster}" for c in plan.clusters for o in c.changed],
+            )
             for title, plan in self.teller.plans
         ]
+
+    def reach(self, project: Project, names: Iterable[str]) -> dict[str, Any]:
+        """Every cluster answers, with what it has."""
+        return {name: reached(name, FakeCluster(*self.live[name].values())) for name in names}
 
 
 def path_of(project: Project, stage: str) -> Path:
@@ -159,14 +173,12 @@ def path_of(project: Project, stage: str) -> Path:
 
 @pytest.fixture
 def shop(project: Project, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    def reach(project: Project, names: Iterable[str]) -> dict[str, Any]:
-        return {name: reached(name, FakeCluster()) for name in names}
-
-    monkeypatch.setattr(engine, "Engine", FakeEngine)
-    monkeypatch.setattr("velapulumi.program.prepare.reach", reach)
-    monkeypatch.setattr(collect, "reach", reach)
+    shop = Shop(project)
+    monkeypatch.setattr(automation, "Engine", FakeEngine)
+    monkeypatch.setattr("velapulumi.stage.prepare.reach", shop.reach)
+    monkeypatch.setattr("velapulumi.stage.look.reach", shop.reach)
     Shop.done = []
-    return Shop(project)
+    return shop
 
 
 GONE = ("east", manifest("gone"))
@@ -245,7 +257,7 @@ def test_a_cluster_that_does_not_answer_stops_it_before_anything(
     shop.delivered(EAST, GONE)
     gone = ClusterUnreachable("no answer")
     monkeypatch.setattr(
-        "velapulumi.program.prepare.reach", lambda _, names: dict.fromkeys(names, gone)
+        "velapulumi.stage.prepare.reach", lambda _, names: dict.fromkeys(names, gone)
     )
     with pytest.raises(ClusterUnreachable):
         shop.collect(EAST)
@@ -268,11 +280,11 @@ def test_such_a_stack_is_deleted_but_for_what_others_hold(shop: Shop) -> None:
     assert shop.collect("old")
     assert shop.done == [
         "intent",
-        "forget shop.old web",
         "tell old: deleting",
+        "forget shop.old web",
         "destroy shop.old",
     ]
-    assert shop.going() == [("old", ["delete gone east"])]
+    assert shop.going() == [("old", ["delete gone east", "forget web west"])]
     assert not shop.project.config_file(StackName("shop", "old")).exists()
     assert shop.project.config_file(StackName("shop", WEST)).exists()
 
@@ -317,32 +329,82 @@ def test_what_steps_have_published_counts(shop: Shop) -> None:
     assert shop.going() == [("apply", ["delete gone east"])]
 
 
+def removal(project: Project, *resources: Mapping[str, Any], **outputs: Any) -> Removal:
+    stack = StackName("shop", "old")
+    store(project, stack, deployment(*resources, **outputs))
+    return Removal.of(project, stack)
+
+
 def test_destroying_releases_what_stays_before(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     released: list[str] = []
 
-    def release(application: str, record: Any, objects: Any, clusters: Mapping[str, Any]) -> None:
+    def release(application: str, going: Iterable[Any], clusters: Mapping[str, Any]) -> None:
+        assert application == "default/shop"
         assert Shop.done == ["tell old: deleting"]
-        released.extend(f"{e.manifest['metadata']['name']} {e.cluster}" for e in objects)
+        released.extend(f"{each.key.name} {each.key.cluster}" for each in going)
         assert set(clusters) == {"east", "west"}
 
-    monkeypatch.setattr(collect, "release", release)
-    stack = StackName("shop", "old")
+    monkeypatch.setattr(remove, "release", release)
+    shop.live["east"] |= {"kept": manifest("kept")}
+    shop.live["west"] |= {"web": manifest("web")}
     kept = resource("east", manifest("kept"), retainOnDelete=True)
-    store(shop.project, stack, deployment(kept, resource("west", manifest("web"))))
+    found = removal(shop.project, kept, resource("west", manifest("web")))
     fake: Any = FakeEngine(shop.project)
-    destroy(shop.project, stack, fake, lambda text: Shop.done.append(f"tell {text}"))
+    found.run(fake, lambda text: Shop.done.append(f"tell {text}"))
     assert released == ["kept east"]
     assert Shop.done == ["tell old: deleting", "destroy shop.old"]
-    assert not shop.project.config_file(stack).exists()
+    assert not shop.project.config_file(StackName("shop", "old")).exists()
 
 
 def test_what_stays_in_its_cluster_is_told_so(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collect, "release", lambda *_: None)
+    monkeypatch.setattr(remove, "release", lambda *_: None)
     kept = resource("east", manifest("kept"), retainOnDelete=True)
-    store(shop.project, StackName("shop", "old"), deployment(kept, resource(*GONE)))
+    shop.live["east"] |= {"kept": manifest("kept"), "gone": manifest("gone")}
+    left = {"leftBehind": ["east apps/v1 Deployment default/kept"]}
+    found = deployment(kept, resource(*GONE), **left)
+    store(shop.project, StackName("shop", "old"), found)
     shop.collect("old")
-    ((_, plan),) = shop.teller.plans
-    assert {change.key.name: change.action for change in plan.changes} == {
-        "kept": Action.LEAVE,
-        "gone": Action.DELETE,
-    }
+    assert shop.going() == [("old", ["delete gone east", "disown kept east"])]
+
+
+def test_what_has_gone_or_is_somebody_elses_now_is_forgotten_before(shop: Shop) -> None:
+    theirs = manifest("theirs")
+    theirs["metadata"]["labels"] |= {"app.oam.dev/name": "blog"}
+    shop.live["east"] |= {"theirs": theirs}
+    shop.hold("old", ("east", manifest("theirs")), GONE, ("east", manifest("lost")))
+    shop.live["east"] = {"theirs": theirs, "gone": manifest("gone")}
+    assert shop.collect("old")
+    assert shop.done == ["intent", "tell old: deleting", "forget shop.old theirs lost",
+                         "destroy shop.old"]  # fmt: skip
+    assert shop.going() == [("old", ["delete gone east", "forget lost east", "forget theirs east"])]
+
+
+def test_a_stack_on_a_silent_cluster_is_not_deleted(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.hold("old", GONE)
+    gone = ClusterUnreachable("no answer")
+    monkeypatch.setattr("velapulumi.stage.look.reach", lambda _, names: dict.fromkeys(names, gone))
+    with pytest.raises(ClusterUnreachable):
+        shop.collect("old")
+    assert shop.done == ["intent"]
+
+
+def test_a_namespace_with_objects_of_others_is_not_deleted(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = manifest("team", apiVersion="v1", kind="Namespace")
+    del made["metadata"]["namespace"]
+    theirs = manifest("theirs", metadata={"name": "theirs", "namespace": "team", "labels": {}})
+    client = FakeCluster(made, contents=[theirs, theirs, manifest("web")])
+    monkeypatch.setattr(
+        "velapulumi.stage.look.reach",
+        lambda _, names: {name: reached(name, client) for name in names},
+    )
+    shop.hold("old", ("east", made))
+    with pytest.raises(ObjectRefused) as caught:
+        shop.collect("old")
+    assert caught.value.message == (
+        "Namespace /team on east cannot be deleted: it holds 2 Deployment of nobody"
+    )
+    assert shop.done == ["intent"]

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from velapulumi.plan.changes import ObjectKey
-from velapulumi.program.desired import Holding, Portion, desired_objects
-from velapulumi.program.record import RecordedObject, StageRecord
+from velapulumi.engine.record import RecordedObject, StageRecord
+from velapulumi.plan.objects import ObjectKey
 from velapulumi.render import Placement, RevisionNames, parse
+from velapulumi.stage.desired import Holding, Portion, desired_objects
 from velapulumi.workflow.stages import workflow_of
 
 TWICE = """\

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from velapulumi.delivery.events import Listener
+from velapulumi.engine.events import Listener
 
 URN = "urn:pulumi:shop.prod::p::kubernetes:apps/v1:Deployment::east/default/web"
+GIVEN_UP = "no longer managed; left in the cluster"
 
 
 def event(**parts: Any) -> Any:
@@ -82,7 +83,7 @@ def test_what_an_object_waits_for_is_told_and_noise_is_not() -> None:
         ("create", "creating", "created"),
         ("update", "updating", "updated"),
         ("delete", "deleting", "deleted"),
-        ("replace", "replacing", "replaced"),
+        ("create-replacement", "creating", "created"),
         (SimpleNamespace(value="create"), "creating", "created"),
     ],
 )
@@ -93,11 +94,23 @@ def test_each_step_of_an_object_is_a_line(operation: Any, doing: str, done: str)
     assert lines == [f"Deployment web on east: {w}" for w in (doing, done)]
 
 
+@pytest.mark.parametrize(("left", "word"), [(True, GIVEN_UP), (False, "deleted")])
+def test_what_is_only_forgotten_is_not_called_deleted(left: bool, word: str) -> None:
+    old = SimpleNamespace(retain_on_delete=left)
+    metadata = SimpleNamespace(op="delete", type="kubernetes:apps/v1:Deployment", urn=URN, old=old)
+    gone = SimpleNamespace(metadata=metadata)
+    lines, _ = told(event(resource_pre_event=gone), event(res_outputs_event=gone))
+    before = [] if left else ["Deployment web on east: deleting"]
+    assert lines == [*before, f"Deployment web on east: {word}"]
+
+
 @pytest.mark.parametrize(
     "found",
     [
         step("same"),
         step("read"),
+        step("replace"),
+        step("delete-replaced"),
         step("create", "pulumi:pulumi:Stack"),
         step("create", "pulumi:providers:kubernetes"),
     ],

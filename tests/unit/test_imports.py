@@ -46,7 +46,7 @@ from velapulumi.gate.file import update_gate
 from velapulumi.project import Project, StackName
 from velapulumi.status.report import read_status
 from velapulumi.status.document import status_document
-from velapulumi.program.stacks import read_record
+from velapulumi.engine.stacks import read_record
 from velapulumi.workflow.revision import Revision
 from velapulumi.workflow.steps import WorkflowStep
 with tempfile.TemporaryDirectory() as name:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from velapulumi.delivery.interrupts import Interrupts
+from velapulumi.engine.interrupts import Interrupts
 from velapulumi.errors import Interrupted
 
 ENDING = """

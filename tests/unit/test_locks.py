@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from velapulumi.delivery import locks
+from velapulumi.engine import locks
+from velapulumi.engine.environment import engine_environment
 from velapulumi.errors import StackLocked
-from velapulumi.program.environment import engine_environment
 from velapulumi.project import Project, StackName
 
 STACK = StackName("shop", "prod")

@@ -15,13 +15,13 @@ from velapulumi.cli.init import init
 from velapulumi.clusters.health import _why
 from velapulumi.clusters.kubeconfig import parse_kubeconfig
 from velapulumi.clusters.registry import check_name
-from velapulumi.delivery import locks
+from velapulumi.engine import locks
+from velapulumi.engine.record import record_of
 from velapulumi.errors import InvalidFile, InvalidKubeconfig, UsageProblem, VelapulumiError
 from velapulumi.gate.file import read_gate, update_gate
 from velapulumi.gate.ledger import Trust, append, read_ledger
 from velapulumi.gate.statement import StatementKind
-from velapulumi.plan.changes import plan_stage
-from velapulumi.program.record import record_of
+from velapulumi.plan.normal import changed_fields
 from velapulumi.project import Project, StackName, find_project
 from velapulumi.spec import Component
 from velapulumi.workflow.revision import Revision
@@ -204,4 +204,5 @@ def test_one_and_true_are_not_the_same() -> None:
     def manifest(value: Any) -> dict[str, Any]:
         return {"apiVersion": "v1", "kind": "X", "metadata": {"name": "x"}, "spec": {"a": value}}
 
-    assert plan_stage("s", [("c", manifest(True))], [("c", manifest(1))])
+    assert changed_fields(manifest(True), manifest(1), manifest(1))
+    assert not changed_fields(manifest(1), manifest(1.0), manifest(1))

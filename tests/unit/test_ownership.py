@@ -1,4 +1,4 @@
-"""What is in a cluster already: ours and what is nobody's by permission, or it is refused."""
+"""What is in a cluster already and is taken over, and fields that are won back."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.helpers import FakeCluster, manifest, reached
-from velapulumi.clusters.ownership import claim, replace, take_over
-from velapulumi.errors import ObjectNotOurs, ObjectRefused
+from tests.unit.helpers import FakeCluster, manifest
+from velapulumi.clusters.ownership import Leftover, mend, replace, take_fields, take_over
+from velapulumi.errors import ObjectRefused
 
 
 def live(labels: dict[str, str] | None, *managers: str) -> dict[str, Any]:
@@ -23,50 +23,9 @@ def live(labels: dict[str, str] | None, *managers: str) -> dict[str, Any]:
 OURS = {"app.oam.dev/name": "shop", "app.oam.dev/namespace": "default"}
 
 
-@pytest.mark.parametrize("adopt", [False, True])
-def test_what_the_same_application_left_is_claimed(adopt: bool) -> None:
-    leftover = claim(reached("east", FakeCluster()), live(OURS), manifest(), adopt=adopt)
-    assert leftover.live["metadata"]["labels"] == OURS
-    assert (leftover.manifest, leftover.adopted) == (manifest(), adopt)
-
-
-NOBODY = "Deployment default/web exists on east but not managed by any application now"
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (None, NOBODY),
-        ({}, NOBODY),
-        ({"team": "red"}, NOBODY),
-        (
-            OURS | {"app.oam.dev/name": "blog"},
-            "existing object Deployment default/web on east is managed by other application "
-            "default/blog",
-        ),
-        (
-            OURS | {"app.oam.dev/namespace": "other"},
-            "existing object Deployment default/web on east is managed by other application "
-            "other/shop",
-        ),
-    ],
-)
-def test_what_is_not_ours_is_refused(labels: dict[str, str] | None, message: str) -> None:
-    cluster = reached("east", FakeCluster())
-    with pytest.raises(ObjectNotOurs) as caught:
-        claim(cluster, live(labels), manifest())
-    assert caught.value.message == message
-    assert (caught.value.code, caught.value.exit_code) == ("VP204", 1)
-    if message == NOBODY:
-        assert claim(cluster, live(labels), manifest(), adopt=True).adopted
-    else:
-        with pytest.raises(ObjectNotOurs):
-            claim(cluster, live(labels), manifest(), adopt=True)
-
-
 def taken_over(*managers: str) -> list[tuple[Any, ...]]:
     client = FakeCluster()
-    take_over([claim(reached("east", client), live(OURS, *managers), manifest())])
+    take_over([Leftover(client, live(OURS, *managers), manifest())])  # type: ignore[arg-type]
     return client.calls
 
 
@@ -110,10 +69,8 @@ class Server(FakeCluster):
         self.managed = list(managed)
         super().__init__(self.live)
 
-    def apply(  # type: ignore[override]
-        self, wanted: Any, manager: str
-    ) -> dict[str, Any]:
-        super().apply(wanted, manager)
+    def apply(self, wanted: Any, manager: str, *, force: bool = True) -> dict[str, Any]:
+        super().apply(wanted, manager, force=force)
         return {**wanted, "metadata": {**wanted["metadata"], "managedFields": self.managed}}
 
     def replace(self, wanted: Any, manager: str) -> dict[str, Any]:
@@ -146,7 +103,7 @@ def test_what_is_adopted_is_freed_of_everybody_else() -> None:
         {"manager": "old", "operation": "Update"},
         {"operation": "Update"},
     )
-    take_over([claim(reached("east", client), live(None), manifest(), adopt=True)])
+    take_over([Leftover(client, live(None), manifest(), adopted=True)])  # type: ignore[arg-type]
     (applied, _, manager), (merged, _, patch) = client.calls
     assert (applied, manager, merged) == ("apply", "velapulumi", "merge")
     assert patch["metadata"]["managedFields"] == [
@@ -193,7 +150,7 @@ def test_what_changes_meanwhile_is_replaced_as_it_then_is() -> None:
             if wanted["metadata"]["resourceVersion"] == "7":
                 self.live["metadata"]["resourceVersion"] = "8"
                 self.live["status"] = {"replicas": 2}
-                raise ObjectRefused("cluster east refuses a change: HTTP 409: changed")
+                raise ObjectRefused("cluster east refuses a change: HTTP 409: changed", status=409)
             return super().replace(wanted, manager)
 
     client = Busy()
@@ -205,4 +162,81 @@ def test_what_changes_meanwhile_is_replaced_as_it_then_is() -> None:
 def test_what_is_gone_is_not_replaced() -> None:
     client = FakeCluster()
     replace(client, manifest())  # type: ignore[arg-type]
+    assert client.calls == []
+
+
+ENGINE = "pulumi-kubernetes-1a"
+OF_ENGINE = {
+    **fields(ENGINE, {"f:spec": {"f:replicas": {}, "f:paused": {}}}),
+    "operation": "Apply",
+}
+OF_KUBECTL = {
+    **fields("kubectl", {"f:spec": {"f:replicas": {}, "f:paused": {}}}),
+    "subresource": "scale",
+}
+REPLICAS = ("spec", "replicas")
+
+
+def test_exactly_the_named_fields_are_taken_from_everybody_else() -> None:
+    client = Server()
+    client.live["metadata"]["managedFields"] = [
+        OF_ENGINE,
+        OF_KUBECTL,
+        fields("hpa", {"f:spec": {"f:replicas": {}}}),
+        fields(ENGINE, {"f:spec": {"f:replicas": {}}}),
+    ]
+    take_fields(client, manifest(), client.live, iter([REPLICAS]), ENGINE)  # type: ignore[arg-type]
+    metadata = {
+        "resourceVersion": "7",
+        "managedFields": [OF_ENGINE, {**OF_KUBECTL, "fieldsV1": {"f:spec": {"f:paused": {}}}}],
+    }
+    assert client.calls == [("merge", "web", {"metadata": metadata})]
+
+
+def test_the_last_field_of_the_last_manager_can_be_taken() -> None:
+    client = Server()
+    client.live["metadata"]["managedFields"] = [fields("hpa", {"f:spec": {"f:replicas": {}}})]
+    take_fields(client, manifest(), client.live, [REPLICAS], ENGINE)  # type: ignore[arg-type]
+    ((_, _, patch),) = client.calls
+    assert [entry["manager"] for entry in patch["metadata"]["managedFields"]] == ["velapulumi"]
+    assert patch["metadata"]["resourceVersion"] == "7"
+
+
+@pytest.mark.parametrize("managed", [None, [OF_ENGINE], [fields("kubelet", {"f:status": {}})]])
+def test_nothing_is_written_when_nobody_holds_the_field(managed: Any) -> None:
+    client = Server()
+    client.live["metadata"]["managedFields"] = managed
+    take_fields(client, manifest(), client.live, [REPLICAS], ENGINE)  # type: ignore[arg-type]
+    assert client.calls == []
+
+
+def test_a_field_is_mended_without_force() -> None:
+    applied: list[Any] = []
+
+    class Taking(Server):
+        def apply(self, wanted: Any, manager: str, *, force: bool = True) -> dict[str, Any]:
+            applied.append(wanted)
+            return super().apply(wanted, manager, force=force)
+
+    client = Taking(uid="u1")
+    client.live["metadata"]["managedFields"] = [OF_ENGINE, OF_KUBECTL]
+    done = mend(client, manifest(), client.live, [REPLICAS], ENGINE)  # type: ignore[arg-type]
+    assert done is not None
+    assert [call[0] for call in client.calls] == ["merge", "apply"]
+    assert client.calls[1] == ("apply", "web", ENGINE, "unforced")
+    assert applied == [manifest(metadata={**manifest()["metadata"], "uid": "u1"})]
+
+
+def test_what_has_changed_since_it_was_read_is_not_mended() -> None:
+    refusal = ObjectRefused("cluster east refuses a change: HTTP 409: changed", status=409)
+
+    class Changed(Server):
+        def merge(self, wanted: Any, patch: Any) -> None:
+            raise refusal
+
+    client = Changed(uid="u1")
+    client.live["metadata"]["managedFields"] = [OF_KUBECTL]
+    with pytest.raises(ObjectRefused) as caught:
+        mend(client, manifest(), client.live, [REPLICAS], ENGINE)  # type: ignore[arg-type]
+    assert caught.value is refusal
     assert client.calls == []

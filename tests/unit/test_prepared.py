@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -25,8 +23,12 @@ from velapulumi.clusters.registry import Registry
 from velapulumi.errors import ObjectMissing, UnknownCluster
 from velapulumi.program.application import Application, read_application
 from velapulumi.program.authority import read_authority
-from velapulumi.program.prepare import Prepared, prepare
 from velapulumi.project import Project, StackName
+from velapulumi.stage.facts import decide_stage
+from velapulumi.stage.look import Look
+from velapulumi.stage.operations import Decision
+from velapulumi.stage.prepare import Prepared, prepare
+from velapulumi.stage.refusals import refuse
 from velapulumi.workflow.entries import ClusterPhase
 from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.rollout import Rollout, Wave
@@ -312,13 +314,14 @@ def test_a_cluster_left_out_is_not_asked_for(wide: Application) -> None:
 
 
 def test_a_namespace_that_is_not_there_is_refused(application: Application) -> None:
-    class NoNamespace(FakeCluster):
-        def read(self, wanted: Mapping[str, Any]) -> None:
-            return None
+    def decided(*lacking: str) -> list[Decision]:
+        known = {"east": reached("east", FakeCluster(lacking=lacking))}
+        found = replace(at(application, 0), clusters=known)
+        decisions = decide_stage([found], Look(application.project, known))
+        return [decision for _, decision in decisions]
 
-    found = replace(at(application, 0), clusters={"east": reached("east", NoNamespace())})
     with pytest.raises(ObjectMissing) as caught:
-        found.check_namespaces()
+        refuse(decided("default"))
     assert str(caught.value) == "namespace default does not exist on east"
     assert caught.value.next_step == "Create it there: kubectl create namespace default"
-    replace(found, clusters={"east": reached("east", FakeCluster())}).check_namespaces()
+    refuse(decided())

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.unit.helpers import V1, deployment, manifest, resource
-from velapulumi.plan.changes import ObjectKey
-from velapulumi.program.record import record_of, settled, without, without_pending
+from velapulumi.engine.record import record_of, settled, without, without_pending
+from velapulumi.plan.objects import ObjectKey
 
 SEAL = "4dabf18193072939515e22adb298388d"
 
@@ -225,3 +225,60 @@ def test_nothing_on_a_silent_cluster_is_waited_for() -> None:
     ready = {entry.cluster: entry.ready for entry in record_of(after).objects}
     assert ready == {"east": False, "west": True}
     assert after == deployment(east, resource("west", manifest()), provider)
+
+
+PROVIDER = "urn:pulumi:shop.s::p::pulumi:providers:kubernetes::old"
+
+
+def provided(uid: Any = "uid-1") -> dict[str, Any]:
+    """The provider of the cluster that the stack calls ``old``."""
+    inputs = {"clusterIdentifier": uid} if uid else {}
+    return {"urn": PROVIDER, "type": "pulumi:providers:kubernetes", "inputs": inputs}
+
+
+def name_of(handle: str, uid: str) -> str:
+    return {"uid-1": "east"}.get(uid, f"{handle}?")
+
+
+@pytest.mark.parametrize(
+    ("uid", "cluster"),
+    [("uid-1", "east"), ("uid-2", "old?"), ("", "old"), ({"unknown": True}, "old")],
+)
+def test_a_cluster_is_found_again_whatever_it_is_called_today(uid: Any, cluster: str) -> None:
+    document = deployment(provided(uid), resource("old", manifest()))
+    found = record_of(document, name_of)
+    (entry,) = found.objects
+    assert (entry.cluster, entry.handle) == (cluster, "old")
+    assert entry.key == key("web", cluster)
+    assert found.keys == {key("web", cluster)}
+    assert found.handles == {cluster: "old"}
+    assert without(document, {key("web", cluster)}, name_of)["resources"][1:] == [provided(uid)]
+    broken = deployment(provided(uid), resource("old", manifest(), initErrors=["late"]))
+    (entry,) = record_of(settled(broken, {cluster}, name_of), name_of).objects
+    assert entry.ready
+
+
+def test_what_the_server_answered_is_told_beside_what_was_asked_for() -> None:
+    outputs = {
+        **manifest(spec={"replicas": 3.0}),
+        "metadata": {"name": "web", "uid": "u-1"},
+        "__fieldManager": "pulumi-kubernetes-1a",
+    }
+    found = resource("east", manifest(), outputs=outputs, initErrors=["late", "later"])
+    (entry,) = record_of(deployment({**found, "replacementTrigger": 2.0})).objects
+    assert (entry.uid, entry.manager, entry.trigger) == ("u-1", "pulumi-kubernetes-1a", 2)
+    assert entry.outputs["spec"] == {"replicas": 3}
+    assert (entry.errors, entry.ready) == (("late", "later"), False)
+    (bare,) = record_of(deployment(resource("east", manifest(), outputs=None))).objects
+    assert (bare.uid, bare.manager, bare.trigger, bare.errors) == ("", "", 0, ())
+
+
+def test_what_was_under_way_when_the_engine_stopped_is_told() -> None:
+    going = [
+        {"type": "creating", "resource": named("api")},
+        {"type": "creating", "resource": provided()},
+        {"type": "updating"},
+    ]
+    found = record_of(deployment(named("web")) | {"pending_operations": going})
+    assert (found.interrupted, found.pending) == (True, {key("api")})
+    assert record_of(deployment(named("web"))).pending == frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,8 +22,9 @@ from velapulumi.errors import (
     UsageProblem,
     WrongCluster,
 )
+from velapulumi.program.surroundings import read_surroundings
 from velapulumi.project import Project
-from velapulumi.render import ClusterFacts
+from velapulumi.render import ClusterFacts, load
 
 VERSION = ClusterVersion(1, 36, "v1.36.3", "linux/amd64")
 
@@ -95,6 +97,7 @@ def test_damaged_credentials_are_named(project: Project, registry: Registry) -> 
         ("  type: token\n", "", 4, "clusters[0].type: is missing"),
         ("  type:", "  typ:", 5, 'clusters[0].typ: is an unknown field, did you mean "type"?'),
         ("kind: ClusterList", "kind: Gate", 2, "kind: must be 'ClusterList', is the string"),
+        ("2026-01-02T03:04:05Z", "yesterday", 8, "clusters[0].joined: must be a time with a zone"),
         ("clusters:", "clusters", 3, "is not valid YAML"),
     ],
 )
@@ -147,7 +150,7 @@ def test_what_is_known_of_a_cluster_reads_back_as_facts(
     )
     assert yaml.safe_load(project.registry_file.read_text())["clusters"] == [
         {
-            **joined("east").model_dump(exclude_none=True),
+            **joined("east").model_dump(exclude_none=True, exclude={"formerly"}),
             "labels": {"region": "eu"},
             "version": {
                 "major": 1,
@@ -156,11 +159,11 @@ def test_what_is_known_of_a_cluster_reads_back_as_facts(
                 "platform": "linux/amd64",
             },
         },
-        {**joined("west").model_dump(exclude_none=True), "labels": {}},
+        {**joined("west").model_dump(exclude_none=True, exclude={"formerly"}), "labels": {}},
     ]
     assert Registry(project).facts() == {
-        "east": ClusterFacts({"region": "eu"}, VERSION),
-        "west": ClusterFacts({}, ClusterVersion()),
+        "east": ClusterFacts({"region": "eu"}, VERSION, "east", "uid-east", "east"),
+        "west": ClusterFacts({}, ClusterVersion(), "west", "uid-west", "west"),
     }
 
 
@@ -205,11 +208,15 @@ def test_a_name_leads_to_no_file_elsewhere(project: Project, registry: Registry)
 def test_a_renamed_cluster_keeps_all_else(project: Project, registry: Registry) -> None:
     before = registry.kubeconfig("east")
     registry.rename("east", "north")
-    assert registry.all() == [joined("north", "uid-east"), joined("west")]
+    north = joined("north", "uid-east").model_copy(update={"formerly": ("east",)})
+    assert registry.all() == [north, joined("west")]
     assert registry.kubeconfig("north") == before
     assert not (project.credentials / "east.kubeconfig").exists()
-    with pytest.raises(UnknownCluster, match=r"^no such cluster: east$"):
+    with pytest.raises(UnknownCluster, match=r"^no such cluster: east$") as caught:
         registry.rename("east", "south")
+    assert caught.value.next_step == (
+        "It is called north now: write north instead of east in the file."
+    )
     with pytest.raises(UsageProblem, match=r"^cannot set cluster name to west: cluster west is"):
         registry.rename("north", "west")
     assert [entry.uid for entry in registry.all()] == ["uid-east", "uid-west"]
@@ -221,6 +228,132 @@ def test_a_cluster_without_credentials_here_is_renamed_all_the_same(
     (project.credentials / "east.kubeconfig").unlink()
     registry.rename("east", "north")
     assert [entry.name for entry in registry.all()] == ["north", "west"]
+
+
+def alias(name: str, of: str, *, second: int = 6) -> JoinedCluster:
+    """Another name of a cluster, joined a second later than `joined` unless said otherwise."""
+    at = f"2026-01-02T03:04:0{second}Z"
+    return joined(name, f"uid-{of}").model_copy(update={"joined": at})
+
+
+@pytest.fixture
+def aliased(project: Project, registry: Registry) -> Registry:
+    """East is called a-east, too."""
+    registry.add(alias("a-east", "east"), parsed(kubeconfig(token="a"), project.root))
+    return registry
+
+
+def test_the_name_that_was_joined_first_is_canonical(aliased: Registry) -> None:
+    names = {name: aliased.canonical(name) for name in ("a-east", "east", "west", "north")}
+    assert names == {"a-east": "east", "east": "east", "west": "west", "north": "north"}
+    assert aliased.names_of("a-east") == aliased.names_of("east") == ("east", "a-east")
+    assert aliased.names_of("north") == ("north",)
+    assert [aliased.name_of(uid) for uid in ("uid-east", "uid-west", "uid")] == [
+        "east", "west", None,
+    ]  # fmt: skip
+    assert aliased.aliases() == {"a-east": "east"}
+    facts = aliased.facts()
+    assert {name: found.name for name, found in facts.items()} == {
+        "a-east": "east", "east": "east", "west": "west",
+    }  # fmt: skip
+
+
+def test_times_are_compared_as_times_and_ties_by_name(project: Project, registry: Registry) -> None:
+    credentials = parsed(kubeconfig(), project.root)
+    registry.add(alias("a-east", "east", second=5), credentials)
+    assert registry.canonical("east") == "a-east"
+    early = joined("z-west", "uid-west").model_copy(update={"joined": "2026-01-02T04:04:04+01:00"})
+    registry.add(early, credentials)
+    assert registry.canonical("west") == "z-west"
+
+
+def first_names(registry: Registry) -> dict[str, str]:
+    return {name: facts.first_name for name, facts in registry.facts().items()}
+
+
+def test_objects_carry_the_first_name_whatever_becomes_of_it(
+    project: Project, aliased: Registry
+) -> None:
+    credentials = parsed(kubeconfig(), project.root)
+    aliased.rename("east", "b-east")
+    assert aliased.canonical("a-east") == "b-east"
+    assert first_names(aliased) == {"a-east": "east", "b-east": "east", "west": "west"}
+    aliased.rename("b-east", "c-east")
+    aliased.remove("c-east")
+    assert aliased.names_of("a-east") == ("a-east",)
+    assert first_names(aliased) == {"a-east": "east", "west": "west"}
+    for gone in ("east", "b-east", "c-east"):
+        with pytest.raises(UnknownCluster) as caught:
+            aliased.get(gone)
+        assert caught.value.next_step.startswith("It is called a-east now")
+    aliased.add(alias("east", "east", second=7), credentials)
+    assert aliased.aliases() == {"east": "a-east"}
+    assert first_names(aliased) == {"a-east": "east", "east": "east", "west": "west"}
+
+
+def test_a_name_that_another_cluster_is_given_is_its_own(
+    project: Project, registry: Registry
+) -> None:
+    registry.rename("east", "old")
+    registry.add(joined("east", "uid-new"), parsed(kubeconfig(), project.root))
+    assert first_names(registry) == {"east": "east", "old": "old", "west": "west"}
+    assert registry.get("old").formerly == ()
+    registry.rename("east", "new")
+    assert first_names(registry) == {"new": "east", "old": "old", "west": "west"}
+
+
+def test_an_alias_that_goes_takes_nothing_with_it(aliased: Registry) -> None:
+    aliased.remove("a-east")
+    assert aliased.canonical("east") == "east"
+    assert first_names(aliased) == {"east": "east", "west": "west"}
+    with pytest.raises(UnknownCluster) as caught:
+        aliased.get("a-east")
+    assert caught.value.next_step.startswith("It is called east now")
+
+
+def test_credentials_of_any_name_of_a_cluster_serve_all(
+    project: Project, aliased: Registry
+) -> None:
+    (project.credentials / "east.kubeconfig").unlink()  # a colleague joined it as east
+    assert aliased.kubeconfig("east")["users"][0]["user"] == {"token": "a"}
+    (project.credentials / "west.kubeconfig").rename(project.credentials / "kept")
+    aliased.rename("west", "north")  # as seen on a machine where a colleague's rename arrives
+    (project.credentials / "kept").rename(project.credentials / "west.kubeconfig")
+    assert aliased.kubeconfig("north")["users"][0]["user"] == {"token": SECRET}
+
+
+def test_former_names_count_in_the_kept_file_of_a_revision(
+    project: Project, aliased: Registry
+) -> None:
+    aliased.update("east", lambda entry: entry.model_copy(update={"labels": {"a": "b"}}))
+    aliased.rename("east", "b-east")
+    facts = aliased.facts(former=True)
+    assert set(facts) == set(aliased.facts()) | {"east"} == {"a-east", "b-east", "east", "west"}
+    assert facts["east"] == replace(facts["b-east"], labels={})
+    document = {
+        "apiVersion": "core.oam.dev/v1beta1",
+        "kind": "Application",
+        "metadata": {"name": "shop"},
+        "spec": {
+            "components": [{"name": "web", "type": "worker", "properties": {"image": "i"}}],
+            "policies": [{"name": "p", "type": "topology", "properties": {"clusters": ["east"]}}],
+        },
+    }
+    kept = project.revision_file("shop", "shop-v1")
+    kept.parent.mkdir()
+    for file, cluster in ((kept, "b-east"), (project.root / "app.yaml", "east")):
+        file.write_text(yaml.safe_dump(document))
+        loaded = load(file, read_surroundings(project, file))
+        ((place,),) = (each.placements for each in loaded.environments.values())
+        assert place.cluster == cluster
+
+
+def test_all_names_are_compared_with_patterns(aliased: Registry) -> None:
+    aliased.rename("east", "b-east")
+    names = aliased.names()
+    for name in ("a-east", "b-east", "east"):
+        assert set(names.every_name([name])) == {"a-east", "b-east", "east"}
+    assert names.every_name(["west", "north"]) == ("west", "north")
 
 
 @pytest.fixture
@@ -255,6 +388,39 @@ def test_a_cluster_is_joined_under_its_own_name_or_the_one_given(
     assert (second.name, twins) == ("east", ("one",))
     _, twins = join_cluster(project, path, "east")
     assert twins == ("one",)
+    _, twins = join_cluster(project, path, None)
+    assert twins == ("east",)
+
+
+def test_joining_never_changes_the_canonical_name(
+    project: Project, identities: dict[str, str]
+) -> None:
+    path = project.root / "config"
+    path.write_text(yaml.safe_dump(kubeconfig()))
+    names = ("z", "y", "x")
+    identities.update(dict.fromkeys(names, "uid-1"))
+    times = [join_cluster(project, path, name)[0].joined for name in names]
+    assert times == sorted(set(times))
+    registry = Registry(project)
+    assert registry.names_of("x") == names
+    registry.rename("z", "w")
+    before = registry.get("w")
+    identities["w"] = "uid-1"
+    join_cluster(project, path, "w", {"a": "b"})
+    again = registry.get("w")
+    assert (again.joined, again.formerly, again.labels) == (before.joined, ("z",), {"a": "b"})
+    assert registry.canonical("x") == "w"
+
+
+def test_a_probe_is_for_all_names(project: Project, identities: dict[str, str]) -> None:
+    path = project.root / "config"
+    path.write_text(yaml.safe_dump(kubeconfig()))
+    identities.update(one="uid-1", two="uid-1")
+    for name in ("one", "two"):
+        join_cluster(project, path, name)
+        Registry(project).update(name, lambda e: e.model_copy(update={"version": None}))
+    assert probe_cluster(project, "two").name == "two"
+    assert {f.version for f in Registry(project).facts().values()} == {VERSION}
 
 
 def test_a_name_does_not_change_hands(project: Project, identities: dict[str, str]) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
 
-from tests.unit.helpers import deployment, manifest, resource, store
-from velapulumi.delivery import collect, engine, locks, remove
+from tests.unit.helpers import FakeCluster, deployment, manifest, reached, resource, store
+from velapulumi.clusters.identity import Reached
+from velapulumi.delivery import remove
+from velapulumi.delivery.remove import Removal
 from velapulumi.delivery.runlock import running
-from velapulumi.errors import RunInProgress, StackLocked
+from velapulumi.engine import automation, locks
+from velapulumi.errors import ClusterUnreachable, RunInProgress, StackLocked, VelapulumiError
 from velapulumi.project import Project, StackName
 
 STACK = StackName("shop", "prod")
@@ -29,13 +32,26 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def destroy(self, stack: StackName, clusters: object) -> None:
             found.append(f"destroy {stack}")
 
-    def release(application: str, record: Any, objects: Any, clusters: Mapping[str, Any]) -> None:
-        found.extend(f"release {entry.manifest['metadata']['name']}" for entry in objects)
+        def forget(self, stack: StackName, gone: Iterable[Any]) -> None:
+            found.append(f"forget {stack} {' '.join(sorted(key.name for key in gone))}")
 
-    monkeypatch.setattr(engine, "Engine", Engine)
-    monkeypatch.setattr(collect, "release", release)
-    monkeypatch.setattr(collect, "reach", lambda project, names: {})
+    def release(application: str, going: Iterable[Any], clusters: Mapping[str, Any]) -> None:
+        found.extend(f"release {each.key.name}" for each in going)
+
+    monkeypatch.setattr(automation, "Engine", Engine)
+    monkeypatch.setattr(remove, "release", release)
+    live = [manifest("web"), manifest("api")]
+    answer(monkeypatch, lambda name: reached(name, FakeCluster(*live)))
     return found
+
+
+def answer(
+    monkeypatch: pytest.MonkeyPatch, clusters: Callable[[str], Reached | VelapulumiError]
+) -> None:
+    """Have every cluster that is asked for answer."""
+    monkeypatch.setattr(
+        "velapulumi.stage.look.reach", lambda _, names: {name: clusters(name) for name in names}
+    )
 
 
 def delete(project: Project) -> None:
@@ -47,6 +63,37 @@ def test_objects_are_given_up_before_the_stack_is_gone(project: Project, done: l
     delete(project)
     assert done == ["release web", "destroy shop.prod"]
     assert not project.config_file(STACK).exists()
+
+
+def test_what_has_gone_is_forgotten_and_nothing_is_said_to_be_deleted(
+    project: Project, done: list[str]
+) -> None:
+    held = [resource("east", manifest(name)) for name in ("web", "lost")]
+    store(project, STACK, deployment(*held))
+    (plan,) = remove.removal_plan(project, "shop", ["prod"])
+    (cluster,) = plan.clusters
+    assert {each.name: each.operation for each in cluster.objects} == {
+        "web": "delete", "lost": "forget",
+    }  # fmt: skip
+    assert done == []
+    delete(project)
+    assert done == ["forget shop.prod lost", "destroy shop.prod"]
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_a_silent_cluster_stops_it_before_anything_of_any_stage(
+    project: Project, done: list[str], monkeypatch: pytest.MonkeyPatch, second: bool
+) -> None:
+    held = {"prod": "east", "staging": "west"}
+    for stage, cluster in held.items():
+        store(project, StackName("shop", stage), deployment(resource(cluster, manifest("web"))))
+    silent = "west" if second else "east"
+    gone = ClusterUnreachable("no answer")
+    answer(monkeypatch, lambda name: gone if name == silent else reached(name, FakeCluster()))
+    with pytest.raises(ClusterUnreachable):
+        remove.remove(project, "shop", list(held), lambda text: None)
+    assert done == []
+    assert all(project.config_file(StackName("shop", stage)).exists() for stage in held)
 
 
 def test_what_is_recorded_goes_last(project: Project, done: list[str]) -> None:
@@ -73,8 +120,8 @@ def test_a_stack_that_is_held_keeps_all_that_is_recorded(
     def locked(*_: object) -> None:
         raise StackLocked("held")
 
-    monkeypatch.setattr(remove, "destroy", locked)
-    monkeypatch.setattr(engine, "Engine", lambda *_: None)
+    monkeypatch.setattr(Removal, "run", locked)
+    monkeypatch.setattr(automation, "Engine", lambda *_: None)
     for path in (project.gate_file("shop"), project.journal_file("shop")):
         path.touch()
     with pytest.raises(StackLocked):

@@ -27,9 +27,10 @@ from velapulumi.delivery.apply import Applier, Errand
 from velapulumi.errors import EngineFailed, Unhealthy, VelapulumiError
 from velapulumi.gate.promotion import missing
 from velapulumi.program.application import Application, read_application
-from velapulumi.program.prepare import Prepared, prepare
 from velapulumi.project import Project, StackName
 from velapulumi.spec import Input, Output
+from velapulumi.stage.look import SharedLook
+from velapulumi.stage.prepare import Prepared, prepare
 from velapulumi.workflow.driver import Driver, begun_anew
 from velapulumi.workflow.edge import Acted, Collected
 from velapulumi.workflow.entries import Entry, Kind
@@ -210,7 +211,7 @@ class Rounds(Applier):
 
     def __init__(self, application: Application, *failing: str) -> None:
         nobody: Any = None
-        super().__init__(application, nobody, nobody)
+        super().__init__(application, nobody, nobody, SharedLook(application.project))
         self._failing = [*failing, ""]
         self.left_out: list[frozenset[str]] = []
 
@@ -266,6 +267,6 @@ def test_a_cluster_left_out_is_not_why_the_engine_failed(project: Project) -> No
     errand = Errand(step, ("west",), left_out, True, 1.0)
     nobody: Any = None
     heard: Any = Heard()
-    applier = Applier(application, nobody, nobody)
+    applier = Applier(application, nobody, nobody, SharedLook(project))
     with pytest.raises(EngineFailed, match="on its own"):
         applier._where(prepared, errand, heard, EngineFailed("on its own"))

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.helpers import SEED, revision, seed
-from velapulumi.render import parse
+from velapulumi.definitions import Reference
+from velapulumi.render import ClusterFacts, Loaded, Surroundings, parse
 from velapulumi.workflow.revision import Revision, revision_of, step_id
 
 Document = dict[str, Any]
@@ -74,6 +75,91 @@ def test_each_kind_of_edit_makes_the_next_revision(change: Callable[[Document], 
     assert (first.name, second.name) == ("example-app-v1", "example-app-v2")
     assert first.hash != second.hash
     assert re.fullmatch(r"example-app-v1:[0-9a-f]{16}", str(first))
+
+
+def fleet(clusters: Any, known: dict[str, ClusterFacts], **topology: Any) -> Loaded:
+    """An application on some clusters of those that are joined."""
+    document = {
+        "apiVersion": "core.oam.dev/v1beta1",
+        "kind": "Application",
+        "metadata": {"name": "shop"},
+        "spec": {
+            "components": [{"name": "web", "type": "worker", "properties": {"image": "i"}}],
+            "policies": [
+                {"name": "all", "type": "topology", "properties": {"clusters": clusters} | topology}
+            ],
+        },
+    }
+    return parse(yaml.safe_dump(document), "app.yaml", Surroundings(clusters=known))
+
+
+def facts(**names: str) -> dict[str, ClusterFacts]:
+    """Clusters by name; a name and its identity, with the first name behind a slash."""
+    found = {}
+    for name, text in names.items():
+        uid, _, first = text.partition("/")
+        canonical = next(other for other, said in names.items() if said == text)
+        found[name] = ClusterFacts({}, name=canonical, uid=uid, first_name=first or canonical)
+    return found
+
+
+def test_a_cluster_counts_by_its_identity() -> None:
+    known = facts(east="1", alias="1", west="2")
+    first = revision_of(fleet(["east", "west"], known), ())
+    for same in (
+        fleet(["alias", "west"], known),
+        fleet(["east", "alias", "west", "east"], known),
+        fleet(["north", "west"], facts(north="1/east", west="2")),
+        fleet(["west", "east"], facts(west="1/east", east="2/west")),  # both renamed
+    ):
+        assert revision_of(same, ()) == first
+    for other in (
+        fleet(["east", "west"], facts(east="3", west="2")),  # another cluster of that name
+        fleet(["west", "east"], known),
+        fleet(["east"], known),
+    ):
+        assert revision_of(other, ()).hash != first.hash
+
+
+def test_a_cluster_that_labels_choose_may_be_renamed() -> None:
+    empty: dict[str, Any] = {"clusterLabelSelector": {}}
+    before = fleet(None, facts(a="1", b="2"), **empty)
+    after = fleet(None, facts(b="2", c="1/a"), **empty)
+    more = fleet(None, facts(a="1", b="2", c="3"), **empty)
+    assert revision_of(before, ()) == revision_of(after, ())
+    assert revision_of(before, ()).hash != revision_of(more, ()).hash
+
+
+def test_a_component_that_refers_to_a_cluster_keeps_its_revision() -> None:
+    steps = [
+        {
+            "name": "go",
+            "type": "apply-component",
+            "properties": {"component": "web", "cluster": "CLUSTER"},
+        },
+    ]
+    objects = [{"cluster": "CLUSTER", "resource": "configmap", "name": "settings"}]
+    text = yaml.safe_dump(
+        {
+            "apiVersion": "core.oam.dev/v1beta1",
+            "kind": "Application",
+            "metadata": {"name": "shop"},
+            "spec": {
+                "components": [
+                    {"name": "web", "type": "ref-objects", "properties": {"objects": objects}}
+                ],
+                "workflow": {"steps": steps},
+            },
+        }
+    )
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}
+    found = []
+    for name in ("east", "alias"):
+        referred = {Reference(name, "default", "", "configmap", "settings"): (manifest,)}
+        known = Surroundings(clusters=facts(east="1", alias="1"), referred=referred)
+        loaded = parse(text.replace("CLUSTER", name), "app.yaml", known)
+        found.append(revision_of(loaded, ()))
+    assert found[0] == found[1]
 
 
 def test_content_that_was_there_gets_its_number_back() -> None:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from velapulumi.delivery.interrupts import signal_group
-from velapulumi.delivery.locks import clear_stale_lock
-from velapulumi.delivery.sessions import end_session
-from velapulumi.program.environment import engine_environment
+from velapulumi.engine.environment import engine_environment
+from velapulumi.engine.interrupts import signal_group
+from velapulumi.engine.locks import clear_stale_lock
+from velapulumi.engine.sessions import end_session
 from velapulumi.project import Project, StackName
 
 PARENT = """

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pytest
 
 from tests.unit.helpers import manifest, reached, resource
 from velapulumi.clusters.sharing import give_up, join
+from velapulumi.engine.record import record_of
 from velapulumi.errors import ClusterUnreachable, ObjectRefused
-from velapulumi.plan.changes import ObjectKey
-from velapulumi.program.record import record_of
-from velapulumi.program.release import LEFT_BEHIND, application_of, forgotten, full_name, release
+from velapulumi.plan.objects import ObjectKey
+from velapulumi.project import Project
+from velapulumi.stage.facts import removal_facts
+from velapulumi.stage.look import Look
+from velapulumi.stage.operations import Decision, Other, decide
+from velapulumi.stage.release import LEFT_BEHIND, application_of, full_name, release, released
 
 NAME, NAMESPACE = "app.oam.dev/name", "app.oam.dev/namespace"
 SHARED_BY = "app.oam.dev/shared-by"
@@ -40,7 +45,7 @@ class Store:
             self._others -= 1
             metadata["resourceVersion"] += "+"
         if version != metadata["resourceVersion"]:
-            raise ObjectRefused("cluster east refuses a change: HTTP 409: changed")
+            raise ObjectRefused("cluster east refuses a change: HTTP 409: changed", status=409)
         return metadata
 
     def merge(self, wanted: Any, patch: Any) -> None:
@@ -133,27 +138,85 @@ def record(**outputs: Any) -> Any:
     return record_of({"resources": resources})
 
 
-def test_what_the_engine_does_not_delete_is_released() -> None:
+def decided(
+    project: Project, found: Any, elsewhere: Collection[ObjectKey] = (), **clusters: Any
+) -> list[Decision]:
+    """What happens to the objects of a stack that is deleted."""
+    look = Look(project, clusters)
+
+    def other(key: ObjectKey) -> Other | None:
+        return Other("prod", keeps=True) if key in elsewhere else None
+
+    facts = removal_facts("", found, "default/shop", look, other)
+    return [decide(each) for each in facts]
+
+
+def operations(decisions: Iterable[Decision]) -> dict[str, str]:
+    return {each.key.name: each.operation for each in decisions}
+
+
+def stores(east: str = "default/shop", west: str = "a/x,default/shop") -> tuple[Store, Store]:
+    """Each object in the east is the application's own, each in the west somebody else's."""
+    return Store("default/shop", east), Store("a/x", west)
+
+
+def test_what_the_engine_does_not_delete_is_released(project: Project) -> None:
     found = record(application="shop", namespace="default")
-    assert [e.manifest["metadata"]["name"] for e in forgotten(found)] == ["web", "api", "theirs"]
+    east, west = stores()
+    clusters = {"east": reached("east", east), "west": reached("west", west)}
+    decisions = decided(project, found, **clusters)
+    assert operations(decisions) == {
+        "api": "delete", "plain": "delete", "theirs": "disown", "web": "delete",
+    }  # fmt: skip
+    assert list(operations(released(decisions))) == ["api", "web", "theirs"]
     web = ObjectKey.of("east", manifest("web"))
-    assert [e.manifest["metadata"]["name"] for e in forgotten(found, {web})] == ["api", "theirs"]
-    never = record(**{LEFT_BEHIND: [full_name(web)]})
-    east, west = Store("default/shop", "default/shop"), Store("a/x", "a/x,default/shop")
-    release(
-        "default/shop",
-        never,
-        [forgotten(never)[0], forgotten(never)[2]],
-        {"east": reached("east", east), "west": reached("west", west)},
-    )
+    decisions = decided(project, found, {web}, **clusters)
+    assert operations(decisions)["web"] == "forget"
+    assert list(operations(released(decisions))) == ["api", "theirs"]
+
+    (held,) = (entry for entry in found.objects if entry.key == web)
+    never = record(**{LEFT_BEHIND: [full_name(held)]})
+    decisions = decided(project, never, **clusters)
+    assert operations(decisions)["web"] == "disown"
+    going = [each for each in released(decisions) if each.key.name != "api"]
+    release("default/shop", going, clusters)
     assert (east.state, west.state) == (("", ""), ("a/x", "a/x"))
 
 
-def test_a_cluster_that_cannot_be_used_is_told() -> None:
-    found = record()
+def test_the_last_one_deletes_what_was_shared_and_others_inherit_it(project: Project) -> None:
+    for shared_by, operation, after in (
+        ("default/shop", "delete", None),
+        ("default/shop,b/y", "disown", ("b/y", "b/y")),
+    ):
+        east, west = stores(shared_by)
+        clusters = {"east": reached("east", east), "west": reached("west", west)}
+        decisions = decided(project, record(), **clusters)
+        (web,) = (each for each in decisions if each.key.name == "web")
+        assert web.operation == operation
+        release("default/shop", released([web]), clusters)
+        assert east.state == after
+
+
+def test_what_somebody_else_has_by_now_is_only_forgotten(project: Project) -> None:
+    _, theirs = stores(west="")
+    clusters = {name: reached(name, theirs) for name in ("east", "west")}
+    decisions = decided(project, record(), **clusters)
+    assert set(operations(decisions).values()) == {"forget"}
+    assert released(decisions) == ()
+
+
+def test_a_cluster_that_cannot_be_used_is_told(project: Project) -> None:
+    east, west = stores()
+    clusters = {"east": reached("east", east), "west": reached("west", west)}
+    decisions = decided(project, record(), **clusters)
     gone = ClusterUnreachable("gone")
     with pytest.raises(ClusterUnreachable):
-        release("default/shop", found, forgotten(found), {"east": gone})
+        release("default/shop", released(decisions), {**clusters, "east": gone})
+    assert east.state == ("default/shop", "default/shop")
+    silent = decided(project, record(), east=gone, west=clusters["west"])
+    assert operations(silent) == {
+        "api": "owed", "plain": "owed", "theirs": "disown", "web": "owed",
+    }  # fmt: skip
 
 
 def test_a_stack_says_whose_it_is() -> None:

@@ -17,13 +17,15 @@ from pulumi.runtime.stack import run_pulumi_func
 from tests.unit.helpers import SEED, FakeCluster, joined, kubeconfig, manifest, parsed, reached
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import ObjectNotOurs, ToolMissing, UnknownCluster, VelapulumiError
-from velapulumi.program import stage as program
 from velapulumi.program.application import read_application
-from velapulumi.program.desired import Portion, desired_objects
-from velapulumi.program.manifest import Manifest
-from velapulumi.program.prepare import Prepared
 from velapulumi.project import Project
 from velapulumi.render import Placement
+from velapulumi.stage import program
+from velapulumi.stage.desired import Portion, desired_objects
+from velapulumi.stage.manifest import Manifest
+from velapulumi.stage.prepare import Prepared
+from velapulumi.workflow.phases import StepPhase
+from velapulumi.workflow.run import StepRun
 
 
 class Recorder(mocks.Mocks):
@@ -286,18 +288,39 @@ def test_what_is_told_of_a_secret_is_none(
 def left_behind() -> FakeCluster:
     live = manifest("hello-world-server")
     live["metadata"]["labels"]["app.oam.dev/name"] = "example-app"
-    live["metadata"]["managedFields"] = [{"manager": "pulumi-kubernetes-1a"}]
+    live["metadata"]["managedFields"] = [{"manager": "pulumi-kubernetes-1a", "operation": "Apply"}]
     return FakeCluster(live)
+
+
+def begun(stage: Prepared) -> Prepared:
+    """The stage as a run left it that had begun to deliver it, and was killed."""
+    application = stage.application
+    run = application.run.with_step(stage.step.name, StepRun(StepPhase.RUNNING))
+    return replace(stage, application=replace(application, run=run))
 
 
 @pytest.mark.parametrize("preview", [False, True])
 def test_only_an_update_takes_over_and_begins(project: Project, run: Run, preview: bool) -> None:
     client = left_behind()
-    stage = prepared(project, "staging", client=client)
+    stage = begun(prepared(project, "staging", client=client))
     found = run(lambda: program.deliver_stage(stage), preview=preview)
     assert len(found) == 2
     assert [call[0] for call in client.calls] == ([] if preview else ["apply", "merge"])
     assert project.gate_file("example-app").exists() is not preview
+    assert project.identity_file.exists() is not preview
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_what_no_run_had_begun_to_make_is_not_taken_over(
+    project: Project, run: Run, preview: bool
+) -> None:
+    client = left_behind()
+    stage = prepared(project, "staging", client=client)
+    error, found = attempt(run, lambda: program.deliver_stage(stage), preview=preview)
+    assert isinstance(error, ObjectNotOurs)
+    assert (found, client.calls) == ([], [])
+    assert not project.gate_file("example-app").exists()
+    assert not project.identity_file.exists()
 
 
 def test_a_preview_warns_of_what_an_update_is_refused_for(

@@ -22,11 +22,11 @@ from tests.unit.helpers import (
 )
 from velapulumi.clusters.health import Service
 from velapulumi.definitions import Catalog
+from velapulumi.engine.record import record_of
 from velapulumi.errors import InvalidFile, UnknownApplication
 from velapulumi.gate.file import Gate, update_gate
 from velapulumi.gate.ledger import Ledger, Trust
 from velapulumi.program.authority import Authority
-from velapulumi.program.record import record_of
 from velapulumi.program.standing import Standing
 from velapulumi.project import Project, StackName
 from velapulumi.status.document import COLUMNS, age, status_document, status_row

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-from tests.unit.helpers import FakeCluster, reached
+from tests.unit.helpers import FakeCluster, reached, with_uid
 from velapulumi.clusters.identity import Reached
 from velapulumi.definitions import Finished, Mail, StepError, Tools
 from velapulumi.delivery import mail as mailing
 from velapulumi.delivery import tools as module
-from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.delivery.tools import MOST_ANSWERED, MOST_WRITTEN, StepTools
+from velapulumi.engine.interrupts import Interrupts
 from velapulumi.errors import (
     ClusterUnreachable,
     Interrupted,
@@ -627,7 +627,12 @@ def test_a_command_that_ends_well_although_all_is_to_stop_has_finished(project: 
 CONFIG_MAP: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "ConfigMap",
-    "metadata": {"name": "c", "namespace": "apps", "resourceVersion": "7"},
+    "metadata": {
+        "uid": "ConfigMap-c",
+        "name": "c",
+        "namespace": "apps",
+        "resourceVersion": "7",
+    },
 }
 
 
@@ -708,10 +713,13 @@ def entry(kind: str, name: str, component: str | None = "web", **spec: Any) -> d
 
 def test_what_makes_an_application_reachable_is_read_once_each(project: Project) -> None:
     live = [
-        entry("Service", "web", spec={"clusterIP": "10.0.0.1"}),
-        entry("Ingress", "web"),
-        entry("Service", "step", None),
-        entry("Deployment", "web"),
+        with_uid(each)
+        for each in (
+            entry("Service", "web", spec={"clusterIP": "10.0.0.1"}),
+            entry("Ingress", "web"),
+            entry("Service", "step", None),
+            entry("Deployment", "web"),
+        )
     ]
     east, west = FakeCluster(*live), FakeCluster()
     delivered = (

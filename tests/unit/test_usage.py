@@ -24,7 +24,7 @@ from velapulumi.delivery.remove import stages_of
 from velapulumi.errors import ClusterInUse, UnknownApplication, UnknownCluster, UsageProblem
 from velapulumi.gate.file import update_gate
 from velapulumi.project import Project, StackName
-from velapulumi.status.usage import detach_cluster, rename_cluster, users_of
+from velapulumi.status.usage import detach_cluster, rename_cluster, stacks_on, users_of
 
 
 def use(project: Project, stack: str, cluster: str, **outputs: Any) -> None:
@@ -81,18 +81,27 @@ def test_what_is_not_joined_cannot_be_detached(project: Project) -> None:
     )
 
 
-def test_a_cluster_is_renamed_unless_somebody_uses_it(project: Project) -> None:
+def test_a_cluster_is_renamed_while_it_is_used(project: Project) -> None:
     join(project, "east")
+    use(project, "shop.prod", "east")
     rename_cluster(project, "east", "west")
     assert [entry.name for entry in Registry(project).all()] == ["west"]
-    use(project, "shop.prod", "west")
-    with pytest.raises(ClusterInUse) as caught:
-        rename_cluster(project, "west", "east")
-    assert caught.value.message == (
-        "cluster west is not mutable now: "
-        "application default/shop (env: prod) is currently using cluster west"
-    )
-    assert [entry.name for entry in Registry(project).all()] == ["west"]
+
+
+def test_only_the_last_name_of_a_cluster_stays_while_it_is_used(project: Project) -> None:
+    for name, second in (("east", 5), ("west", 6), ("north", 7)):
+        entry = joined(name, "uid").model_copy(update={"joined": f"2026-01-02T03:04:0{second}Z"})
+        Registry(project).add(entry, parsed(kubeconfig(), project.root))
+    use(project, "shop.prod", "east")
+    for name in ("east", "west", "north"):
+        assert stacks_on(project, name) == (StackName("shop", "prod"),)
+        assert users_of(project, name) == [
+            f"application default/shop (env: prod) is currently using cluster {name}"
+        ]
+    detach_cluster(project, "west")
+    detach_cluster(project, "north")
+    with pytest.raises(ClusterInUse, match=r"^cluster east is in use now: application default/sh"):
+        detach_cluster(project, "east")
 
 
 @pytest.mark.parametrize(

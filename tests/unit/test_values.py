@@ -10,8 +10,8 @@ from tests.unit.helpers import FakeCluster, deployment, joined, kubeconfig, pars
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import InvalidApplication
 from velapulumi.program.application import Application, read_application
-from velapulumi.program.prepare import Prepared, prepare
 from velapulumi.project import Project, StackName
+from velapulumi.stage.prepare import Prepared, prepare
 
 SHARED = """\
 apiVersion: core.oam.dev/v1beta1
@@ -83,7 +83,7 @@ def test_a_step_behind_which_the_stage_has_come_needs_the_clusters_between(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "velapulumi.program.prepare.reach",
+        "velapulumi.stage.prepare.reach",
         lambda _, names: {name: reached(name, FakeCluster(live("db"))) for name in names},
     )
     text = SHARED + step("a", "east", "extra") + step("b", "west", "db") + step("c", "east", "web")

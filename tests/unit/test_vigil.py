@@ -12,8 +12,8 @@ import pytest
 
 from tests.unit.test_interrupts import ENDING, STUBBORN, process
 from velapulumi.clusters.identity import Reached
-from velapulumi.delivery import vigil
-from velapulumi.delivery.vigil import Vigil
+from velapulumi.engine import watchdog as watchdog
+from velapulumi.engine.watchdog import Watchdog
 from velapulumi.errors import ClusterUnreachable, EngineFailed
 from velapulumi.project import StackName
 
@@ -44,14 +44,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         "MARGIN": 0.3,
         "WINDING_UP": 0.3,
     }.items():
-        monkeypatch.setattr(vigil, name, value)
+        monkeypatch.setattr(watchdog, name, value)
 
 
 def watched(
     script: str, *clusters: Cluster, heard: Callable[[], float] = time.monotonic
-) -> tuple[Vigil, subprocess.Popen[str]]:
-    """A vigil over a process that went on until it was stopped, and the process."""
-    made = Vigil(STACK, cast(Any, clusters), 0.0, heard)
+) -> tuple[Watchdog, subprocess.Popen[str]]:
+    """A watchdog over a process that went on until it was stopped, and the process."""
+    made = Watchdog(STACK, cast(Any, clusters), 0.0, heard)
     with process(script) as engine, made.over(engine):
         engine.wait(20)
     return made, engine
@@ -90,7 +90,7 @@ def test_a_cluster_that_comes_back_in_time_is_forgiven() -> None:
                 raise ClusterUnreachable("gone")
 
     cluster = Restarted("east", 0)
-    made = Vigil(STACK, cast("list[Reached]", [cluster]), 0.0, time.monotonic)
+    made = Watchdog(STACK, cast("list[Reached]", [cluster]), 0.0, time.monotonic)
     with process(ENDING) as engine, made.over(engine):
         while cluster.asked < 20:
             assert engine.poll() is None
@@ -100,7 +100,7 @@ def test_a_cluster_that_comes_back_in_time_is_forgiven() -> None:
 
 def test_only_clusters_that_are_concerned_are_asked_in_the_end() -> None:
     clusters = [Cluster("east", 10**6), Cluster("west", 0)]
-    made = Vigil(STACK, cast("list[Reached]", clusters), 0.0, time.monotonic)
+    made = Watchdog(STACK, cast("list[Reached]", clusters), 0.0, time.monotonic)
     assert made.gone(lambda name: name == "east") is None
     assert clusters[1].asked == 0
     error = made.gone(lambda name: True)

@@ -264,6 +264,34 @@ spec:
     assert [wave.clusters for wave in found.waves] == [("a",), ("b",)]
 
 
+def test_a_group_takes_a_cluster_by_any_of_its_names() -> None:
+    facts = {name: ClusterFacts(name=name) for name in ("a", "b", "c")} | {
+        "x": ClusterFacts({"tier": "test"}, name="a"),
+        "y": ClusterFacts(name="b"),
+    }
+    document = """
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: shop}
+spec:
+  components: [{name: web, type: worker, properties: {image: i}}]
+  policies: [{name: all, type: topology, properties: {clusters: [c, y, x, a]}}]
+  workflow:
+    steps:
+    - name: go
+      type: deploy
+      properties:
+        policies: [all]
+        decisionGroups:
+        - {groupName: tests, clusterLabelSelector: {tier: test}}
+        - {groupName: named, clusters: [y]}
+        rolloutStrategy: {type: ProgressivePerGroup}
+"""
+    loaded = parse(document, "app.yaml", Surroundings(clusters=facts))
+    waves = workflow_of(loaded).rollouts["go"].waves
+    assert [wave.clusters for wave in waves] == [("a",), ("b",), ("c",)]
+
+
 amounts = st.one_of(st.integers(0, 8), st.integers(0, 100).map("{}%".format))
 
 

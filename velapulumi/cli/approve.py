@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from velapulumi.cli.confirmation import confirmed
+from velapulumi.cli.output import take_fields_option
 from velapulumi.errors import UsageProblem
 
 if TYPE_CHECKING:
+    from velapulumi.cli.line import Line
     from velapulumi.delivery.approvals import Decided, Proposal
 
 SHORTEST = 8
@@ -55,6 +59,7 @@ def _deciding(command: Callable[..., Any]) -> Callable[..., Any]:
     is_flag=True,
     help="Go past the gate policy, which must allow you to; needs a reason (-m).",
 )
+@take_fields_option
 def approve(
     application: str,
     stage: str | None,
@@ -65,6 +70,7 @@ def approve(
     comment: str,
     reverse: bool,
     break_glass: bool,
+    takes_fields: bool,
 ) -> None:
     """Look at what waits, and approve exactly that.
 
@@ -80,7 +86,9 @@ def approve(
 
     question = "PAST THE GATE POLICY: approve this plan?" if break_glass else "Approve this plan?"
     asked = None if yes else (question, "approve", "approved")
-    for decided in _decided(application, stage, step, digest, asked, decide):
+    for decided in _decided(
+        application, stage, step, digest, asked, decide, takes_fields=takes_fields
+    ):
         _tell_approved(decided)
 
 
@@ -124,6 +132,7 @@ def _decided(
     decide: Callable[[Proposal], Decided],
     *,
     approved: bool = False,
+    takes_fields: bool = False,
 ) -> tuple[Decided, ...]:
     """Show each plan that waits, ask, and decide."""
     from velapulumi.delivery.approvals import one_by_one, propose
@@ -136,7 +145,9 @@ def _decided(
                 f"{digest} is too short to name a plan",
                 next_step=f"Give {SHORTEST} digits of its digest at least.",
             )
-    proposals = propose(find_project(), application, stage, step, approved=approved)
+    proposals = propose(
+        find_project(), application, stage, step, approved=approved, takes_fields=takes_fields
+    )
     if not proposals:
         what = stage or step
         raise UsageProblem(
@@ -145,7 +156,7 @@ def _decided(
         )
 
     def ask(proposal: Proposal) -> Decided | None:
-        _show(proposal)
+        _show(proposal, paged=question is not None)
         if digest is not None and not proposal.plan.digest.startswith(digest):
             raise UsageProblem(
                 f"the plan is {proposal.plan.digest[:12]} now, not {digest[:12]}",
@@ -156,19 +167,37 @@ def _decided(
     return one_by_one(proposals, ask)
 
 
-def _show(proposal: Proposal) -> None:
-    from velapulumi.cli.progress.output import Line, write_line
-    from velapulumi.cli.review import evidence_lines, lines_of
+def _show(proposal: Proposal, *, paged: bool) -> None:
+    """Show all of a plan, and what speaks for going on."""
+    from velapulumi.cli.line import styled, write_line
+
+    lines = list(_lines(proposal))
+    if not (paged and sys.stdout.isatty() and _is_longer_than_screen(lines)):
+        for line in lines:
+            write_line(line)
+        return
+    click.echo_via_pager("".join(f"{styled(line)}\n" for line in lines))
+    for line in lines[:2]:  # what the pager showed may be gone from the screen
+        write_line(line)
+
+
+def _lines(proposal: Proposal) -> Iterator[Line]:
+    from velapulumi.cli.line import Line
+    from velapulumi.cli.plans import evidence_lines, lines_of
     from velapulumi.program.evidence import evidence_before
 
-    for line in lines_of(proposal.plan):
-        write_line(line)
+    yield from lines_of(proposal.plan, full=True)
     application, clusters = proposal.application, proposal.standing.clusters
-    for line in evidence_lines(evidence_before(application, proposal.gate, clusters)):
-        write_line(line)
+    yield from evidence_lines(evidence_before(application, proposal.gate, clusters))
     if application.authority.policy:
         for reason in proposal.decision.reasons:
-            write_line(Line(f"Missing: {reason}", dim=True))
+            yield Line(f"Missing: {reason}", dim=True)
+
+
+def _is_longer_than_screen(lines: Sequence[Line]) -> bool:
+    """Whether lines and the question after them need more rows than the terminal has."""
+    width, height = shutil.get_terminal_size()
+    return sum(max(1, -(-len(line.text) // width)) for line in lines) >= height
 
 
 def _tell_approved(decided: Decided) -> None:

@@ -72,7 +72,7 @@ def _document(line: Line) -> dict[str, Any]:
 
 
 def _row(line: Line) -> tuple[str, str, str, str, str]:
-    from velapulumi.cli.review import printable
+    from velapulumi.cli.plans.values import printable
 
     entry = line.entry
     by = printable(entry.by if line.signature else f"{entry.by} (unsigned)")
@@ -81,7 +81,7 @@ def _row(line: Line) -> tuple[str, str, str, str, str]:
 
 def _what(line: Line) -> str:
     """What an entry is about, in a few words."""
-    from velapulumi.cli.review import printable
+    from velapulumi.cli.plans.values import printable
 
     entry = line.entry
     parts = [", ".join(entry.steps) or entry.step]

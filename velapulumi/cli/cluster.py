@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from velapulumi.cli.output import output_option, print_document, print_tabbed
+
+if TYPE_CHECKING:
+    from velapulumi.project import Project, StackName
 
 
 @click.group()
@@ -27,16 +32,23 @@ def join(kubeconfig: Path, name: str | None, labels: str | None) -> None:
     """Join the cluster of a kubeconfig's current context.
 
     The cluster is contacted and its identity and version recorded; its credentials are kept
-    apart from the project's files. Joining it again renews the credentials.
+    apart from the project's files. Joining it again renews the credentials; joining it under
+    another name gives it an alias.
     """
     from velapulumi.clusters.labels import parse_labels
     from velapulumi.clusters.membership import join_cluster
+    from velapulumi.clusters.registry import Registry
     from velapulumi.project import find_project
 
+    project = find_project()
     given = None if labels is None else parse_labels(labels)
-    joined, twins = join_cluster(find_project(), kubeconfig, name, given)
-    for twin in twins:
-        click.secho(f"Warning: cluster {twin} is the same cluster", fg="yellow", err=True)
+    joined, _ = join_cluster(project, kubeconfig, name, given)
+    canonical = Registry(project).canonical(joined.name)
+    if canonical != joined.name:
+        click.echo(
+            f"cluster {joined.name} is another name of {canonical}: both mean the same cluster",
+            err=True,
+        )
     click.echo(f"Successfully add cluster {joined.name}, endpoint: {joined.endpoint}.")
 
 
@@ -47,32 +59,42 @@ def list_(output: str) -> None:
     from velapulumi.clusters.registry import Registry
     from velapulumi.project import find_project
 
-    clusters = Registry(find_project()).all()
+    registry = Registry(find_project())
+    clusters, aliases = registry.all(), registry.aliases()
     if output != "table":
-        print_document([entry.model_dump(by_alias=True) for entry in clusters], output)
+        document = [
+            entry.model_dump(by_alias=True) | {"aliasOf": aliases.get(entry.name)}
+            for entry in clusters
+        ]
+        print_document(document, output)
         return
     if not clusters:
         click.echo("No cluster found.", err=True)
         return
-    columns = ["CLUSTER", "TYPE", "ENDPOINT"]
-    if any(entry.labels for entry in clusters):
-        columns.append("LABELS")
     rows = []
     for entry in clusters:
         first, *others = _lines(entry.labels) or [""]
-        rows.append([entry.name, entry.type, entry.endpoint, first][: len(columns)])
-        rows += [["", "", "", label] for label in others]
-    print_tabbed(columns, rows)
+        alias = aliases.get(entry.name, "")
+        rows.append((entry.name, entry.type, entry.endpoint, alias, first))
+        rows += [("", "", "", "", label) for label in others]
+    columns = ("CLUSTER", "TYPE", "ENDPOINT", "ALIAS OF", "LABELS")
+    shown = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+    print_tabbed([columns[i] for i in shown], [[row[i] for i in shown] for row in rows])
 
 
 @cluster.command()
 @click.argument("name")
 def detach(name: str) -> None:
-    """Forget a cluster; refused while an application has objects in it."""
+    """Forget a cluster; refused while an application has objects in it.
+
+    One of several names of a cluster may always go: the cluster stays joined under the others.
+    """
     from velapulumi.project import find_project
     from velapulumi.status.usage import detach_cluster
 
-    detach_cluster(find_project(), name)
+    project = find_project()
+    with _no_delivery_to(project, name, "cluster detach"):
+        detach_cluster(project, name)
     click.echo(f"Detach cluster {name} successfully.")
 
 
@@ -80,15 +102,44 @@ def detach(name: str) -> None:
 @click.argument("old")
 @click.argument("new")
 def rename(old: str, new: str) -> None:
-    """Give a cluster another name; refused while it is in use.
+    """Give a cluster another name; what is delivered there stays as it is.
 
-    Its credentials follow on this machine; elsewhere it has to be joined under the new name.
+    Files that name it have to be changed by hand. Its credentials on this and other machines serve
+    the new name, too.
     """
     from velapulumi.project import find_project
     from velapulumi.status.usage import rename_cluster
 
-    rename_cluster(find_project(), old, new)
+    project = find_project()
+    with _no_delivery_to(project, old, "cluster rename") as stacks:
+        rename_cluster(project, old, new)
     click.echo(f"Rename cluster {old} to {new} successfully.")
+    if stacks:
+        click.echo(
+            f"In use by {', '.join(map(str, stacks))}, which keep what they hold there. "
+            f"Write {new} instead of {old} in every file that names it: policies and steps of "
+            "Applications, gates/policy.yaml.",
+            err=True,
+        )
+
+
+@contextlib.contextmanager
+def _no_delivery_to(project: Project, name: str, command: str) -> Iterator[tuple[StackName, ...]]:
+    """Hold the applications with objects on a cluster while its names change, and give the stacks.
+
+    A run under way has placed objects by the names that were there when it began.
+
+    Raises:
+        RunInProgress: One of them is being delivered.
+    """
+    from velapulumi.delivery.runlock import running
+    from velapulumi.status.usage import stacks_on
+
+    stacks = stacks_on(project, name)
+    with contextlib.ExitStack() as held:
+        for application in sorted({stack.application for stack in stacks}):
+            held.enter_context(running(project, application, command))
+        yield stacks
 
 
 @cluster.command()

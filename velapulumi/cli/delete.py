@@ -11,15 +11,23 @@ import click
 def delete(application: str, yes: bool) -> int:
     """Delete an application: its objects and stacks, the last stage first, and its gate file.
 
-    Ends with exit code 1 when the answer is no.
+    Shows every object that goes, volumes first. Ends with exit code 1 when the answer is no.
     """
     from velapulumi.cli.confirmation import confirmed
-    from velapulumi.delivery.remove import remove, stages_of
+    from velapulumi.cli.line import write_line
+    from velapulumi.cli.plans import stage_lines
+    from velapulumi.delivery.remove import removal_plan, remove, stages_of
     from velapulumi.project import find_project
 
     project = find_project()
     stages = stages_of(project, application)
-    question = f"Delete application {application} from {', '.join(stages)}?"
+    plans = removal_plan(project, application, stages)
+    for plan in plans:
+        for line in stage_lines(plan):
+            write_line(line)
+    count = sum(len(cluster.changed) for plan in plans for cluster in plan.clusters)
+    what = f"{count} object{'s' if count != 1 else ''}"
+    question = f"Delete application {application} from {', '.join(stages)} ({what})?"
     if not yes and not confirmed(question, "delete", "deleted"):
         return 1
     remove(project, application, stages, lambda text: click.echo(text, err=True))

@@ -79,6 +79,7 @@ Group = tuple["Environment", "Placement", "tuple[RenderedObject, ...]"]
 def _rendered(loaded: Loaded, env: str | None, cluster: str | None) -> list[Group]:
     """Objects of each environment and place, of those asked for."""
     from velapulumi.render import RevisionNames, render_environment, shown_environments
+    from velapulumi.render.placement import canonical
 
     application = loaded.application
     revision = RevisionNames(f"{application.name}-v1")
@@ -89,6 +90,7 @@ def _rendered(loaded: Loaded, env: str | None, cluster: str | None) -> list[Grou
         if not environments:
             _known("environment", env, list(loaded.environments))
     if cluster:
+        cluster = canonical(cluster, surroundings.clusters)
         places = (place for environment in environments for place in environment.placements)
         _known("cluster", cluster, [place.cluster for place in places])
     groups: list[Group] = []

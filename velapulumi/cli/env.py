@@ -14,7 +14,7 @@ def env() -> None:
     import shlex
     import sys
 
-    from velapulumi.program.environment import engine_environment, prepare_backend
+    from velapulumi.engine.environment import engine_environment, prepare_backend
     from velapulumi.project import find_project
 
     project = find_project()

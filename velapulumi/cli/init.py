@@ -21,7 +21,7 @@ runtime:
 stackConfigDir: stacks
 """,
     "__main__.py": """\
-from velapulumi.program.stage import main
+from velapulumi.stage.program import main
 
 main()
 """,

@@ -53,3 +53,12 @@ def print_document(document: Any, output: str) -> None:
     import yaml
 
     click.echo(yaml.safe_dump(document, sort_keys=True), nl=False)
+
+
+take_fields_option = click.option(
+    "--take-fields",
+    "takes_fields",
+    is_flag=True,
+    help="Take the fields that the application names for the first time from whoever holds them.",
+)
+"""Added to every command that plans or delivers."""

@@ -89,7 +89,7 @@ def simulate(
     played = play(
         workflow,
         str(revision),
-        _scenario(workflow, failures, unreachable, reject),
+        _scenario(loaded, workflow, failures, unreachable, reject),
         limits_of(loaded),
         context_of(loaded, revision.name),
     )
@@ -148,15 +148,22 @@ def _groups_by_labels(loaded: Loaded, name: str) -> bool:
 
 
 def _scenario(
-    workflow: Workflow, failures: Sequence[str], unreachable: Sequence[str], reject: Sequence[str]
+    loaded: Loaded,
+    workflow: Workflow,
+    failures: Sequence[str],
+    unreachable: Sequence[str],
+    reject: Sequence[str],
 ) -> Scenario:
     """What goes wrong, as asked for.
 
     Raises:
         UsageProblem: A cluster or step is not there, or cannot go wrong in that way.
     """
+    from velapulumi.render.placement import canonical
     from velapulumi.workflow.simulation import Scenario
 
+    joined = loaded.surroundings.clusters
+    unreachable = [canonical(name, joined) for name in unreachable]
     clusters = {name for stage in workflow.stages.values() for name in stage.clusters}
     acting = [step.name for step in workflow.steps if step.acts]
     timed = [step.name for step in workflow.steps if step.gate and step.duration is not None]
@@ -165,6 +172,7 @@ def _scenario(
     for text in failures:
         cluster, at, step = text.rpartition("@")
         if at:
+            cluster = canonical(cluster, joined)
             _known("delivering step", step, workflow.rollouts)
             _known(f"cluster of step {step}", cluster, workflow.rollouts[step].clusters)
             sick.add((cluster, step))

@@ -36,7 +36,8 @@ def status(application: str, output: str) -> None:
     _print_services(report)
     if running := holder(project, application):
         click.echo(f"{application} is being delivered by {running}.", err=True)
-    for text, colour in (*_of_run(report.standing), *_of_steps(report.standing)):
+    run = (*_of_run(report.standing), *_of_steps(report.standing))
+    for text, colour in (*_of_drift(report), *run):
         click.secho(text, fg=colour, err=True)
 
 
@@ -50,6 +51,30 @@ def _print_services(report: Status) -> None:
                 fg="red",
                 err=True,
             )
+
+
+def _of_drift(report: Status) -> Iterator[tuple[str, str]]:
+    """What others have changed or deleted, each line with its colour."""
+    from velapulumi.cli.plans.values import short
+    from velapulumi.plan.fields import written
+    from velapulumi.status.document import shown
+
+    for each in report.drift:
+        where = f"{each.stage}: {each.key} on {each.key.cluster}"
+        if each.absent:
+            yield f"{where} was deleted in the cluster by others", "yellow"
+        for field in each.fields:
+            live, delivered = shown(each.key.kind, field)
+            who = ", ".join(manager.describe() for manager in field.managers)
+            by = f" (changed by {who})" if who else ""
+            values = f"is {_value(short(live))}, delivered was {_value(short(delivered))}"
+            yield f"{where}: {written(field.path)} {values}{by}", "yellow"
+        for error in each.errors:
+            yield f"{where} did not get ready: {error}", "red"
+
+
+def _value(text: str | None) -> str:
+    return "another value" if text is None else text
 
 
 def _of_run(standing: Standing) -> Iterator[tuple[str, str | None]]:

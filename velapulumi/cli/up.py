@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from velapulumi.cli.output import take_fields_option
 from velapulumi.errors import (
     ClusterProblem,
     DeliveryProblem,
@@ -36,6 +37,7 @@ from velapulumi.errors import (
     is_flag=True,
     help="Ignore parameters no definition knows, with a warning, as KubeVela does.",
 )
+@take_fields_option
 @click.option(
     "-o",
     "--output",
@@ -47,7 +49,12 @@ from velapulumi.errors import (
 )
 @click.pass_context
 def up(
-    ctx: click.Context, file: Path, timeout: float | None, allow_unknown: bool, output: str
+    ctx: click.Context,
+    file: Path,
+    timeout: float | None,
+    allow_unknown: bool,
+    takes_fields: bool,
+    output: str,
 ) -> int:
     """Deliver an application, stage by stage, up to the next gate.
 
@@ -61,7 +68,14 @@ def up(
 
     display = display_for(output)
     try:
-        outcome = deliver(find_project(), file, display, timeout, allow_unknown=allow_unknown)
+        outcome = deliver(
+            find_project(),
+            file,
+            display,
+            timeout,
+            allow_unknown=allow_unknown,
+            takes_fields=takes_fields,
+        )
     except (DeliveryProblem, ClusterProblem) as error:
         display.failed(error)
         _go_back(ctx, file, error, allow_unknown=allow_unknown, output=output)

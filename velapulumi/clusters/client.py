@@ -1,25 +1,31 @@
-"""Talking to one cluster: who it is, and the objects in it. Only this module calls Kubernetes."""
+"""One cluster: who it is, which kinds it has, and the objects in it."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from velapulumi.clusters.answers import read_version
+from velapulumi.clusters.connection import NO_KUBERNETES, TIMEOUT, Connection, Manifest
+from velapulumi.clusters.managed import OWN
 from velapulumi.definitions import ClusterVersion
-from velapulumi.errors import ClusterUnreachable, ObjectRefused
-from velapulumi.files import make_private_folder
 
-Manifest = Mapping[str, Any]
-TIMEOUT = 5.0
-_NO_KUBERNETES = "it does not answer as a Kubernetes API server"
 _NO_NAMES = (".", "..")
 """Nothing is called so; as parts of a path they would lead to another object."""
-_VERSION = re.compile(r"v?(\d+)\.(\d+)")
+_APPLY = "application/apply-patch+yaml"
+_PAGE = 500
+"""Objects in one answer of a long list; more would not come within the timeout."""
+_BOOKKEEPING = (
+    ("", "Endpoints"),
+    ("", "Event"),
+    ("discovery.k8s.io", "EndpointSlice"),
+    ("events.k8s.io", "Event"),
+)
+"""Groups and kinds of what a cluster writes by itself about other objects."""
+_IN_EVERY_NAMESPACE = (("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt"))
 
 
 @dataclass(frozen=True)
@@ -35,14 +41,38 @@ class Identity:
     version: ClusterVersion
 
 
-class Cluster:
-    """One cluster's API server.
+@dataclass(frozen=True)
+class DryRun:
+    """What a cluster would make of a manifest.
+
+    Attributes:
+        result: The object as it would be; None when the cluster does not have its kind or its
+            namespace.
+        warnings: What the cluster remarks, such as fields it does not know.
+    """
+
+    result: dict[str, Any] | None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Resource:
+    plural: str
+    namespaced: bool
+    verbs: frozenset[str]
+
+
+class Cluster(Connection):
+    """One cluster: its identity, its kinds and its objects.
 
     Args:
         name: The cluster's name, for messages.
         kubeconfig: A kubeconfig with one context and no file references.
         scratch: Private folder for the key files the client needs while the process lives.
         timeout: Seconds to wait for an answer.
+
+    Raises:
+        ClusterUnreachable: The kubeconfig's credentials cannot be used.
     """
 
     def __init__(
@@ -53,26 +83,8 @@ class Cluster:
         scratch: Path | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
-        from kubernetes.client import Configuration
-        from kubernetes.config import ConfigException, new_client_from_config_dict
-
-        self.name = name
-        self.endpoint = str(kubeconfig["clusters"][0]["cluster"]["server"])
-        self._timeout = timeout
-        self._resources: dict[str, dict[str, tuple[str, bool]]] = {}
-        settings = Configuration()
-        settings.retries = False
-        if scratch is not None:
-            make_private_folder(scratch)
-        try:
-            self._client = new_client_from_config_dict(
-                dict(kubeconfig),
-                persist_config=False,
-                temp_file_path=str(scratch) if scratch else None,
-                client_configuration=settings,
-            )
-        except (ConfigException, OSError, ValueError) as error:
-            raise ClusterUnreachable(f"cluster {name}: cannot sign in: {error}") from error
+        super().__init__(name, kubeconfig, scratch=scratch, timeout=timeout)
+        self._resources: dict[str, dict[str, _Resource]] = {}
 
     def identity(self) -> Identity:
         """Ask the cluster who it is.
@@ -85,9 +97,9 @@ class Cluster:
         if namespace is None or version is None:
             raise self._unreachable("it has no kube-system namespace")
         try:
-            return Identity(namespace["metadata"]["uid"], _version(version))
+            return Identity(namespace["metadata"]["uid"], read_version(version))
         except (KeyError, TypeError, ValueError) as error:
-            raise self._unreachable(_NO_KUBERNETES) from error
+            raise self._unreachable(NO_KUBERNETES) from error
 
     def read(self, manifest: Manifest) -> dict[str, Any] | None:
         """Read the object a manifest names; None when it, or its kind, is not there.
@@ -108,23 +120,63 @@ class Cluster:
         """
         path = self._path(manifest)
         if path:
-            self._call("PATCH", path, patch, "application/merge-patch+json")
+            query = urlencode({"fieldManager": OWN})
+            self._call("PATCH", f"{path}?{query}", patch, "application/merge-patch+json")
 
-    def apply(self, manifest: Manifest, manager: str) -> dict[str, Any] | None:
-        """Apply a manifest on the server in the name of a field manager, by force.
+    def apply(
+        self, manifest: Manifest, manager: str, *, force: bool = True
+    ) -> dict[str, Any] | None:
+        """Apply a manifest on the server in the name of a field manager.
+
+        Args:
+            manifest: The fields the manager wants to own.
+            manager: Name of the field manager.
+            force: Whether fields that others own with another value are taken from them.
 
         Returns:
-            The object as it then is; None when the cluster does not have its kind.
+            The object as it then is; None when the cluster does not have its kind or namespace.
 
         Raises:
-            ClusterUnreachable: No answer, or access refused.
-            ObjectRefused: The result is not valid.
+            AccessDenied: A right is missing.
+            ClusterUnreachable: No answer.
+            ObjectRefused: The result is not valid, admission is against it, or others own fields.
         """
         path = self._path(manifest)
         if path is None:
             return None
-        query = urlencode({"fieldManager": manager, "force": "true"})
-        return self._object("PATCH", f"{path}?{query}", manifest, "application/apply-patch+yaml")
+        query = urlencode({"fieldManager": manager, "force": "true" if force else "false"})
+        return self._object("PATCH", f"{path}?{query}", manifest, _APPLY)
+
+    def dry_run(self, manifest: Manifest, manager: str, *, force: bool = False) -> DryRun:
+        """Ask the server what an apply would result in; nothing is written.
+
+        Args:
+            manifest: The fields the manager would own.
+            manager: Name of the field manager.
+            force: Whether fields that others own with another value would be taken from them.
+
+        Returns:
+            The result and the server's warnings.
+
+        Raises:
+            AccessDenied: A right is missing; a dry run needs the rights of the write itself.
+            ClusterUnreachable: No answer.
+            ObjectRefused: The server would refuse it. For each field that another manager owns
+                there is a cause; ``dry_run_unsupported`` when a webhook cannot be asked.
+        """
+        path = self._path(manifest)
+        if path is None:
+            return DryRun(None)
+        query = urlencode(
+            {
+                "fieldManager": manager,
+                "force": "true" if force else "false",
+                "dryRun": "All",
+                "fieldValidation": "Warn",
+            }
+        )
+        answer, warnings = self._ask("PATCH", f"{path}?{query}", manifest, _APPLY)
+        return DryRun(self._checked(answer), warnings)
 
     def replace(self, manifest: Manifest, manager: str) -> dict[str, Any] | None:
         """Put a manifest in the place of the object it names, in the name of a field manager.
@@ -196,7 +248,7 @@ class Cluster:
                 others = [version["groupVersion"] for version in entry["versions"]]
                 versions += dict.fromkeys([preferred, *others])
         except (KeyError, TypeError) as error:
-            raise self._unreachable(_NO_KUBERNETES) from error
+            raise self._unreachable(NO_KUBERNETES) from error
         return versions
 
     def kinds(self, api_version: str) -> Mapping[str, tuple[str, bool]]:
@@ -205,17 +257,20 @@ class Cluster:
         Raises:
             ClusterUnreachable: No answer, or access refused.
         """
-        if api_version not in self._resources:
-            answer = self._call("GET", _root(api_version)) or {"resources": []}
-            try:
-                self._resources[api_version] = {
-                    entry["kind"]: (entry["name"], entry["namespaced"])
-                    for entry in answer["resources"]
-                    if "/" not in entry["name"]
-                }
-            except (KeyError, TypeError) as error:
-                raise self._unreachable(_NO_KUBERNETES) from error
-        return self._resources[api_version]
+        found = self._discover(api_version)
+        return {kind: (each.plural, each.namespaced) for kind, each in found.items()}
+
+    def serves(self, manifest: Manifest) -> bool:
+        """Whether the cluster has the kind of a manifest, in its API version.
+
+        Raises:
+            ClusterUnreachable: No answer, or access refused.
+        """
+        return manifest["kind"] in self._discover(manifest["apiVersion"])
+
+    def forget_kinds(self) -> None:
+        """Ask again for the kinds from now on; a definition may have brought new ones."""
+        self._resources.clear()
 
     def objects(
         self, api_version: str, kind: str, namespace: str, labels: Mapping[str, str]
@@ -225,19 +280,79 @@ class Cluster:
         Raises:
             ClusterUnreachable: No answer, or access refused.
         """
-        folder = self._folder(api_version, kind, namespace)
         selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-        query = urlencode({"labelSelector": selector})
-        answer = self._call("GET", f"{folder}?{query}") if folder else None
-        try:
-            # The items of a list do not say their kind themselves.
-            found = [
-                {"apiVersion": api_version, "kind": kind, **item}
-                for item in (answer["items"] if answer else ())
-            ]
-            return sorted(found, key=lambda item: str(item["metadata"]["name"]))
-        except (KeyError, TypeError) as error:
-            raise self._unreachable(_NO_KUBERNETES) from error
+        found = self._list(api_version, kind, namespace, {"labelSelector": selector})
+        return sorted(found, key=lambda item: str(item["metadata"]["name"]))
+
+    def list_kind(self, api_version: str, kind: str) -> list[dict[str, Any]]:
+        """List all objects of a kind, in all namespaces; none without the kind.
+
+        Raises:
+            ClusterUnreachable: No answer, or access refused.
+        """
+        return list(self._list(api_version, kind, None, {}))
+
+    def list_all(self, namespace: str) -> Iterator[dict[str, Any]]:
+        """List what people have put into a namespace, of every kind that can be deleted.
+
+        Left out is what a cluster makes by itself: events and endpoints, what each namespace has
+        from the beginning, and what a controller has made of other objects.
+
+        Raises:
+            ClusterUnreachable: No answer, or access refused; one kind that cannot be listed is
+                enough, since nothing else tells that there is none of it.
+        """
+        listed = set(_BOOKKEEPING)
+        for api_version in self.api_versions(""):
+            group = api_version.rpartition("/")[0]
+            for kind, resource in self._discover(api_version).items():
+                # Versions show the same objects; the preferred one of a group comes first.
+                if (group, kind) in listed or not resource.namespaced:
+                    continue
+                listed.add((group, kind))
+                # What can be listed and not deleted is computed, such as the metrics of pods.
+                if {"list", "delete"} <= resource.verbs:
+                    found = self._list(api_version, kind, namespace, {})
+                    yield from (item for item in found if not _is_made_by_cluster(item))
+
+    def _list(
+        self, api_version: str, kind: str, namespace: str | None, query: Mapping[str, str]
+    ) -> Iterator[dict[str, Any]]:
+        """The objects of a kind, page by page; all namespaces when None."""
+        folder = self._folder(api_version, kind, namespace)
+        page: dict[str, Any] = {**query, "limit": _PAGE}
+        while folder:
+            answer = self._call("GET", f"{folder}?{urlencode(page)}") or {"items": ()}
+            try:
+                # The items of a list do not say their kind themselves.
+                own = {"apiVersion": api_version, "kind": kind}
+                items = [{**own, **item} for item in answer["items"] or ()]
+                if not all("name" in item["metadata"] for item in items):
+                    raise KeyError("name")
+                page["continue"] = (answer.get("metadata") or {}).get("continue")
+            except (AttributeError, KeyError, TypeError) as error:
+                raise self._unreachable(NO_KUBERNETES) from error
+            yield from items
+            if not page["continue"]:
+                break
+
+    def _discover(self, api_version: str) -> Mapping[str, _Resource]:
+        if api_version not in self._resources:
+            answer = self._call("GET", _root(api_version))
+            if answer is None:
+                # Not kept: its definition may come while this client lives.
+                return {}
+            try:
+                self._resources[api_version] = {
+                    entry["kind"]: _Resource(
+                        entry["name"], entry["namespaced"], frozenset(entry.get("verbs") or ())
+                    )
+                    for entry in answer["resources"]
+                    if "/" not in entry["name"]
+                }
+            except (AttributeError, KeyError, TypeError) as error:
+                raise self._unreachable(NO_KUBERNETES) from error
+        return self._resources[api_version]
 
     def _path(self, manifest: Manifest) -> str | None:
         """Path of the object a manifest names; None when the cluster cannot have it."""
@@ -249,99 +364,32 @@ class Cluster:
 
     def _folder(self, api_version: str, kind: str, namespace: str | None) -> str | None:
         """Path of the objects of a kind; None when the cluster does not have it."""
-        resource = self.kinds(api_version).get(kind)
+        resource = self._discover(api_version).get(kind)
         if resource is None or namespace in _NO_NAMES:
             return None
-        plural, namespaced = resource
-        folder = f"/namespaces/{quote(namespace, safe='')}" if namespaced and namespace else ""
-        return f"{_root(api_version)}{folder}/{plural}"
+        inside = resource.namespaced and namespace
+        folder = f"/namespaces/{quote(namespace or '', safe='')}" if inside else ""
+        return f"{_root(api_version)}{folder}/{resource.plural}"
 
     def _object(
         self, method: str, path: str, body: Manifest | None = None, content_type: str = ""
     ) -> dict[str, Any] | None:
+        return self._checked(self._call(method, path, body, content_type))
+
+    def _checked(self, answer: dict[str, Any] | None) -> dict[str, Any] | None:
         """The object that is answered with; what has no metadata comes from no Kubernetes."""
-        answer = self._call(method, path, body, content_type)
         if answer is not None and not isinstance(answer.get("metadata"), dict):
-            raise self._unreachable(_NO_KUBERNETES)
+            raise self._unreachable(NO_KUBERNETES)
         return answer
-
-    def _call(
-        self, method: str, path: str, body: Manifest | None = None, content_type: str = ""
-    ) -> dict[str, Any] | None:
-        from kubernetes.client import ApiException
-        from urllib3.exceptions import HTTPError
-
-        request = self._client.param_serialize(
-            method,
-            path,
-            header_params={"Accept": "application/json"}
-            | ({"Content-Type": content_type} if content_type else {}),
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        try:
-            answer = self._client.call_api(*request, _request_timeout=self._timeout)
-            content = answer.read()
-        except (ApiException, HTTPError, OSError, ValueError) as error:
-            raise self._unreachable(_reason(error, self._timeout)) from error
-        if answer.status == 404:
-            return None
-        if answer.status in (409, 422):
-            reason = _refusal(answer.status, content)
-            raise ObjectRefused(f"cluster {self.name} refuses a change: {reason}")
-        if answer.status not in (200, 201, 202):
-            raise self._unreachable(_refusal(answer.status, content))
-        try:
-            document = json.loads(content)
-        except ValueError as error:
-            raise self._unreachable(_NO_KUBERNETES) from error
-        if not isinstance(document, dict):
-            raise self._unreachable(_NO_KUBERNETES)
-        return document
-
-    def _unreachable(self, reason: str) -> ClusterUnreachable:
-        return ClusterUnreachable(
-            f"cluster {self.name} at {self.endpoint} cannot be reached: {reason}"
-        )
 
 
 def _root(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
-def _version(answer: Mapping[str, Any]) -> ClusterVersion:
-    """The version an API server tells; some add a ``+`` to its numbers or leave them empty.
-
-    Raises:
-        KeyError, TypeError, ValueError: It is none.
-    """
-    told = f"{answer.get('major')}.{answer.get('minor')}"
-    numbers = _VERSION.match(told) or _VERSION.match(answer["gitVersion"])
-    if numbers is None:
-        raise ValueError("no version")
-    return ClusterVersion(
-        int(numbers[1]), int(numbers[2]), answer["gitVersion"], str(answer.get("platform", ""))
+def _is_made_by_cluster(item: Mapping[str, Any]) -> bool:
+    metadata = item["metadata"]
+    owners = metadata.get("ownerReferences") or ()
+    return (item["kind"], metadata["name"]) in _IN_EVERY_NAMESPACE or any(
+        owner.get("controller") for owner in owners
     )
-
-
-def _reason(error: Exception, timeout: float) -> str:
-    from urllib3.exceptions import ConnectTimeoutError, ReadTimeoutError
-
-    if isinstance(error, ValueError) and not isinstance(error, OSError):
-        return "the request cannot be sent, look at the kubeconfig's token and server"
-    inner = getattr(error, "reason", None) or error
-    if type(inner) in (ConnectTimeoutError, ReadTimeoutError):
-        return f"the request timed out after {timeout:g}s"
-    text = str(inner).strip().splitlines()
-    line = text[0] if text else type(inner).__name__
-    return line.rsplit(">: ", 1)[-1].split("): ", 1)[-1]
-
-
-def _refusal(status: int, body: bytes) -> str:
-    try:
-        message = json.loads(body).get("message", "")
-    except (ValueError, AttributeError):
-        message = ""
-    words = {401: "the credentials are not accepted", 403: "access is refused"}
-    lines = str(message or words.get(status, "unexpected answer")).splitlines()
-    return f"HTTP {status}: {lines[0]}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from velapulumi.clusters.client import Cluster
@@ -10,7 +11,6 @@ from velapulumi.clusters.identity import reach
 from velapulumi.clusters.kubeconfig import read_kubeconfig
 from velapulumi.clusters.registry import JoinedCluster, RecordedVersion, Registry, check_name
 from velapulumi.errors import VelapulumiError, WrongCluster
-from velapulumi.files import now
 from velapulumi.project import Project
 
 
@@ -19,6 +19,8 @@ def join_cluster(
 ) -> tuple[JoinedCluster, tuple[str, ...]]:
     """Join the cluster a kubeconfig's current context names.
 
+    A cluster that is joined already gets another name, an alias.
+
     Args:
         project: The project.
         path: The kubeconfig.
@@ -26,7 +28,7 @@ def join_cluster(
         labels: Its labels, all of them; those it was joined with before when not given.
 
     Returns:
-        The joined cluster, and the names under which the very same one was joined before.
+        The joined cluster, and its other names, the canonical one first unless it is this one.
 
     Raises:
         InvalidKubeconfig: The kubeconfig cannot be used.
@@ -53,17 +55,28 @@ def join_cluster(
         type=kubeconfig.kind,
         endpoint=kubeconfig.endpoint,
         uid=identity.uid,
-        joined=now(),
+        joined=before.joined if before else _joined_after(known, identity.uid),
         labels=dict(labels),
         version=RecordedVersion.of(identity.version),
+        formerly=before.formerly if before else (),
     )
     registry.add(joined, kubeconfig)
-    twins = tuple(e.name for e in known if e.uid == identity.uid and e.name != name)
-    return joined, twins
+    return joined, tuple(each for each in registry.names_of(name) if each != name)
+
+
+def _joined_after(known: Iterable[JoinedCluster], uid: str) -> str:
+    """The time for a new name of a cluster: now, and later than its other names were joined.
+
+    The earliest name is the canonical one. A new name must not become it, not even when it is
+    joined in the same second or on a machine whose clock is behind.
+    """
+    times = [datetime.fromisoformat(entry.joined) for entry in known if entry.uid == uid]
+    later = [time + timedelta(seconds=1) for time in times]
+    return max([datetime.now(UTC), *later]).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def probe_cluster(project: Project, name: str) -> JoinedCluster:
-    """Contact a joined cluster and record its version anew.
+    """Contact a joined cluster and record its version anew, for all of its names.
 
     Raises:
         UnknownCluster: It is not joined, or this machine has no credentials for it.
@@ -74,8 +87,8 @@ def probe_cluster(project: Project, name: str) -> JoinedCluster:
     if isinstance(reached, VelapulumiError):
         raise reached
     version = RecordedVersion.of(reached.identity.version)
-    if version == reached.joined.version:
-        return reached.joined
-    return Registry(project).update(
-        name, lambda entry: entry.model_copy(update={"version": version})
-    )
+    registry = Registry(project)
+    for each in registry.names_of(name):
+        if registry.get(each).version != version:
+            registry.update(each, lambda entry: entry.model_copy(update={"version": version}))
+    return registry.get(name)

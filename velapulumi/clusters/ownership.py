@@ -3,22 +3,28 @@
 The provider would take them over in silence. Here only what the same application left behind, as
 an interrupted run does, is taken over, and what nobody owns where a policy asks for it; anybody
 else's is refused. Nothing is left to be forced later: the fields are freed of all other managers.
+
+Fields of the stage's own objects that others have changed are won back one by one: the named ones
+are freed of all other managers, then the manifest is applied without force.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from velapulumi.clusters.client import Cluster
-from velapulumi.clusters.identity import Reached
+from velapulumi.clusters.managed import (
+    ENGINE,
+    OWN,
+    Manager,
+    kept_from_engine,
+    managed_fields,
+    without_fields,
+)
 from velapulumi.clusters.sharing import change_live
-from velapulumi.errors import ObjectNotOurs
-from velapulumi.render.rules import owner_of
-
-_ENGINE = "pulumi-kubernetes"
-_OWN = "velapulumi"
+from velapulumi.definitions.rules.fieldpath import Parts
 
 
 @dataclass(frozen=True)
@@ -38,40 +44,6 @@ class Leftover:
     adopted: bool = False
 
 
-def claim(
-    cluster: Reached, live: Mapping[str, Any], manifest: Mapping[str, Any], *, adopt: bool = False
-) -> Leftover:
-    """Take note of an object that exists and is wanted; writes nothing.
-
-    Args:
-        cluster: Its cluster.
-        live: The object as it is there.
-        manifest: The object as it is wanted.
-        adopt: Whether it may be one that no application owns.
-
-    Raises:
-        ObjectNotOurs: It belongs to another application, or to nobody and that will not do; the
-            texts follow KubeVela's.
-    """
-    owner, name = owner_of(live), cluster.joined.name
-    if not owner and not adopt:
-        raise ObjectNotOurs(
-            f"{title(manifest)} exists on {name} but not managed by any application now",
-            next_step="Delete or rename it, or take it over with a policy of type take-over.",
-        )
-    if owner and owner != owner_of(manifest):
-        raise ObjectNotOurs(
-            f"existing object {title(manifest)} on {name} is managed by other application {owner}"
-        )
-    return Leftover(cluster.client, live, manifest, adopt)
-
-
-def title(manifest: Mapping[str, Any]) -> str:
-    """Kind, namespace and name, as KubeVela writes them."""
-    metadata = manifest["metadata"]
-    return f"{manifest['kind']} {metadata.get('namespace') or ''}/{metadata['name']}"
-
-
 def take_over(leftovers: Iterable[Leftover]) -> None:
     """Bring what is there to what is wanted now, and give up every hold on the fields.
 
@@ -86,15 +58,15 @@ def take_over(leftovers: Iterable[Leftover]) -> None:
     """
     for leftover in leftovers:
         live = leftover.live
-        managers = [entry["manager"] for entry in _managed(live) if _is_hold(entry)]
-        if leftover.adopted and _OWN not in managers:
-            managers.append(_OWN)
+        managers = [entry["manager"] for entry in managed_fields(live) if _is_hold(entry)]
+        if leftover.adopted and OWN not in managers:
+            managers.append(OWN)
         if not managers:
             continue
         for manager in managers:
             live = leftover.client.apply(leftover.manifest, manager) or live
-        gone = [entry for entry in _managed(live) if entry.get("manager") in managers]
-        kept = [entry for entry in _managed(live) if entry not in gone]
+        gone = [entry for entry in managed_fields(live) if entry.get("manager") in managers]
+        kept = [entry for entry in managed_fields(live) if entry not in gone]
         if leftover.adopted:
             for entry in gone:
                 kept = [_freed(other, entry.get("fieldsV1") or {}) for other in kept]
@@ -125,41 +97,142 @@ def replace(client: Cluster, manifest: Mapping[str, Any]) -> None:
         body = {**manifest, "metadata": {**manifest["metadata"], **owned}}
         if "status" in live:
             body["status"] = live["status"]
-        done = client.replace(body, _OWN)
+        done = client.replace(body, OWN)
         if done is not None:
-            kept = [entry for entry in _managed(done) if entry.get("manager") != _OWN]
+            kept = [entry for entry in managed_fields(done) if entry.get("manager") != OWN]
             _set_managed(client, manifest, kept)
 
     change_live(client, manifest, act)
 
 
-def _managed(live: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return live["metadata"].get("managedFields") or []
+def take_fields(
+    client: Cluster,
+    manifest: Mapping[str, Any],
+    live: Mapping[str, Any],
+    paths: Iterable[Parts],
+    manager: str,
+) -> None:
+    """Take fields from everybody else, so that one manager can apply them without force.
+
+    Only who manages them changes, not their values; no other field changes hands, except that an
+    atomic list or map is always taken as a whole. Nothing is written when nobody has to give
+    anything up.
+
+    Args:
+        client: The object's cluster.
+        manifest: Names the object.
+        live: The object as it was read, in the API version of the manifest.
+        paths: The fields; numbers are positions in the lists of ``live``.
+        manager: The field manager that is going to apply.
+
+    Raises:
+        ClusterUnreachable: The cluster stopped answering or refused access.
+        ObjectRefused: The object has changed since it was read; the status is 409.
+    """
+    entries = without_fields(live, paths, _only(manager))
+    if entries != managed_fields(live):
+        _set_managed(client, manifest, entries, live["metadata"]["resourceVersion"])
+
+
+def prepare_update(
+    client: Cluster,
+    manifest: Mapping[str, Any],
+    live: Mapping[str, Any],
+    paths: Iterable[Parts],
+    manager: str,
+) -> None:
+    """Have the engine's next update change what the manifest names, and nothing else.
+
+    The named fields are taken from everybody else, as ``take_fields`` does. What others have set
+    and the manifest does not name is kept from the engine.
+
+    Args:
+        client: The object's cluster.
+        manifest: Names the object.
+        live: The object as it was read, in the API version of the manifest.
+        paths: The fields to take; numbers are positions in the lists of ``live``.
+        manager: The field manager that the engine applies as.
+
+    Raises:
+        ClusterUnreachable: The cluster stopped answering or refused access.
+        ObjectRefused: The object has changed since it was read; the status is 409.
+    """
+    entries = kept_from_engine(without_fields(live, paths, _only(manager)), manager)
+    if entries != managed_fields(live):
+        _set_managed(client, manifest, entries, live["metadata"]["resourceVersion"])
+
+
+def _only(manager: str) -> Callable[[Manager], bool]:
+    """Tells the entry of a manager that applies from all others.
+
+    To the server, what a manager has updated is another manager's than what it has applied.
+    """
+    return lambda each: each.name == manager and each.operation == "Apply" and not each.subresource
+
+
+def mend(
+    client: Cluster,
+    manifest: Mapping[str, Any],
+    live: Mapping[str, Any],
+    paths: Iterable[Parts],
+    manager: str,
+) -> dict[str, Any] | None:
+    """Bring fields of an object back to what the manifest says; only these are won from others.
+
+    A controller that writes the status changes the object as well: who is refused because it has
+    changed may read it, compare and mend once more. Where the apply is refused, the fields that
+    were taken have no manager until the next one.
+
+    Args:
+        client: The object's cluster.
+        manifest: The object as it is wanted.
+        live: The object as it was read, in the API version of the manifest.
+        paths: The fields to win; numbers are positions in the lists of ``live``.
+        manager: The field manager to apply as.
+
+    Returns:
+        The object as it then is; None when its kind or namespace is not there.
+
+    Raises:
+        ClusterUnreachable: The cluster stopped answering or refused access.
+        ObjectRefused: The object has changed or gone since it was read, somebody else owns
+            another field with another value, or the object cannot become what is wanted.
+    """
+    take_fields(client, manifest, live, paths, manager)
+    # An apply creates what is not there; with a UID it can only change the object of that UID.
+    metadata = {**manifest["metadata"], "uid": live["metadata"]["uid"]}
+    return client.apply({**manifest, "metadata": metadata}, manager, force=False)
 
 
 def _set_managed(
-    client: Cluster, manifest: Mapping[str, Any], entries: list[dict[str, Any]]
+    client: Cluster,
+    manifest: Mapping[str, Any],
+    entries: list[dict[str, Any]],
+    resource_version: str = "",
 ) -> None:
-    """Say who manages the fields of an object.
+    """Say who manages the fields of an object; in the state it was seen in, if that is given.
 
     Where it has no manager at all, the server invents one that holds every field. So then one is
     put that holds a label nobody changes.
     """
     nobody = {
-        "manager": _OWN,
+        "manager": OWN,
         "operation": "Update",
         "apiVersion": manifest["apiVersion"],
         "fieldsType": "FieldsV1",
         "fieldsV1": {"f:metadata": {"f:labels": {"f:app.oam.dev/name": {}}}},
     }
     held = [entry for entry in entries if entry.get("fieldsV1", True)]
-    client.merge(manifest, {"metadata": {"managedFields": held or [nobody]}})
+    metadata: dict[str, Any] = {"managedFields": held or [nobody]}
+    if resource_version:
+        metadata["resourceVersion"] = resource_version
+    client.merge(manifest, {"metadata": metadata})
 
 
 def _is_hold(entry: Mapping[str, Any]) -> bool:
     """Whether a dead run holds fields: its engine, or it died in the middle of adopting."""
     manager = str(entry.get("manager", ""))
-    return manager.startswith(_ENGINE) or (manager == _OWN and entry.get("operation") == "Apply")
+    return manager.startswith(ENGINE) or (manager == OWN and entry.get("operation") == "Apply")
 
 
 def _freed(entry: dict[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:

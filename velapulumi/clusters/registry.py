@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +21,7 @@ from pydantic import AfterValidator, Field
 from velapulumi import files
 from velapulumi.clusters.kubeconfig import Kubeconfig, parse_kubeconfig
 from velapulumi.clusters.labels import label_problem
+from velapulumi.clusters.names import ClusterNames
 from velapulumi.definitions import ClusterVersion
 from velapulumi.documents import read_file
 from velapulumi.errors import UnknownCluster, UsageProblem
@@ -36,6 +39,15 @@ def _named(name: str) -> str:
     if not _is_name(name):
         raise ValueError(f"must be a DNS name, is {name!r}")
     return name
+
+
+def _moment(text: str) -> str:
+    try:
+        if datetime.fromisoformat(text).tzinfo is not None:
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"must be a time with a zone such as 2026-12-20T00:00:00Z, is {text!r}")
 
 
 def _valid(labels: dict[str, str]) -> dict[str, str]:
@@ -74,19 +86,24 @@ class JoinedCluster(StrictModel):
         name: Its name in placements.
         type: How one signs in, such as ``tls``.
         endpoint: URL of its API server.
-        uid: UID of its ``kube-system`` namespace: what tells it from any other cluster.
-        joined: When, in RFC 3339.
+        uid: UID of its ``kube-system`` namespace: what tells it from any other cluster. Entries
+            with the same one are names of the same cluster.
+        joined: When it was first joined under that name, in RFC 3339. The earliest name of a
+            cluster is its canonical one.
         labels: What topology policies choose it by.
         version: Its Kubernetes version; None when it was joined before versions were recorded.
+        formerly: Names that the cluster had before and no other cluster has now, oldest first. The
+            first one of the canonical entry is the name that objects carry.
     """
 
     name: Annotated[str, AfterValidator(_named)]
     type: str
     endpoint: str
     uid: str
-    joined: str
+    joined: Annotated[str, AfterValidator(_moment)]
     labels: Annotated[Labels, AfterValidator(_valid)] = Field(default_factory=dict)
     version: RecordedVersion | None = None
+    formerly: Many[Annotated[str, AfterValidator(_named)]] = ()
 
 
 class _ClusterList(StrictModel):
@@ -112,32 +129,93 @@ class Registry:
         return sorted(document.clusters, key=lambda entry: entry.name) if document else []
 
     def get(self, name: str) -> JoinedCluster:
-        """One cluster.
+        """One cluster, by any of its names.
 
         Raises:
             UnknownCluster: None is joined under that name.
             InvalidFile: The registry is damaged.
         """
-        for entry in self.all():
+        clusters = self.all()
+        for entry in clusters:
             if entry.name == name:
                 return entry
-        raise UnknownCluster(f"no such cluster: {name}", next_step=_join_hint(name))
+        current = ClusterNames(clusters).renamed(name)
+        raise UnknownCluster(
+            f"no such cluster: {name}",
+            next_step=f"It is called {current} now: write {current} instead of {name} in the file."
+            if current
+            else _join_hint(name),
+        )
 
-    def facts(self) -> dict[str, ClusterFacts]:
-        """What rendering needs to know of every joined cluster, by name.
+    def names(self) -> ClusterNames:
+        """The names of the joined clusters; ask it instead of the registry in a loop.
 
         Raises:
             InvalidFile: The registry is damaged.
         """
-        return {
+        return ClusterNames(self.all())
+
+    def canonical(self, name: str) -> str:
+        """The canonical name of a cluster; a name that is not joined stays as it is.
+
+        Raises:
+            InvalidFile: The registry is damaged.
+        """
+        return self.names().canonical(name)
+
+    def names_of(self, name: str) -> tuple[str, ...]:
+        """All names of the cluster of this name, the canonical one first.
+
+        Raises:
+            InvalidFile: The registry is damaged.
+        """
+        return self.names().names_of(name)
+
+    def name_of(self, uid: str) -> str | None:
+        """The canonical name of an identity; None when it is not joined.
+
+        Raises:
+            InvalidFile: The registry is damaged.
+        """
+        return self.names().name_of(uid)
+
+    def aliases(self) -> Mapping[str, str]:
+        """The canonical name of each alias.
+
+        Raises:
+            InvalidFile: The registry is damaged.
+        """
+        return self.names().aliases()
+
+    def facts(self, *, former: bool = False) -> dict[str, ClusterFacts]:
+        """All that rendering needs to know of every joined cluster, by each of its names.
+
+        Args:
+            former: Whether names count that a cluster had before and that are not joined now.
+
+        Raises:
+            InvalidFile: The registry is damaged.
+        """
+        clusters = self.all()
+        names = ClusterNames(clusters)
+        found = {
             entry.name: ClusterFacts(
-                entry.labels, entry.version.value if entry.version else ClusterVersion()
+                labels=entry.labels,
+                version=entry.version.value if entry.version else ClusterVersion(),
+                name=names.canonical(entry.name),
+                uid=entry.uid,
+                first_name=names.first_name(entry.uid) or "",
             )
-            for entry in self.all()
+            for entry in clusters
         }
+        for entry in clusters if former else ():
+            for name in entry.formerly:
+                # Labels choose names that are joined, so a former one has none.
+                found.setdefault(name, replace(found[entry.name], labels={}))
+        return found
 
     def add(self, cluster: JoinedCluster, kubeconfig: Kubeconfig) -> None:
-        """Store a cluster and its credentials; one of the same name is replaced."""
+        """Store a name of a cluster and its credentials; one of the same name is replaced."""
         files.write(
             self._credential_file(cluster.name),
             yaml.safe_dump(dict(kubeconfig.document), sort_keys=False),
@@ -177,31 +255,36 @@ class Registry:
                     next_step="Choose another name.",
                 )
             del clusters[old]
-            clusters[new] = entry.model_copy(update={"name": new})
+            clusters[new] = _remembering(entry.model_copy(update={"name": new}), old)
         with contextlib.suppress(FileNotFoundError):
             self._credential_file(old).replace(self._credential_file(new))
 
     def remove(self, name: str) -> None:
-        """Forget a cluster and its credentials."""
+        """Forget a name of a cluster and the credentials stored under it."""
         with self._changing() as clusters:
-            clusters.pop(name, None)
+            gone = clusters.pop(name, None)
+            left = ClusterNames(clusters.values()).name_of(gone.uid) if gone else None
+            if gone and left:
+                clusters[left] = _remembering(clusters[left], *gone.formerly, name)
         self._credential_file(name).unlink(missing_ok=True)
 
     def kubeconfig(self, name: str) -> Mapping[str, Any]:
         """The stored kubeconfig of a joined cluster, with nothing but its own context.
 
+        Where none is stored under that name, one stored under another name of the cluster counts:
+        a colleague may have joined or renamed it.
+
         Raises:
             UnknownCluster: This machine has no credentials for it.
             InvalidKubeconfig: The stored file is damaged.
         """
-        path = self._credential_file(name)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise UnknownCluster(
-                f"no credentials for cluster {name} on this machine", next_step=_join_hint(name)
-            ) from None
-        return parse_kubeconfig(text, str(path), path.parent).document
+        for path in map(self._credential_file, self.names().every_name([name])):
+            with contextlib.suppress(FileNotFoundError):
+                text = path.read_text(encoding="utf-8")
+                return parse_kubeconfig(text, str(path), path.parent).document
+        raise UnknownCluster(
+            f"no credentials for cluster {name} on this machine", next_step=_join_hint(name)
+        )
 
     def _credential_file(self, name: str) -> Path:
         return self._project.credentials / f"{name}.kubeconfig"
@@ -212,12 +295,42 @@ class Registry:
         files.make_private_folder(self._project.state)
         with files.locked(self._project.state / "clusters.lock"):
             clusters = {entry.name: entry for entry in self.all()}
+            before = ClusterNames(clusters.values())
             yield clusters
+            _keep_first_names(before, clusters)
             ordered = tuple(clusters[name] for name in sorted(clusters))
             document = _ClusterList(clusters=ordered).model_dump(
                 mode="json", by_alias=True, exclude_none=True
             )
+            for entry in document["clusters"]:
+                if not entry["formerly"]:
+                    del entry["formerly"]
             files.write(self._file, yaml.safe_dump(document, sort_keys=False))
+
+
+def _remembering(cluster: JoinedCluster, *names: str) -> JoinedCluster:
+    """A cluster that had some names before."""
+    formerly = tuple(dict.fromkeys((*cluster.formerly, *names)))
+    return cluster.model_copy(update={"formerly": formerly})
+
+
+def _keep_first_names(before: ClusterNames, clusters: dict[str, JoinedCluster]) -> None:
+    """Have each cluster keep the name that its objects carry, whatever its names are now.
+
+    A name that another cluster has now is not kept, or objects of both would carry the same one.
+    """
+    for name, entry in clusters.items():
+        kept = [n for n in entry.formerly if n not in clusters or clusters[n].uid == entry.uid]
+        clusters[name] = entry.model_copy(update={"formerly": tuple(kept)})
+    after = ClusterNames(clusters.values())
+    for name in {after.canonical(name) for name in clusters}:
+        entry = clusters[name]
+        first = before.first_name(entry.uid)
+        if first is None or first == after.first_name(entry.uid):
+            continue
+        if first not in clusters or clusters[first].uid == entry.uid:
+            others = (former for former in entry.formerly if former != first)
+            clusters[name] = entry.model_copy(update={"formerly": (first, *others)})
 
 
 def check_name(name: str) -> None:

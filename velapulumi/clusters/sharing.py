@@ -91,8 +91,9 @@ def change_live(
         try:
             act(live)
             break
-        except ObjectRefused:
-            if not left:
+        except ObjectRefused as error:
+            # A conflict with causes is one about fields, which does not go by itself.
+            if not left or error.status != 409 or error.causes:
                 raise
 
 

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from velapulumi.clusters.health import Service, read_services
 from velapulumi.clusters.identity import Reached, reach
 from velapulumi.definitions import Done
-from velapulumi.delivery.creation import StackCreation
-from velapulumi.delivery.interrupts import Interrupts
-from velapulumi.errors import ClusterUnreachable, EngineFailed, Unhealthy, VelapulumiError
-from velapulumi.plan.changes import ObjectKey, Plan
+from velapulumi.engine.creation import StackCreation
+from velapulumi.engine.interrupts import Interrupts
+from velapulumi.engine.record import RecordedObject, StageRecord, words
+from velapulumi.engine.stacks import read_record
+from velapulumi.errors import (
+    ClusterUnreachable,
+    EngineFailed,
+    ObjectRefused,
+    Unhealthy,
+    VelapulumiError,
+)
+from velapulumi.plan.document import Cause, Operation, StagePlan
+from velapulumi.plan.fields import owned
+from velapulumi.plan.normal import changed_fields
+from velapulumi.plan.objects import ObjectKey
 from velapulumi.program.application import Application
-from velapulumi.program.approval import authorize
-from velapulumi.program.comparison import compare
-from velapulumi.program.prepare import Prepared, prepare
-from velapulumi.program.record import StageRecord
-from velapulumi.program.registration import is_rendered
-from velapulumi.program.stacks import read_record
 from velapulumi.render import RenderedObject
+from velapulumi.stage.approval import authorize
+from velapulumi.stage.facts import decide_stage
+from velapulumi.stage.look import Look, SharedLook
+from velapulumi.stage.operations import Decision
+from velapulumi.stage.plan import PlanWriter
+from velapulumi.stage.prepare import Prepared, prepare
+from velapulumi.stage.refusals import check_going, is_going, refuse
+from velapulumi.stage.shown import Shown, shown_of
 from velapulumi.workflow.edge import Applied
 from velapulumi.workflow.rollout import Observation
 from velapulumi.workflow.run import Run
 from velapulumi.workflow.steps import WorkflowStep
 
+_POLL = 0.5
+"""Seconds after which an object that is being deleted is looked at again."""
+
 if TYPE_CHECKING:
-    from velapulumi.delivery.events import Listener
+    from velapulumi.engine.events import Listener
 
 
 class Teller(Protocol):
@@ -36,7 +52,7 @@ class Teller(Protocol):
 
     def warning(self, text: str) -> None: ...
 
-    def planned(self, title: str, plan: Plan) -> None: ...
+    def planned(self, title: str, plan: StagePlan) -> None: ...
 
     def progress(self, title: str, text: str) -> None: ...
 
@@ -67,10 +83,18 @@ class Applier:
         application: The application.
         teller: Is told what is done.
         interrupts: Tell whether to stop.
+        look: What the clusters have.
     """
 
-    def __init__(self, application: Application, teller: Teller, interrupts: Interrupts) -> None:
+    def __init__(
+        self,
+        application: Application,
+        teller: Teller,
+        interrupts: Interrupts,
+        look: SharedLook,
+    ) -> None:
         self._application = application
+        self._look = look
         self._teller = teller
         self._interrupts = interrupts
         self._clusters: dict[str, Reached | VelapulumiError] = {}
@@ -101,7 +125,7 @@ class Applier:
             _, broken = self._round(left_out, errand, intent)
         pending = prepared.holding.pending
         self._entries[errand.step.name] = [
-            desired.entry for desired in prepared.desired if is_rendered(desired.entry)
+            desired.entry for desired in prepared.desired if desired.is_rendered
         ]
         return Applied(
             errand.step.name,
@@ -154,7 +178,7 @@ class Applier:
         prepared = prepare(
             self._application.reread().taken_up(run),
             step.stage or "",
-            self._clusters,
+            {**self._look.reached(), **self._clusters},
             step,
             only=frozenset(errand.clusters),
             without=frozenset(without),
@@ -193,26 +217,28 @@ class Applier:
         """Bring a stage to what can be told now: whether it was changed, and where that failed."""
         application = prepared.application
         record = application.records[prepared.stage.name]
-        plan = compare(prepared)
-        lost = self._has_lost(prepared, record)
+        look, decisions = self._decide(prepared, errand)
         complete = record is not None and (
             record.steps.get(prepared.step.name) == str(application.revision)
         )
-        mended = lost and application.loaded.rules.mends_drift
         due = prepared.complete and not complete
-        if not (plan or mended or due):
+        writes = [each for each in decisions if not each.operation.is_quiet]
+        unready = any(each.cause is Cause.UNREADY for each in decisions)
+        if not (writes or due or unready):
             self._configure(prepared)
             return False, {}
-        prepared.check_namespaces()
-        authorize(prepared)  # here so that no engine is started for what the program would refuse
+        authorize(prepared, look)  # here so that no engine is started for what would be refused
         intent()
         self._configure(prepared)
+        plan = PlanWriter(application, look).stage(prepared.stage.name, [prepared.step], decisions)
         self._teller.planned(prepared.title, plan)
-        from velapulumi.delivery.events import Listener
+        from velapulumi.engine.events import Listener
 
         listener = Listener(lambda text: self._teller.progress(prepared.title, text))
+        self._look.renew()
         try:
-            self._run_engine(prepared, record, errand, listener, refresh=lost)
+            self._run_engine(prepared, record, errand, listener, shown_of(decisions))
+            self._take_from_others(application, decisions, listener)
         except EngineFailed as error:
             return True, self._where(prepared, errand, listener, error)
         except ClusterUnreachable:
@@ -221,23 +247,62 @@ class Applier:
             raise
         return True, {}
 
+    def _decide(self, prepared: Prepared, errand: Errand) -> tuple[Look, list[Decision]]:
+        """What happens to each object, once nothing that is to be written is being deleted.
+
+        Raises:
+            VelapulumiError: Something is refused; nothing was changed.
+        """
+        until = time.monotonic() + errand.patience
+        while True:
+            look = self._look.get()
+            decided = decide_stage([prepared], look)
+            decisions = [decision for _, decision in decided]
+            refuse(decisions)
+            going = [each for each in decisions if is_going(each)]
+            if not going:
+                return look, decisions
+            if time.monotonic() > until or self._interrupts.stopping:
+                check_going(going)
+            self._teller.progress(prepared.title, f"{going[0].key} is being deleted")
+            time.sleep(_POLL)
+            self._look.renew()
+
+    def _take_from_others(
+        self, application: Application, decisions: Iterable[Decision], listener: Listener
+    ) -> None:
+        """Take what was handed over out of the stacks of the stages that gave it.
+
+        Until then both stacks hold it, and neither deletes it: should this be interrupted, the next
+        run ends it.
+        """
+        taken: dict[str, set[ObjectKey]] = {}
+        for each in decisions:
+            if each.operation is Operation.HAND_OVER and each.facts.wanted and each.facts.other:
+                taken.setdefault(each.facts.other.stage, set()).add(each.key)
+        if not taken:
+            return
+        from velapulumi.engine.automation import Engine
+
+        engine = Engine(application.project, listener, self._interrupts)
+        for stage, keys in taken.items():
+            engine.forget(application.stack(stage), keys)
+
+    def _is_refused(self, entry: RecordedObject) -> bool:
+        """Whether the cluster did not take what the engine has recorded as written."""
+        reached = self._clusters.get(entry.cluster)
+        if not isinstance(reached, Reached):
+            return False
+        live = reached.client.read(entry.manifest)
+        if live is None:
+            return True
+        return any(changed_fields(entry.manifest, owned(live, entry.manifest), live))
+
     def _gone(self, prepared: Prepared, errand: Errand) -> dict[str, VelapulumiError]:
         """The clusters that have gone while the engine worked, and that the step may fail on."""
         names = prepared.check_clusters() if errand.tolerant else ()
         answers = reach(prepared.application.project, names)
         return {n: error for n, error in answers.items() if isinstance(error, VelapulumiError)}
-
-    def _has_lost(self, prepared: Prepared, record: StageRecord | None) -> bool:
-        """Whether an object that the stack has, and goes on having, is in its cluster no more."""
-        known = {ObjectKey.of(e.cluster, e.manifest) for e in record.objects} if record else set()
-        wanted = [
-            (reached, entry)
-            for entry in (desired.entry for desired in prepared.desired)
-            if ObjectKey.of(entry.cluster, entry.manifest) in known
-            if isinstance(reached := prepared.clusters.get(entry.cluster), Reached)
-        ]
-        with ThreadPoolExecutor(8) as pool:
-            return any(pool.map(_is_gone, wanted))
 
     def _configure(self, prepared: Prepared) -> None:
         """Write what the stage's stack configuration must say."""
@@ -254,23 +319,21 @@ class Applier:
         record: StageRecord | None,
         errand: Errand,
         listener: Listener,
-        *,
-        refresh: bool,
+        shown: Shown,
     ) -> None:
         project = prepared.application.project
         creation = StackCreation(project, prepared.stack) if record is None else None
-        from velapulumi.delivery.engine import Engine
-        from velapulumi.program.stage import deliver_stage
+        from velapulumi.engine.automation import Engine
+        from velapulumi.stage.program import deliver_stage
 
         if creation:
             creation.finish()
         Engine(project, listener, self._interrupts).up(
             prepared.stack,
-            lambda: deliver_stage(prepared.reread(), errand.patience),
+            lambda: deliver_stage(prepared.reread(), errand.patience, shown),
             tuple(prepared.check_clusters().values()),
             errand.patience,
             interrupted=record is not None and record.interrupted,
-            refresh=refresh,
             parallel=prepared.step.parallelism,
             tolerant=len(errand.clusters) > 1,
             silent=_silent(prepared, record),
@@ -291,16 +354,16 @@ class Applier:
         broken = [entry for entry in held if not entry.ready and entry.cluster in names]
         found: dict[str, VelapulumiError] = {}
         for name in names:
-            objects = [(e.cluster, e.manifest) for e in broken if e.cluster == name]
-            if objects:
+            here = [entry for entry in broken if entry.cluster == name]
+            if refused := [entry for entry in here if self._is_refused(entry)]:
+                found[name] = _refused(name, refused)
+            elif here:
                 services = read_services(
-                    [(e.cluster, e.manifest) for e in record.objects if e.cluster == name]
-                    if record
-                    else (),
+                    [(e.cluster, e.manifest) for e in held if e.cluster == name],
                     self._clusters,
                     self._application.catalog,
                 )
-                found[name] = _unhealthy(prepared, errand, services)
+                found[name] = _unhealthy(prepared, errand, services, here)
             elif text := listener.errors_of(name):
                 found[name] = EngineFailed(f"stack {prepared.stack}: {text}")
         if (
@@ -316,10 +379,23 @@ class Applier:
         return found
 
 
-def _unhealthy(prepared: Prepared, errand: Errand, services: Sequence[Service]) -> Unhealthy:
+def _unhealthy(
+    prepared: Prepared,
+    errand: Errand,
+    services: Sequence[Service],
+    broken: Sequence[RecordedObject],
+) -> Unhealthy:
     sick = [describe(service, place=True) for service in services if not service.healthy]
-    reason = "; ".join(sick) or "the engine saw it fail to get ready"
+    said = [f"{entry.key} on {entry.cluster}: {text}" for entry in broken for text in words(entry)]
+    reason = "; ".join(sick or said)
     return Unhealthy(f"stage {prepared.title} is not healthy after {errand.patience:g}s: {reason}")
+
+
+def _refused(cluster: str, entries: Sequence[RecordedObject]) -> ObjectRefused:
+    """What a cluster said to the objects that it did not take."""
+    return ObjectRefused(
+        "\n".join(f"{entry.key} on {cluster}: {text}" for entry in entries for text in words(entry))
+    )
 
 
 def describe(service: Service, *, place: bool = False) -> str:
@@ -340,11 +416,3 @@ def _silent(prepared: Prepared, record: StageRecord | None) -> frozenset[str]:
     unready = prepared.without & {entry.cluster for entry in objects if not entry.ready}
     answers = reach(prepared.application.project, unready)
     return frozenset(name for name, found in answers.items() if not isinstance(found, Reached))
-
-
-def _is_gone(wanted: tuple[Reached, RenderedObject]) -> bool:
-    reached, entry = wanted
-    try:
-        return reached.client.read(entry.manifest) is None
-    except ClusterUnreachable:
-        return False

@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from velapulumi import signatures
+from velapulumi.delivery.collect import abandoned
 from velapulumi.delivery.gatekeeper import Signer, keep, state
+from velapulumi.delivery.remove import Removal
 from velapulumi.delivery.source import current_application
 from velapulumi.errors import (
     ClusterUnreachable,
@@ -24,11 +26,13 @@ from velapulumi.gate.ledger import append
 from velapulumi.gate.statement import StatementKind
 from velapulumi.plan.document import PlanDocument
 from velapulumi.program.application import Application, read_application
-from velapulumi.program.approval import current_plan, stale
 from velapulumi.program.authority import Authority, read_trust
-from velapulumi.program.planning import plan_document
 from velapulumi.program.standing import Standing, read_standing
 from velapulumi.project import Project
+from velapulumi.stage.approval import current_plan, stale
+from velapulumi.stage.look import Look
+from velapulumi.stage.plan import plan_document
+from velapulumi.stage.refusals import raise_refusals
 from velapulumi.workflow.gates import opened
 from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.steps import WorkflowStep
@@ -74,21 +78,30 @@ class Decided:
 
 
 def plan_of(
-    project: Project, file: Path, stage: str | None = None, *, allow_unknown: bool = False
+    project: Project,
+    file: Path,
+    stage: str | None = None,
+    *,
+    allow_unknown: bool = False,
+    takes_fields: bool = False,
 ) -> PlanDocument:
     """The plan of an Application file as it is now; writes nothing.
 
     Args:
         project: The project.
         file: The file.
-        stage: Only this stage; all of them when not given.
+        stage: Only this stage; when not given all of them, and those that no step delivers to any
+            more and that are deleted in the end.
         allow_unknown: Whether unknown parameters are ignored.
+        takes_fields: Whether new fields that others hold are taken from them.
 
     Raises:
         InvalidApplication: The file has problems.
         UsageProblem: There is no such stage.
     """
-    application = read_application(project, file, allow_unknown=allow_unknown)
+    application = read_application(
+        project, file, allow_unknown=allow_unknown, takes_fields=takes_fields
+    )
     stages = application.workflow.stages
     if stage is not None and stage not in stages:
         raise UsageProblem(
@@ -96,7 +109,12 @@ def plan_of(
             next_step=f"Its stages are: {', '.join(stages) or 'none'}.",
         )
     chosen = [name for name in stages if stage in (None, name)]
-    return plan_document(application, {name: stages[name].steps for name in chosen})
+    steps = {name: stages[name].steps for name in chosen}
+    plan = plan_document(application, steps, Look(project), asks=True)
+    if stage is not None:
+        return plan
+    going = (Removal.of(project, stack, application).plan for stack in abandoned(application))
+    return plan.model_copy(update={"stages": (*plan.stages, *going)})
 
 
 def propose(
@@ -106,6 +124,7 @@ def propose(
     step: str | None = None,
     *,
     approved: bool = False,
+    takes_fields: bool = False,
 ) -> tuple[Proposal, ...]:
     """Find out what is to be decided, and make its plans; writes nothing.
 
@@ -118,6 +137,7 @@ def propose(
         stage: Only what opens this stage.
         step: Only this gate.
         approved: Whether to take also what is approved and has not been delivered yet.
+        takes_fields: Whether new fields that others hold are taken from them.
 
     Returns:
         The proposals in the order of the workflow; none when nothing of that waits.
@@ -135,7 +155,7 @@ def propose(
             f"the workflow of {application} is terminated",
             next_step=f"Begin anew with: velapulumi workflow restart {application}",
         )
-    described = current_application(project, standing)
+    described = replace(current_application(project, standing), takes_fields=takes_fields)
     described.authority.check()
     chosen = [
         gate
@@ -147,7 +167,8 @@ def propose(
 
 
 def _proposal(application: Application, standing: Standing, gate: WorkflowStep) -> Proposal:
-    plan = current_plan(application, gate.name, standing.clusters)
+    look = Look(application.project, standing.clusters)
+    plan = current_plan(application, gate.name, look, asks=True)
     for silent in _silent(application, gate, plan):
         raise ClusterUnreachable(
             f"cluster {silent} does not answer, so nobody can tell what would change there"
@@ -207,9 +228,11 @@ def approve(
     Raises:
         UsageProblem: It has to be signed and there is no key, or the key is nobody's.
         SigningFailed: It could not be signed.
-        VelapulumiError: Somebody else has decided meanwhile; nothing was written.
+        VelapulumiError: Something of the plan is refused, or somebody else has decided meanwhile;
+            nothing was written.
     """
     authority = proposal.application.authority
+    raise_refusals(proposal.plan.refusals)
     if break_glass and not comment:
         raise UsageProblem("going past the policy needs a reason", next_step="Give it with -m.")
     if break_glass and authority.policy is None:
@@ -359,7 +382,7 @@ def _open_questions(
         elif (
             standing.decision(gate.name).open
             and not _is_done(application, gate)
-            and (approved or any(stale(application, gate.name, {})))
+            and (approved or any(stale(application, gate.name, Look(application.project))))
         ):
             yield gate
 

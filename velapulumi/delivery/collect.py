@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from velapulumi.clusters.identity import Reached, reach
 from velapulumi.delivery.apply import Teller
-from velapulumi.delivery.interrupts import Interrupts
-from velapulumi.delivery.locks import clear_stale_lock
-from velapulumi.plan.changes import Action, ObjectKey, plan_stage
+from velapulumi.delivery.remove import Removal
+from velapulumi.engine.interrupts import Interrupts
+from velapulumi.plan.document import Cause, Operation
+from velapulumi.plan.objects import ObjectKey
 from velapulumi.program.application import Application
-from velapulumi.program.comparison import compare
-from velapulumi.program.environment import engine_environment
-from velapulumi.program.prepare import Prepared, prepare
-from velapulumi.program.registration import is_rendered, keys_of
-from velapulumi.program.release import application_of, forgotten, release
-from velapulumi.program.stacks import file_backend, read_record
-from velapulumi.project import Project, StackName
+from velapulumi.project import StackName
+from velapulumi.stage.facts import decide_stage
+from velapulumi.stage.look import Look
+from velapulumi.stage.operations import Decision
+from velapulumi.stage.plan import PlanWriter
+from velapulumi.stage.prepare import Prepared, prepare
+from velapulumi.stage.refusals import refuse
+from velapulumi.stage.release import release
+from velapulumi.stage.shown import shown_of
 
 if TYPE_CHECKING:
-    from velapulumi.delivery.engine import Engine
-
-_GOING = (Action.DELETE, Action.LEAVE)
+    from velapulumi.engine.automation import Engine
 
 
 class Collector:
@@ -56,7 +56,11 @@ class Collector:
             prepared = _collecting(application, stage)
             if prepared is not None and _is_due(prepared):
                 found.append(stage)
-        return found + [stack.stage for stack in abandoned(application)]
+        return found + [
+            stack.stage
+            for stack in abandoned(application)
+            if not Removal.of(application.project, stack, application).waits
+        ]
 
     def collect(self, stage: str, values: Mapping[str, Any], intent: Callable[[], None]) -> bool:
         """Delete what a stage holds beyond what the application delivers; whether it did.
@@ -82,18 +86,26 @@ class Collector:
         clusters = tuple(prepared.check_clusters().values())
         intent()
         engine = self._engine(stage)
-        if moved := _moved(prepared):
-            engine.forget(prepared.stack, moved)
+        before = _decide(prepared, Look(application.project, prepared.clusters))
+        refuse(before)
+        restored = [each for each in before if each.cause is Cause.RESTORED]
+        release(application.full_name, restored, prepared.clusters)
+        if gone := _forgotten(before):
+            engine.forget(prepared.stack, gone)
             prepared = _collecting(self._now(values), stage) or prepared
-        plan = compare(prepared)
-        if plan:
+        look = Look(application.project, prepared.clusters)
+        decisions = _decide(prepared, look)
+        refuse(decisions)
+        if any(not each.operation.is_quiet for each in decisions):
+            plan = PlanWriter(prepared.application, look).stage(stage, [prepared.step], decisions)
             self._teller.planned(prepared.title, plan)
-            from velapulumi.delivery.engine import DELETING
-            from velapulumi.program.stage import deliver_stage
+            from velapulumi.engine.automation import DELETING
+            from velapulumi.stage.program import deliver_stage
 
+            shown = shown_of(decisions)
             engine.up(
                 prepared.stack,
-                lambda: deliver_stage(prepared.reread(), self._patience),
+                lambda: deliver_stage(prepared.reread(), self._patience, shown),
                 clusters,
                 max(self._patience, DELETING),
             )
@@ -106,18 +118,17 @@ class Collector:
 
     def _abandon(self, application: Application, stack: StackName) -> None:
         """Delete a stack that no step delivers to any more, with what only it holds."""
+        removal = Removal.of(application.project, stack, application)
+        removal.check()
+        if removal.waits:
+            return
+        self._teller.planned(stack.stage, removal.plan)
         engine = self._engine(stack.stage)
-        if read_record(application.project, stack):
-            engine.forget(stack, application.held_elsewhere(stack.stage))
-        if record := read_record(application.project, stack):
-            held = [(entry.cluster, entry.manifest) for entry in record.objects]
-            kept = {ObjectKey.of(e.cluster, e.manifest) for e in record.objects if e.retained}
-            self._teller.planned(stack.stage, plan_stage(stack.stage, [], held, kept))
-        destroy(application.project, stack, engine, lambda text: self._teller.progress("", text))
+        removal.run(engine, lambda text: self._teller.progress("", text))
 
     def _engine(self, stage: str) -> Engine:
-        from velapulumi.delivery.engine import Engine
-        from velapulumi.delivery.events import Listener
+        from velapulumi.engine.automation import Engine
+        from velapulumi.engine.events import Listener
 
         listener = Listener(lambda text: self._teller.progress(stage, text))
         return Engine(self._application.project, listener, self._interrupts)
@@ -132,42 +143,12 @@ def abandoned(application: Application) -> Iterator[StackName]:
     for stack in application.project.stack_names(application.name):
         if stack.stage in application.workflow.stages:
             continue
-        record = read_record(application.project, stack)
+        record = application.abandoned.get(stack.stage)
         objects = record.objects if record else ()
         if application.authority.governs(stack.stage, {entry.cluster for entry in objects}):
             continue
         if not any(rules.treatment_of(entry.manifest).stays for entry in objects):
             yield stack
-
-
-def destroy(
-    project: Project, stack: StackName, engine: Engine, progress: Callable[[str], None]
-) -> None:
-    """Delete what a stack holds, the stack itself and its configuration.
-
-    What the application gives up is written before the engine runs, which has locked the stack only
-    from then on. So another run is waited for first.
-
-    Args:
-        project: The project.
-        stack: The stack.
-        engine: The engine.
-        progress: Is told of each step.
-
-    Raises:
-        VelapulumiError: Why it could not be deleted; running it again goes on.
-    """
-    environment = engine_environment(project)
-    if file_backend(project, environment) is not None:
-        clear_stale_lock(project, stack, environment)
-    record = read_record(project, stack)
-    if record is not None:
-        progress(f"{stack.stage}: deleting")
-        left = forgotten(record)
-        clusters = reach(project, {entry.cluster for entry in (*record.objects, *left)})
-        release(application_of(record), record, left, clusters)
-        engine.destroy(stack, [each for each in clusters.values() if isinstance(each, Reached)])
-    project.config_file(stack).unlink(missing_ok=True)
 
 
 def _collecting(application: Application, stage: str) -> Prepared | None:
@@ -183,17 +164,21 @@ def _collecting(application: Application, stage: str) -> Prepared | None:
 
 
 def _is_due(prepared: Prepared) -> bool:
-    going = any(change.action in _GOING for change in compare(prepared).changes)
-    return going or bool(_moved(prepared))
+    look = Look(prepared.application.project, prepared.clusters)
+    return any(each.operation.goes for each in _decide(prepared, look))
 
 
-def _moved(prepared: Prepared) -> frozenset[ObjectKey]:
-    """What the stage holds, does not deliver any more, and another stage holds, too."""
-    record = prepared.application.records[prepared.stage.name]
-    held = keys_of(record.objects) if record else frozenset()
-    wanted = {
-        ObjectKey.of(desired.entry.cluster, desired.entry.manifest)
-        for desired in prepared.desired
-        if is_rendered(desired.entry)
-    }
-    return (held - wanted) & prepared.application.held_elsewhere(prepared.stage.name)
+def _decide(prepared: Prepared, look: Look) -> list[Decision]:
+    return [decision for _, decision in decide_stage([prepared], look)]
+
+
+def _forgotten(decisions: Iterable[Decision]) -> frozenset[ObjectKey]:
+    """What the stack holds and is another stage's or somebody else's by now.
+
+    The engine would delete it, so it is taken out of the stack before.
+    """
+    return frozenset(
+        each.key
+        for each in decisions
+        if each.operation is Operation.FORGET or each.cause is Cause.RESTORED
+    )

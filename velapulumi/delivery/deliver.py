@@ -12,8 +12,9 @@ from velapulumi.delivery.apply import Teller
 from velapulumi.delivery.collect import abandoned
 from velapulumi.delivery.edge import ClusterEdge, record
 from velapulumi.delivery.gatekeeper import withdraw
-from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.delivery.runlock import running
+from velapulumi.engine.interrupts import Interrupts
+from velapulumi.engine.stacks import read_record
 from velapulumi.errors import (
     Interrupted,
     PartlyDelivered,
@@ -24,9 +25,13 @@ from velapulumi.errors import (
 )
 from velapulumi.gate.journal import Journal
 from velapulumi.program.application import Application, read_application
-from velapulumi.program.stacks import read_record
 from velapulumi.project import Project
 from velapulumi.render import Loaded
+from velapulumi.stage.asking import ask, refused_by
+from velapulumi.stage.facts import decide_stage
+from velapulumi.stage.look import Look, SharedLook
+from velapulumi.stage.plan import prepared_steps
+from velapulumi.stage.refusals import refuse
 from velapulumi.workflow.driver import Driver, begun_anew
 from velapulumi.workflow.edge import Conclusion, Limits, Watcher
 from velapulumi.workflow.entries import Entry, Kind
@@ -76,6 +81,7 @@ def deliver(
     timeout: float | None = None,
     *,
     allow_unknown: bool = False,
+    takes_fields: bool = False,
 ) -> Outcome:
     """Run an application's workflow up to its end or to where somebody has to decide.
 
@@ -88,11 +94,14 @@ def deliver(
         reporter: Is told how it goes on.
         timeout: Seconds a stage may take to get healthy; the health policy's when not given.
         allow_unknown: Whether unknown parameters are ignored with a warning.
+        takes_fields: Whether new fields that others hold are taken from them.
 
     Raises:
         VelapulumiError: Why it did not come to its end; what has succeeded stays.
     """
-    application = read_application(project, file, allow_unknown=allow_unknown)
+    application = read_application(
+        project, file, allow_unknown=allow_unknown, takes_fields=takes_fields
+    )
     for warning in (*application.loaded.warnings, *_left_alone(application)):
         reporter.warning(warning)
     _check_placements(application)
@@ -106,9 +115,11 @@ def deliver(
                 f"the workflow of {application.name} is terminated",
                 next_step=f"Begin anew with: velapulumi workflow restart {application.name}",
             )
+        look = SharedLook(project)
+        check_stages(application, look.get())
         reporter.begins(application)
         try:
-            conclusion, closed = _run(application, journal, reporter, interrupts, timeout)
+            conclusion, closed = _run(application, journal, reporter, interrupts, timeout, look)
         finally:
             reporter.ends()
     failure = failure_of(application.name, str(application.revision), conclusion)
@@ -125,11 +136,12 @@ def _run(
     reporter: Reporter,
     interrupts: Interrupts,
     timeout: float | None,
+    look: SharedLook,
 ) -> tuple[Conclusion, Mapping[str, VelapulumiError]]:
     """Run the workflow: how far it came, and why gates are closed whose approval does not count."""
     limits = limits_of(application.loaded, timeout)
     note = record(application, journal)
-    edge = ClusterEdge(application, journal, reporter, interrupts, limits)
+    edge = ClusterEdge(application, journal, reporter, interrupts, limits, look)
     run = application.run
     if run.failed and not run.suspended:
         steps = tuple(begun_anew(application.workflow, run))
@@ -233,6 +245,34 @@ def _check_placements(application: Application) -> None:
                     next_step="Name a joined cluster in its topology policy or env placement.",
                 )
             registry.get(cluster)
+
+
+def check_stages(application: Application, look: Look) -> None:
+    """Refuse, before anything is written, what a later stage would be refused for.
+
+    Stages that are delivered only under a condition are checked when their turn comes.
+
+    Args:
+        application: The application.
+        look: What the clusters have.
+
+    Raises:
+        VelapulumiError: Something cannot be delivered; all of it is named.
+    """
+    stages = application.workflow.stages
+    sure = {
+        name: stage.steps
+        for name, stage in stages.items()
+        if not any(step.condition for step in stage.steps)
+    }
+    decisions = [
+        decision
+        for name, steps in sure.items()
+        for _, decision in decide_stage(list(prepared_steps(application, name, steps, look)), look)
+    ]
+    refuse(decisions)
+    for error in refused_by(ask(decisions, look)):
+        raise error
 
 
 def _left_alone(application: Application) -> Iterator[str]:

@@ -14,8 +14,8 @@ from velapulumi.definitions import Done, Failed, StepContext, StepDefinition, St
 from velapulumi.delivery.apply import Applier, Errand, Teller
 from velapulumi.delivery.collect import Collector
 from velapulumi.delivery.gatekeeper import Gatekeeper, words
-from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.delivery.tools import StepTools
+from velapulumi.engine.interrupts import Interrupts
 from velapulumi.errors import Interrupted, UnknownApplication, VelapulumiError
 from velapulumi.gate.approver import who
 from velapulumi.gate.journal import Journal
@@ -23,6 +23,7 @@ from velapulumi.program.application import Application
 from velapulumi.program.standing import read_standing
 from velapulumi.project import Project
 from velapulumi.render.steps import every_step, parameters_of
+from velapulumi.stage.look import SharedLook
 from velapulumi.workflow.edge import Acted, Broken, Collected, Limits, Observed, Outcome, Stopped
 from velapulumi.workflow.entries import Entry, Kind
 from velapulumi.workflow.revision import step_id
@@ -44,6 +45,7 @@ class ClusterEdge:
         teller: Is told what is done.
         interrupts: Tell whether to stop.
         limits: How long things may take.
+        look: What the clusters have.
     """
 
     def __init__(
@@ -53,15 +55,17 @@ class ClusterEdge:
         teller: Teller,
         interrupts: Interrupts,
         limits: Limits,
+        look: SharedLook,
     ) -> None:
         self._application = application
+        self._look = look
         self._journal = journal
         self._interrupts = interrupts
         self._limits = limits
-        self._applier = Applier(application, teller, interrupts)
+        self._applier = Applier(application, teller, interrupts, look)
         self._collector = Collector(application, teller, interrupts, limits.patience)
         self._outcomes: queue.Queue[Outcome | Exception] = queue.Queue()
-        self._gatekeeper = Gatekeeper()
+        self._gatekeeper = Gatekeeper(look)
         self._values = application.run.values
         self._steps = {step.name: step for step in every_step(application.loaded.steps)}
 
@@ -131,7 +135,13 @@ class ClusterEdge:
         )
 
     def act(self, step: WorkflowStep, run: Run) -> None:
-        self._begin(step.name, lambda: self._act(step, run))
+        def work() -> Outcome:
+            try:
+                return self._act(step, run)
+            finally:
+                self._look.renew()
+
+        self._begin(step.name, work)
 
     def publish(self, step: WorkflowStep, run: Run) -> None:
         self._begin(step.name, lambda: Acted(step.name, self._applier.made(step.name)))

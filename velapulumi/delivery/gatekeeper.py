@@ -19,18 +19,24 @@ from velapulumi.gate.ledger import append, read_ledger
 from velapulumi.gate.statement import StatementKind
 from velapulumi.plan.document import PlanDocument
 from velapulumi.program.application import Application
-from velapulumi.program.approval import current_plan, stale
 from velapulumi.program.authority import read_trust
 from velapulumi.project import Project
+from velapulumi.stage.approval import current_plan, stale
+from velapulumi.stage.look import Look, SharedLook
 
 Signer = Callable[[bytes], str]
 """Gives the signature of some bytes."""
 
 
 class Gatekeeper:
-    """Looks at gates, each approved plan once."""
+    """Looks at gates, each approved plan once.
 
-    def __init__(self) -> None:
+    Args:
+        look: What the clusters have.
+    """
+
+    def __init__(self, look: SharedLook) -> None:
+        self._look = look
         self.closed: dict[str, VelapulumiError] = {}
         self._held: set[tuple[str, str]] = set()
         self._tried: set[str] = set()
@@ -46,7 +52,7 @@ class Gatekeeper:
         error = self._why_closed(application, gate, decision)
         if not (decision.open and error is None) and gate not in self._tried:
             self._tried.add(gate)
-            if approve_by_rule(application, gate):
+            if approve_by_rule(application, gate, self._look.get()):
                 application = application.reread()
                 decision = application.decision(gate)
                 error = self._why_closed(application, gate, decision)
@@ -64,7 +70,7 @@ class Gatekeeper:
         if (gate, decision.plan) in self._held:
             return None
         try:
-            error = next(stale(application, gate, {}), None)
+            error = next(stale(application, gate, self._look.get()), None)
         except ClusterProblem:
             return None  # whether it can be reached is told when it is delivered
         if error is None:
@@ -72,19 +78,20 @@ class Gatekeeper:
         return error
 
 
-def approve_by_rule(application: Application, gate: str) -> bool:
+def approve_by_rule(application: Application, gate: str, look: Look) -> bool:
     """Note that a gate needs nobody's approval, where the policy says so of what it opens.
 
     Args:
         application: The application.
         gate: The gate's name.
+        look: What the clusters have.
     """
     authority, subject = application.authority, application.subject(gate)
     rules = [authority.rule(stage, subject.clusters[stage]) for stage in subject.stages]
     if not rules or any(rule is None or rule.auto is None for rule in rules):
         return False
     try:
-        plan = current_plan(application, gate, {})
+        plan = current_plan(application, gate, look)
     except ClusterProblem:
         return False
     if not all(rule and authority.needs_nobody(plan, rule) for rule in rules):

@@ -4,13 +4,127 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from velapulumi.delivery.collect import destroy
-from velapulumi.delivery.interrupts import Interrupts
+from velapulumi.clusters.identity import Reached
 from velapulumi.delivery.runlock import running
-from velapulumi.errors import UnknownApplication
+from velapulumi.engine.environment import engine_environment
+from velapulumi.engine.interrupts import Interrupts
+from velapulumi.engine.locks import clear_stale_lock
+from velapulumi.engine.record import StageRecord
+from velapulumi.engine.stacks import file_backend, read_record
+from velapulumi.errors import UnknownApplication, VelapulumiError
 from velapulumi.gate.file import read_gate
+from velapulumi.plan.document import Operation, StagePlan
+from velapulumi.plan.objects import ObjectKey
+from velapulumi.program.application import Application
+from velapulumi.program.identity import project_id
 from velapulumi.project import Project, StackName
+from velapulumi.stage.facts import other_of, removal_facts
+from velapulumi.stage.look import Look
+from velapulumi.stage.operations import Decision, Other, decide
+from velapulumi.stage.plan import removal_plan as stage_removal_plan
+from velapulumi.stage.refusals import refuse
+from velapulumi.stage.release import application_of, release, released
+
+if TYPE_CHECKING:
+    from velapulumi.engine.automation import Engine
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What deleting a stack with all it holds does.
+
+    Attributes:
+        project: The project.
+        stack: The stack.
+        record: What it holds; None when there is no such stack.
+        look: What the clusters have.
+        decisions: What happens to its objects.
+    """
+
+    project: Project
+    stack: StackName
+    record: StageRecord | None
+    look: Look
+    decisions: tuple[Decision, ...]
+
+    @classmethod
+    def of(
+        cls, project: Project, stack: StackName, application: Application | None = None
+    ) -> Removal:
+        """Find out what deleting a stack does; writes nothing.
+
+        Args:
+            project: The project.
+            stack: The stack.
+            application: The application, whose other stages go on holding what they hold; None
+                when all of it is deleted.
+        """
+        record = read_record(project, stack)
+        look = Look(project)
+        if record is None:
+            return cls(project, stack, None, look, ())
+
+        def other(key: ObjectKey) -> Other | None:
+            return other_of(application, stack.stage, key) if application else None
+
+        identity = project_id(project, [record])
+        facts = removal_facts(identity, record, application_of(record), look, other)
+        return cls(project, stack, record, look, tuple(map(decide, facts)))
+
+    @property
+    def plan(self) -> StagePlan:
+        """What happens, as it is shown."""
+        return stage_removal_plan(self.project, self.stack.stage, self.decisions, self.look)
+
+    @property
+    def waits(self) -> bool:
+        """Whether another stage has still to take an object that would be deleted here."""
+        return any(each.operation is Operation.HAND_OVER for each in self.decisions)
+
+    def check(self) -> None:
+        """Refuse what cannot be deleted.
+
+        Raises:
+            VelapulumiError: Something is refused, or a cluster does not answer.
+        """
+        refuse(self.decisions)
+        for decision in self.decisions:
+            cluster = self.look.clusters.get(decision.key.cluster)
+            if isinstance(cluster, VelapulumiError):
+                raise cluster
+
+    def run(self, engine: Engine, progress: Callable[[str], None]) -> None:
+        """Delete what the stack holds, the stack itself and its configuration.
+
+        What the application gives up is written before the engine runs, which has locked the stack
+        only from then on. So another run is waited for first.
+
+        Args:
+            engine: The engine.
+            progress: Is told of each step.
+
+        Raises:
+            VelapulumiError: Why it could not be deleted; running it again goes on.
+        """
+        environment = engine_environment(self.project)
+        if file_backend(self.project, environment) is not None:
+            clear_stale_lock(self.project, self.stack, environment)
+        if self.record is not None:
+            progress(f"{self.stack.stage}: deleting")
+            gone = frozenset(
+                each.key for each in self.decisions if each.operation is Operation.FORGET
+            )
+            if gone:
+                engine.forget(self.stack, gone)
+            clusters = self.look.clusters
+            release(application_of(self.record), released(self.decisions), clusters)
+            engine.destroy(
+                self.stack, [each for each in clusters.values() if isinstance(each, Reached)]
+            )
+        self.project.config_file(self.stack).unlink(missing_ok=True)
 
 
 def stages_of(project: Project, application: str) -> list[str]:
@@ -31,6 +145,19 @@ def stages_of(project: Project, application: str) -> list[str]:
     )
 
 
+def removal_plan(
+    project: Project, application: str, stages: Sequence[str]
+) -> tuple[StagePlan, ...]:
+    """What deleting an application does, stage by stage; writes nothing.
+
+    Args:
+        project: The project.
+        application: The application.
+        stages: Its stages in the order they are to go.
+    """
+    return tuple(Removal.of(project, StackName(application, stage)).plan for stage in stages)
+
+
 def remove(
     project: Project, application: str, stages: Sequence[str], progress: Callable[[str], None]
 ) -> None:
@@ -46,8 +173,8 @@ def remove(
         VelapulumiError: Why a stage could not be deleted; the ones before it in order are not
             touched, and running it again goes on.
     """
-    from velapulumi.delivery.engine import Engine
-    from velapulumi.delivery.events import Listener
+    from velapulumi.engine.automation import Engine
+    from velapulumi.engine.events import Listener
 
     interrupts = Interrupts(
         lambda: progress("stopping when what is under way is done; once more to stop now")
@@ -55,7 +182,11 @@ def remove(
     with running(project, application, "delete"), interrupts.handled():
         engine = Engine(project, Listener(progress), interrupts)
         for stage in stages:
-            destroy(project, StackName(application, stage), engine, progress)
+            Removal.of(project, StackName(application, stage)).check()
+        for stage in stages:
+            removal = Removal.of(project, StackName(application, stage))
+            removal.check()
+            removal.run(engine, progress)
         project.gate_file(application).unlink(missing_ok=True)
         project.journal_file(application).unlink(missing_ok=True)
         kept = project.revision_file(application, "any").parent

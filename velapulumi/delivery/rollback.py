@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from velapulumi.delivery.collect import abandoned
+from velapulumi.delivery.remove import Removal
 from velapulumi.delivery.runlock import holder
 from velapulumi.delivery.source import source_of
+from velapulumi.engine.record import StageRecord
 from velapulumi.errors import RunInProgress, UsageProblem
 from velapulumi.gate.file import RecordedRevision
-from velapulumi.plan.changes import Action, Change, ObjectKey, Plan, plan_stage
+from velapulumi.plan.document import StagePlan
 from velapulumi.program.application import Application, read_application
-from velapulumi.program.comparison import compare
-from velapulumi.program.prepare import prepare
-from velapulumi.program.record import StageRecord
-from velapulumi.program.registration import is_rendered
-from velapulumi.program.stacks import read_record
 from velapulumi.program.standing import Standing, read_standing
-from velapulumi.program.state import Clusters
 from velapulumi.project import Project, StackConfig
+from velapulumi.stage.look import Look
+from velapulumi.stage.plan import plan_document
 from velapulumi.workflow.entries import Entry, Kind
 from velapulumi.workflow.phases import StepPhase
 
@@ -40,7 +38,7 @@ class Rollback:
     application: Application
     before: str
     source: StackConfig | None
-    plans: tuple[Plan, ...]
+    plans: tuple[StagePlan, ...]
 
     @property
     def revision(self) -> str:
@@ -165,42 +163,19 @@ def _read(
     return application
 
 
-def _plans(application: Application) -> Iterator[Plan]:
+def _plans(application: Application) -> Iterator[StagePlan]:
     """What delivering an application changes, stage by stage, old objects included."""
-    found = {stage: _changes(application, stage) for stage in application.workflow.stages}
-    for stack in abandoned(application):
-        if record := read_record(application.project, stack):
-            held = [(entry.cluster, entry.manifest) for entry in record.objects]
-            kept = {ObjectKey.of(e.cluster, e.manifest) for e in record.objects if e.retained}
-            plan = plan_stage(stack.stage, [], held, kept)
-            found[stack.stage] = {change.key: change for change in plan.changes}
-    changes = [change for stage in found.values() for change in stage.values()]
-    made = {change.key for change in changes if change.action is Action.CREATE}
-    for name, stage in found.items():
-        left = tuple(stage[key] for key in sorted(stage) if not _is_handed_over(stage[key], made))
-        if left or _is_unfinished(application.records.get(name)):
-            yield Plan(name, left)
+    look = Look(application.project)
+    stages = {name: stage.steps for name, stage in application.workflow.stages.items()}
+    found = list(plan_document(application, stages, look).stages)
+    found += (
+        Removal.of(application.project, stack, application).plan for stack in abandoned(application)
+    )
+    for plan in found:
+        if not plan.empty or _is_unfinished(application.all_records.get(plan.stage)):
+            yield plan
 
 
 def _is_unfinished(record: StageRecord | None) -> bool:
     """Whether the last delivery to a stage has failed half way, so its record may be behind."""
     return record is not None and bool(record.objects) and not record.steps
-
-
-def _changes(application: Application, stage: str) -> dict[ObjectKey, Change]:
-    """What changes in a stage by all its steps, a later one's word before an earlier one's."""
-    changes: dict[ObjectKey, Change] = {}
-    clusters: Clusters = {}
-    for step in application.workflow.stages[stage].steps:
-        prepared = prepare(application, stage, clusters, step, collecting=True)
-        clusters = prepared.clusters
-        entries = [desired.entry for desired in prepared.desired if is_rendered(desired.entry)]
-        for key in (ObjectKey.of(entry.cluster, entry.manifest) for entry in entries):
-            changes.pop(key, None)
-        changes |= {change.key: change for change in compare(prepared).changes}
-    return changes
-
-
-def _is_handed_over(change: Change, made: Container[ObjectKey]) -> bool:
-    """Whether an object goes from a stage only since another one has it then."""
-    return change.action is Action.DELETE and change.key in made

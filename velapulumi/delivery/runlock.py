@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from velapulumi import files
+from velapulumi.engine.environment import engine_environment
+from velapulumi.engine.stacks import file_backend
 from velapulumi.errors import RunInProgress
 from velapulumi.gate.approver import who
-from velapulumi.program.environment import engine_environment
-from velapulumi.program.stacks import file_backend
 from velapulumi.project import Project
 
 

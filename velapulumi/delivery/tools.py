@@ -17,8 +17,8 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.definitions import Answer, Finished, Mail, StepError
 from velapulumi.definitions.network.calls import origin_of
 from velapulumi.definitions.pod.container import COMPONENT_LABEL
-from velapulumi.delivery.interrupts import Interrupts
 from velapulumi.delivery.mail import send_mail
+from velapulumi.engine.interrupts import Interrupts
 from velapulumi.errors import Interrupted, VelapulumiError
 from velapulumi.project import Project
 

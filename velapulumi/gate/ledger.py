@@ -30,6 +30,9 @@ from velapulumi.errors import InvalidFile, VelapulumiError
 from velapulumi.gate.statement import NO_HASH, Entry, StatementKind
 from velapulumi.spec.model import explain
 
+_VERSION = 1
+"""The version of the entries: entries of this one do not say it."""
+
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -179,7 +182,9 @@ def _line(raw: bytes, before: list[Line], application: str) -> Line:
     ):
         raise ValueError("must be a map of body and signature")
     body = document["body"]
-    json.loads(body, object_pairs_hook=_unique)
+    said = json.loads(body, object_pairs_hook=_unique)
+    if isinstance(said, dict) and said.get("version", _VERSION) != _VERSION:
+        raise ValueError(f"is of version {said['version']}; this velapulumi reads {_VERSION}")
     try:
         entry = Entry.model_validate_json(body)
     except ValidationError as error:

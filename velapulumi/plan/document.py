@@ -6,8 +6,10 @@ there then, and compares. It holds no time and no order that the reading of it c
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterator
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -18,19 +20,50 @@ from velapulumi.spec.model import Many, StrictModel, explain
 
 
 class Operation(StrEnum):
-    """What happens to an object."""
+    """What happens to an object; docs/operations.md has the table that decides it."""
 
     NONE = "none"
     CREATE = "create"
     UPDATE = "update"
+    MEND = "mend"
     REPLACE = "replace"
-    DELETE = "delete"
-    LEAVE = "leave"
+    TAKE_OVER = "take-over"
+    HAND_OVER = "hand-over"
+    SHARE = "share"
     READ = "read"
+    LEAVE = "leave"
+    KEEP = "keep"
+    DISOWN = "disown"
+    FORGET = "forget"
+    DELETE = "delete"
+    OWED = "owed"
+    REFUSE = "refuse"
+
+    @property
+    def goes(self) -> bool:
+        """Whether the stage no longer holds the object afterwards."""
+        return self in (Operation.DELETE, Operation.DISOWN, Operation.FORGET)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is written."""
+        return self in (Operation.NONE, Operation.READ, Operation.LEAVE, Operation.KEEP)
 
 
-_GOING = (Operation.DELETE, Operation.LEAVE)
-_STAYING = (Operation.NONE, Operation.READ)
+class Cause(StrEnum):
+    """Why an operation is done, where it does not go without saying."""
+
+    LOST = "lost"
+    INTERRUPTED = "interrupted"
+    UNREADY = "unready"
+    REVISION = "revision"
+    COMPLETED = "completed"
+    ABSENT = "absent"
+    TAKEN = "taken"
+    PRUNE = "prune"
+    OTHERS = "others"
+    UNREAD = "unread"
+    RESTORED = "restored"
 
 
 class Base(StrictModel):
@@ -47,11 +80,35 @@ class Base(StrictModel):
 
 
 class PlannedField(StrictModel):
-    """A field that changes; null stands for one that is not there."""
+    """A field that changes.
 
-    path: str
+    Attributes:
+        path: Where it is, part by part.
+        before: Its value before; null when it is not there.
+        after: Its value afterwards; null when it goes.
+        left: Whether it keeps its value before, as the application leaves that to others.
+        managers: Who has changed it in the cluster; no part of what is approved.
+    """
+
+    path: Many[str | int]
     before: Any = None
     after: Any = None
+    left: bool = False
+    managers: Many[str] = Field((), exclude=True)
+
+
+class Refusal(StrictModel):
+    """Why an object cannot be delivered.
+
+    Attributes:
+        code: Code of the error, such as ``VP204``.
+        message: What is wrong.
+        next_step: What to do.
+    """
+
+    code: str
+    message: str
+    next_step: str = ""
 
 
 class PlannedObject(StrictModel):
@@ -64,13 +121,20 @@ class PlannedObject(StrictModel):
         name: Its name.
         component: The component it belongs to.
         operation: What happens to it.
+        cause: Why, where it does not go without saying.
         desired: Digest of what it shall be; empty when it goes.
-        settled: The same without empty maps and lists, some of which a stack does not keep; empty
-            when that is no other.
+        normalised: The same without empty maps and lists, some of which a stack does not keep;
+            empty when that is no other.
         base: What it is before.
-        fields: The fields that differ, but the labels that change with every revision.
+        fields: The fields that change, but the labels that change with every revision.
+        drift: The fields that others have changed in the cluster: from what is there to what the
+            application wants.
+        content: What is created, replaced or taken over, without secrets.
+        other: The stage or application that it comes from or goes to.
         images: The images of its containers.
         irreversible: What of the operation cannot be taken back.
+        refusal: Why it cannot be delivered.
+        remarks: What the cluster says of it; no part of what is approved.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -81,12 +145,18 @@ class PlannedObject(StrictModel):
     name: str
     component: str = ""
     operation: Operation = Operation.NONE
+    cause: Cause | None = None
     desired: str = ""
-    settled: str = ""
+    normalised: str = ""
     base: Base = Base()
     fields: Many[PlannedField] = ()
+    drift: Many[PlannedField] = ()
+    content: Any = None
+    other: str = ""
     images: Many[str] = ()
     irreversible: Many[str] = ()
+    refusal: Refusal | None = None
+    remarks: Many[str] = Field((), exclude=True)
 
     @property
     def title(self) -> str:
@@ -102,12 +172,14 @@ class ReverseStep(StrictModel):
         object: Kind, namespace and name.
         operation: What that takes.
         desired: Digest of what it is then; empty when it goes.
+        fields: The fields that get their live values back, of an object that was taken over.
         irreversible: What of it does not come back.
     """
 
     object: str
     operation: Operation
     desired: str = ""
+    fields: Many[PlannedField] = ()
     irreversible: Many[str] = ()
 
 
@@ -119,6 +191,7 @@ class ClusterPlan(StrictModel):
         uid: Its identity: UID of ``kube-system``.
         ca: SHA-256 of the certificate authority that its API server is trusted by; empty for none.
         reached: Whether it answered; if not, what was before is not told.
+        left: Whether the stage delivers nothing there any more and only holds old objects.
         objects: What the stage holds there, and what goes.
         reverse: What brings it back.
     """
@@ -127,13 +200,23 @@ class ClusterPlan(StrictModel):
     uid: str
     ca: str = ""
     reached: bool = True
+    left: bool = False
     objects: Many[PlannedObject] = ()
     reverse: Many[ReverseStep] = ()
 
     @property
     def changed(self) -> tuple[PlannedObject, ...]:
         """The objects to which anything happens."""
-        return tuple(each for each in self.objects if each.operation not in _STAYING)
+        return tuple(each for each in self.objects if not each.operation.is_quiet)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What happens on it, which another cluster may share."""
+        dumped = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return {key: value for key, value in dumped.items() if key in _CONTENT}
+
+
+_CONTENT = ("objects", "reverse")
 
 
 class StagePlan(StrictModel):
@@ -142,7 +225,8 @@ class StagePlan(StrictModel):
     Attributes:
         stage: Its name.
         steps: The steps of the workflow that deliver it.
-        before: The revision it holds before; empty for none.
+        before: The revision it holds before; empty for none that is complete.
+        broken: The revisions whose objects it holds, when none of them is complete.
         requires: What the gate policy asks for, a phrase each.
         pending: What cannot be told yet: inputs whose value the delivery itself brings.
         late: The components with inputs that what the gate opens brings itself: what they become is
@@ -153,6 +237,7 @@ class StagePlan(StrictModel):
     stage: str
     steps: Many[str]
     before: str = ""
+    broken: Many[str] = ()
     requires: Many[str] = ()
     pending: Many[str] = ()
     late: Many[str] = ()
@@ -164,10 +249,17 @@ class StagePlan(StrictModel):
         return not self.pending and not any(cluster.changed for cluster in self.clusters)
 
     @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Why objects of it cannot be delivered."""
+        return tuple(
+            each.refusal for cluster in self.clusters for each in cluster.objects if each.refusal
+        )
+
+    @property
     def irreversible(self) -> tuple[str, ...]:
         """What cannot be taken back, a sentence each."""
         return tuple(
-            f"{each.title} on {cluster.cluster} {phrase}"
+            f"{each.title} on {cluster.cluster}: {phrase}"
             for cluster in self.clusters
             for each in cluster.objects
             for phrase in each.irreversible
@@ -188,6 +280,7 @@ class PlanDocument(StrictModel):
     Attributes:
         application: The application.
         namespace: Its namespace.
+        project: The identity of the project; empty before its first delivery.
         revision: What is delivered, ``<application>-v<N>:<hash>``.
         tools: By which versions.
         trust: Digest of gate policy, allowed signers and revoked keys that are in force; empty
@@ -198,10 +291,11 @@ class PlanDocument(StrictModel):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    api_version: Literal["velapulumi.dev/v1"] = Field("velapulumi.dev/v1", alias="apiVersion")
+    api_version: Literal["velapulumi.dev/v2"] = Field("velapulumi.dev/v2", alias="apiVersion")
     kind: Literal["Plan"] = "Plan"
     application: str
     namespace: str
+    project: str = ""
     revision: str
     tools: Tools
     trust: str = ""
@@ -214,20 +308,47 @@ class PlanDocument(StrictModel):
         return all(stage.empty for stage in self.stages)
 
     @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """Why objects of it cannot be delivered."""
+        return tuple(refusal for stage in self.stages for refusal in stage.refusals)
+
+    @cached_property
+    def tree(self) -> dict[str, Any]:
+        """The plan with a digest in the place of what happens on each cluster."""
+        return self._tree[0]
+
+    @cached_property
     def value(self) -> dict[str, Any]:
-        """The plan as maps, lists, text and numbers."""
+        """The plan as maps, lists, text and numbers: the tree, and what its digests stand for."""
+        tree, contents = self._tree
+        return {**tree, "contents": contents}
+
+    @cached_property
+    def _tree(self) -> tuple[dict[str, Any], dict[str, Any]]:
         head = {"apiVersion": self.api_version, "kind": self.kind}
-        return head | self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        tree = head | self.model_dump(
+            mode="json", by_alias=True, exclude_defaults=True, exclude={"stages"}
+        )
+        contents: dict[str, Any] = {}
+        tree["stages"] = []
+        for stage in self.stages:
+            dumped = stage.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+            for cluster in dumped.get("clusters", ()):
+                content = {key: cluster.pop(key) for key in _CONTENT if key in cluster}
+                cluster["content"] = digest(content)
+                contents[cluster["content"]] = content
+            tree["stages"].append(dumped)
+        return tree, contents
 
     @property
     def text(self) -> bytes:
-        """The plan's canonical form, which is what its digest is of."""
+        """The plan's canonical form."""
         return canonical(self.value)
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """SHA-256 of the canonical form: the plan's name."""
-        return digest(self.value)
+        """SHA-256 of the tree, and so of all that it stands for: the plan's name."""
+        return digest(self.tree)
 
     def stage(self, name: str) -> StagePlan | None:
         """The plan of a stage; None when it is not in it."""
@@ -245,11 +366,39 @@ def read_plan(content: bytes, name: str) -> PlanDocument:
         InvalidFile: It is none.
     """
     try:
-        return PlanDocument.model_validate_json(content)
+        value = json.loads(content)
+        if isinstance(value, dict) and value.get("apiVersion") == _EARLIER:
+            raise InvalidFile(
+                f"{name}: is a plan of an earlier version of velapulumi",
+                next_step="Look at the change as it is now and approve that.",
+            )
+        return PlanDocument.model_validate_json(json.dumps(_resolved(value, name)))
     except ValidationError as error:
         path, message = explain(PlanDocument, error)[0]
         where = ".".join(str(part) for part in path)
         raise InvalidFile(f"{name}: {f'{where}: ' if where else ''}{message}") from error
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise InvalidFile(f"{name}: not a plan: {error}") from error
+
+
+_EARLIER = "velapulumi.dev/v1"
+
+
+def _resolved(value: Any, name: str) -> dict[str, Any]:
+    """A plan with what its digests stand for in their places.
+
+    Raises:
+        InvalidFile: A digest stands for something else.
+    """
+    contents = value.pop("contents")
+    for told, content in contents.items():
+        if digest(content) != told:
+            raise InvalidFile(f"{name}: contents.{told[:12]}: is not what its digest says")
+    for stage in value.get("stages", ()):
+        for cluster in stage.get("clusters", ()):
+            cluster |= contents[cluster.pop("content")]
+    resolved: dict[str, Any] = value
+    return resolved
 
 
 def differences(
@@ -291,17 +440,17 @@ def differences(
     yield from _changed(f"the steps of stage {stage}", list(then.steps), list(here.steps))
     yield from _changed(f"what stage {stage} requires", list(then.requires), list(here.requires))
     yield from _changed(f"the late components of {stage}", list(then.late), list(here.late))
-    known = {cluster.cluster: cluster for cluster in then.clusters}
+    known = dict(_by_cluster(then))
     for cluster in here.clusters:
-        before = known.pop(cluster.cluster, None)
+        before = _counterpart(cluster, known)
         if before is None:
             yield f"cluster {cluster.cluster} has come to stage {stage}"
         elif only is None or cluster.cluster in only:
             yield from _cluster_differences(before, cluster, cluster.cluster in begun, then.late)
     has_begun = any(name in begun for name in (cluster.cluster for cluster in here.clusters))
-    for name, cluster in known.items():
-        if not (has_begun and all(each.operation in _GOING for each in cluster.objects)):
-            yield f"cluster {name} is gone from stage {stage}"
+    for cluster in known.values():
+        if not (has_begun and all(each.operation.goes for each in cluster.objects)):
+            yield f"cluster {cluster.cluster} is gone from stage {stage}"
     if not has_begun:
         yield from _changed(f"the revision that stage {stage} held", then.before, here.before)
         if not then.late:
@@ -325,11 +474,11 @@ def differences_back(
         yield f"stage {stage} is not part of what was approved"
         return
     yield from _changed("the revision to go back to", then.before, now.revision)
-    known = {cluster.cluster: cluster for cluster in then.clusters}
+    known = dict(_by_cluster(then))
     for cluster in here.clusters:
         if only is not None and cluster.cluster not in only:
             continue
-        before = known.get(cluster.cluster)
+        before = _counterpart(cluster, known)
         if before is None:
             yield f"cluster {cluster.cluster} has come to stage {stage}"
             continue
@@ -338,13 +487,26 @@ def differences_back(
         for each in cluster.objects:
             where = f"{each.title} on {cluster.cluster}"
             was = objects.pop(_key(each), None)
-            if was is None and each.operation not in _STAYING:
+            if was is None and not each.operation.is_quiet:
                 yield f"{where} is not part of what was approved"
-            elif was is not None and (each.settled or each.desired) != was.base.recorded:
+            elif was is not None and (each.normalised or each.desired) != was.base.recorded:
                 yield f"what {where} shall be is not what it was before"
         for was in objects.values():
             if was.base.recorded:
                 yield f"{was.title} on {cluster.cluster} would not come back"
+
+
+def _by_cluster(stage: StagePlan) -> Iterator[tuple[str, ClusterPlan]]:
+    for cluster in stage.clusters:
+        yield cluster.uid or cluster.cluster, cluster
+
+
+def _counterpart(cluster: ClusterPlan, known: dict[str, ClusterPlan]) -> ClusterPlan | None:
+    """The plan of the same cluster, or of one that had its name; it is taken out."""
+    if (identity := cluster.uid or cluster.cluster) in known:
+        return known.pop(identity)
+    same = next((uid for uid, other in known.items() if other.cluster == cluster.cluster), None)
+    return None if same is None else known.pop(same)
 
 
 def _cluster_differences(
@@ -360,20 +522,20 @@ def _cluster_differences(
     for each in now.objects:
         before = known.pop(_key(each), None)
         where = f"{each.title} on {name}"
-        if each.component in late and each.operation not in _GOING:
+        if each.component in late and not each.operation.goes:
             continue
         if before is None:
-            if not (begun and each.operation in _STAYING):
+            if not (begun and each.operation.is_quiet):
                 yield f"{where} is not part of what was approved"
         elif each.desired != before.desired:
             yield f"what {where} shall be has changed"
         elif begun:
-            if each.operation in _GOING and before.operation != each.operation:
+            if each.operation.goes and before.operation != each.operation:
                 yield f"that {where} goes is not part of what was approved"
         elif then.reached and now.reached:
             yield from _object_differences(where, before, each)
     for each in known.values():
-        if each.component not in late and (each.operation not in _GOING or not begun):
+        if each.component not in late and (not each.operation.goes or not begun):
             yield f"{each.title} on {name} was part of what was approved and is not any more"
 
 
@@ -397,7 +559,7 @@ def _what_happened(before: str, after: str) -> str:
 
 
 def _key(each: PlannedObject) -> tuple[str, str, str, str]:
-    return each.api_version, each.kind, each.namespace, each.name
+    return each.api_version.rpartition("/")[0], each.kind, each.namespace, each.name
 
 
 def _changed(label: str, before: object, after: object) -> Iterator[str]:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from velapulumi import files
 from velapulumi.definitions import Catalog
-from velapulumi.errors import (
-    InvalidApplication,
-)
+from velapulumi.engine.record import StageRecord
+from velapulumi.engine.stacks import read_record
+from velapulumi.errors import InvalidApplication, UsageProblem
 from velapulumi.gate.decision import Decision, Subject
 from velapulumi.gate.file import Gate, read_gate, update_gate
 from velapulumi.gate.journal import told
-from velapulumi.plan.changes import ObjectKey
+from velapulumi.plan.objects import ObjectKey
 from velapulumi.program.authority import ANCHOR, Authority, read_authority
-from velapulumi.program.record import StageRecord
-from velapulumi.program.stacks import read_record
+from velapulumi.program.identity import project_id
 from velapulumi.program.surroundings import read_surroundings
 from velapulumi.project import Project, StackName
-from velapulumi.render import Loaded, load, parse
+from velapulumi.render import Loaded, load, parse, render_environment
 from velapulumi.workflow.gates import clusters_of, healthy_since, opened
 from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.revision import Revision, revision_of
@@ -45,6 +45,9 @@ class Application:
         revision: The revision the content is.
         run: What its journal tells of the current run of the revision.
         authority: Its approvals, and the policy they are judged by.
+        project_id: The identity of the project; empty before its first delivery.
+        abandoned: What the stacks hold that no step delivers to any more, by stage.
+        takes_fields: Whether new fields that others hold are taken from them.
     """
 
     project: Project
@@ -57,10 +60,23 @@ class Application:
     revision: Revision
     run: Run
     authority: Authority
+    project_id: str = ""
+    abandoned: Mapping[str, StageRecord] = field(default_factory=dict)
+    takes_fields: bool = False
 
     @property
     def name(self) -> str:
         return self.plain.application.name
+
+    @property
+    def full_name(self) -> str:
+        """``<namespace>/<name>``, as labels and annotations name it."""
+        return f"{self.plain.application.namespace}/{self.name}"
+
+    @property
+    def all_records(self) -> Mapping[str, StageRecord | None]:
+        """What all its stacks hold, those of stages without steps last."""
+        return {**self.records, **self.abandoned}
 
     def stack(self, stage: str) -> StackName:
         """The stack of a stage."""
@@ -92,14 +108,43 @@ class Application:
         """What is to be decided at a gate."""
         return subject_of(self.name, self.workflow.steps, gate, str(self.revision), self.run.number)
 
-    def held_elsewhere(self, stage: str) -> frozenset[ObjectKey]:
-        """What the stacks of all other stages hold."""
-        return frozenset(
-            ObjectKey.of(entry.cluster, entry.manifest)
-            for name, record in self.records.items()
-            if name != stage and record
-            for entry in record.objects
-        )
+    def delivered_keys(self, stage: str) -> frozenset[ObjectKey]:
+        """The objects that the steps of a stage deliver; none of one that no step delivers to."""
+        return frozenset(self._rendered.get(stage, ()))
+
+    @cached_property
+    def brought(self) -> Collection[tuple[str, str, str]]:
+        """What its delivery brings to clusters: namespaces, and kinds by their definitions.
+
+        Each is cluster, ``Namespace`` and name, or cluster, group and kind.
+        """
+        found = set()
+        for objects in self._rendered.values():
+            for key, manifest in objects.items():
+                if key.kind == "Namespace":
+                    found.add((key.cluster, key.kind, key.name))
+                elif key.kind == "CustomResourceDefinition":
+                    spec = manifest.get("spec") or {}
+                    kind = (spec.get("names") or {}).get("kind")
+                    found.add((key.cluster, str(spec.get("group")), str(kind)))
+        return frozenset(found)
+
+    @cached_property
+    def _rendered(self) -> Mapping[str, Mapping[ObjectKey, Mapping[str, Any]]]:
+        """What the steps of each stage deliver, as far as it is known without published values."""
+        return {
+            name: {
+                ObjectKey.of(entry.cluster, entry.manifest): entry.manifest
+                for environment in stage.environments.values()
+                for entry in render_environment(
+                    self.loaded.application,
+                    environment,
+                    self.revision.names,
+                    self.loaded.surroundings,
+                )
+            }
+            for name, stage in self.workflow.stages.items()
+        }
 
     @property
     def succeeded(self) -> bool:
@@ -147,17 +192,21 @@ class Application:
         Published values that are not written anywhere, as they may be secret, are kept.
         """
         fresh = _with_records(self.project, self.file, self.plain)
+        fresh = replace(fresh, takes_fields=self.takes_fields)
         values = {**fresh.run.values, **self.run.values}
         return fresh.taken_up(replace(fresh.run, values=values))
 
 
-def read_application(project: Project, file: Path, *, allow_unknown: bool = False) -> Application:
+def read_application(
+    project: Project, file: Path, *, allow_unknown: bool = False, takes_fields: bool = False
+) -> Application:
     """Load an application and what the project has recorded of it.
 
     Args:
         project: The project.
         file: The Application file.
         allow_unknown: Whether unknown parameters are ignored with a warning.
+        takes_fields: Whether new fields that others hold are taken from them.
 
     Raises:
         InvalidApplication: The file has problems, or asks for what cannot be done yet.
@@ -166,7 +215,7 @@ def read_application(project: Project, file: Path, *, allow_unknown: bool = Fals
     loaded = load(file, read_surroundings(project, file, allow_unknown=allow_unknown))
     if loaded.obstacles:
         raise InvalidApplication(str(file), loaded.obstacles)
-    return _with_records(project, file, loaded)
+    return replace(_with_records(project, file, loaded), takes_fields=takes_fields)
 
 
 def subject_of(
@@ -191,6 +240,14 @@ def _with_records(project: Project, file: Path, loaded: Loaded) -> Application:
     gate = read_gate(project.gate_file(name), name)
     stages = workflow_of(loaded).stages
     records = {stage: read_record(project, StackName(name, stage)) for stage in stages}
+    abandoned = {
+        stack.stage: record
+        for stack in project.stack_names(name)
+        if stack.stage not in stages
+        if (record := read_record(project, stack)) is not None
+    }
+    everything = [*records.values(), *abandoned.values()]
+    _check_namespace(loaded, [record for record in everything if record])
     held: list[Any] = [record.outputs.get("revision") for record in records.values() if record]
     revision = revision_of(loaded, gate.known, [text for text in held if isinstance(text, str)])
     number = gate.run if gate.current == str(revision) else gate.run + 1
@@ -209,6 +266,28 @@ def _with_records(project: Project, file: Path, loaded: Loaded) -> Application:
         revision,
         fresh,
         authority.anchored(anchors),
+        project_id(project, everything),
+        abandoned,
     )
     entries = told(project.journal_file(name))
     return application.taken_up(run_of(entries, str(revision), number))
+
+
+def _check_namespace(loaded: Loaded, records: Sequence[StageRecord]) -> None:
+    """Refuse an application that has the name of another one in another namespace.
+
+    Both would have the same stacks, so each delivery would delete what the other one has delivered.
+
+    Raises:
+        UsageProblem: The stacks are of the other one.
+    """
+    described = loaded.application
+    for record in records:
+        namespace = record.outputs.get("namespace")
+        if namespace and namespace != described.namespace:
+            raise UsageProblem(
+                f"the stacks of {described.name} hold application {namespace}/{described.name}, "
+                f"and {described.file} describes {described.namespace}/{described.name}",
+                next_step="Give one of the two another name, or delete the delivered one first: "
+                f"velapulumi delete {described.name}",
+            )

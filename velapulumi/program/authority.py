@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from velapulumi import signatures
+from velapulumi.clusters.names import ClusterNames
+from velapulumi.clusters.registry import Registry
 from velapulumi.errors import ApprovalStale, InvalidFile, LedgerDamaged, NotInForce
 from velapulumi.gate.decision import Decision, Subject, decide
 from velapulumi.gate.ledger import Ledger, Line, Trust, read_ledger
@@ -40,6 +42,8 @@ class Authority:
         differs: Whether the files of the project are not what is in force; then nothing is
             approved either.
         plans: Gives the plan document of a digest, as far as it is kept.
+        names: The names of the joined clusters. Patterns of the policy are compared with every name
+            of a cluster.
     """
 
     ledger: Ledger
@@ -48,6 +52,7 @@ class Authority:
     problems: tuple[str, ...] = ()
     differs: bool = False
     plans: Callable[[str], PlanDocument | None] = field(default=lambda digest: None, compare=False)
+    names: ClusterNames = field(default_factory=ClusterNames, compare=False)
 
     @property
     def digest(self) -> str:
@@ -84,16 +89,23 @@ class Authority:
             )
 
     def rule(self, stage: str, clusters: Collection[str]) -> StageRule | None:
-        """What the policy says of a stage on some clusters; None when nothing."""
-        name = self.ledger.application
-        return self.policy.rule_for(name, stage, clusters) if self.policy else None
+        """The rule of the policy for a stage on some clusters; None when there is none.
+
+        Args:
+            stage: The stage's name.
+            clusters: A name of each cluster. A pattern that fits any name of one of them counts.
+        """
+        if self.policy is None:
+            return None
+        names = self.names.every_name(clusters)
+        return self.policy.rule_for(self.ledger.application, stage, names)
 
     def governs(self, stage: str, clusters: Collection[str]) -> bool:
-        """Whether the policy says anything of a stage on some clusters."""
+        """Tell whether the policy has a rule for a stage on some clusters, see `rule`."""
         return self.rule(stage, clusters) is not None
 
     def requirements(self, stage: str, clusters: Collection[str]) -> tuple[str, ...]:
-        """What the policy asks for before a stage may go, a phrase each."""
+        """The demands of the policy before a stage may go, a phrase each; see `rule`."""
         rule = self.rule(stage, clusters)
         return tuple(_requirements(rule)) if rule else ()
 
@@ -112,11 +124,12 @@ class Authority:
 
     def _decided(self, subject: Subject, healthy_since: float | None) -> Decision:
         now = datetime.now(UTC)
+        names = {stage: self.names.every_name(on) for stage, on in subject.clusters.items()}
         return decide(
             self.policy,
             bool(self.trust.signers),
             self.statements,
-            subject,
+            replace(subject, clusters=names),
             now,
             None if healthy_since is None else now.timestamp() - healthy_since,
             self._qualifies,
@@ -169,9 +182,9 @@ class Authority:
     def used(self, plan: str, stage: str, revision: str, run: int) -> frozenset[str]:
         """The clusters on which the delivery of an approved plan to a stage has begun."""
         return frozenset(
-            cluster
+            self.names.name_of(uid) or name
             for statement in self.uses(stage)
-            for cluster in statement.entry.clusters
+            for name, uid in statement.entry.clusters.items()
             if (statement.entry.plan, statement.entry.revision, statement.entry.run)
             == (plan, revision, run)
         )
@@ -225,10 +238,11 @@ def read_authority(project: Project, application: str, run: int) -> Authority:
         run: The run.
 
     Raises:
-        InvalidFile: The ledger, the policy or the keys are damaged.
+        InvalidFile: The ledger, the policy, the keys or the registry of clusters are damaged.
         ToolMissing: There are signatures and no ``ssh-keygen``.
     """
     ledger = read_ledger(project.ledger_file(application), application)
+    names = Registry(project).names()
 
     def plans(digest: str) -> PlanDocument | None:
         try:
@@ -238,7 +252,7 @@ def read_authority(project: Project, application: str, run: int) -> Authority:
 
     written = read_trust(project)
     if not ledger.lines:
-        return Authority(ledger, written, plans=plans)
+        return Authority(ledger, written, plans=plans, names=names)
 
     def matters(line: Line) -> bool:
         return line.entry.kind is StatementKind.TRUST or run - 1 <= line.entry.run <= run
@@ -250,7 +264,8 @@ def read_authority(project: Project, application: str, run: int) -> Authority:
         lambda line, trust: check_line(line, trust) if matters(line) else "is not looked at",
         lambda line: matters(line) and is_revoked(line, ledger.trust),
     )
-    return Authority(ledger, ledger.trust, stated, problems, written != ledger.trust, plans)
+    differs = written != ledger.trust
+    return Authority(ledger, ledger.trust, stated, problems, differs, plans, names)
 
 
 def read_trust(project: Project) -> Trust:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from velapulumi.clusters.identity import Reached
+from velapulumi.engine.record import StageRecord
 from velapulumi.errors import ClusterProblem
 from velapulumi.program.application import Application
-from velapulumi.program.record import StageRecord
 from velapulumi.program.state import Clusters, step_state
 from velapulumi.workflow.rules import waits_for
 from velapulumi.workflow.steps import WorkflowStep

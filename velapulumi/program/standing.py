@@ -8,6 +8,8 @@ from functools import cached_property
 
 from velapulumi.clusters.identity import reach
 from velapulumi.definitions import Catalog
+from velapulumi.engine.record import StageRecord
+from velapulumi.engine.stacks import read_record
 from velapulumi.errors import UnknownApplication
 from velapulumi.extensions import catalog_of
 from velapulumi.gate.decision import Decision
@@ -15,8 +17,6 @@ from velapulumi.gate.file import Gate, RecordedRevision, read_gate
 from velapulumi.gate.journal import told
 from velapulumi.program.application import subject_of
 from velapulumi.program.authority import ANCHOR, Authority, read_authority
-from velapulumi.program.record import StageRecord
-from velapulumi.program.stacks import read_record
 from velapulumi.program.state import Clusters, step_state
 from velapulumi.project import Project, StackName
 from velapulumi.workflow.entries import Entry

@@ -8,10 +8,10 @@ from dataclasses import replace
 from velapulumi.clusters.health import Service, read_services
 from velapulumi.clusters.identity import Reached
 from velapulumi.definitions import Catalog
+from velapulumi.engine.record import StageRecord
 from velapulumi.errors import (
     VelapulumiError,
 )
-from velapulumi.program.record import StageRecord
 from velapulumi.workflow.progress import StageState
 
 Clusters = Mapping[str, Reached | VelapulumiError]

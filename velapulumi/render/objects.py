@@ -225,7 +225,7 @@ def render_component(
         app_annotations=application.annotations,
         name=component.name,
         revision=revision.of(component),
-        cluster=placement.cluster,
+        cluster=placement.rendered_name,
         namespace=placement.namespace,
         cluster_version=placement.version,
         workflow_name=application.annotations.get("app.oam.dev/workflowName", ""),
@@ -238,14 +238,14 @@ def render_component(
     common = {**copied.labels, **common_labels(context, (LOCAL, ANY))}
     labels = {**common, **workload_labels(component.type)}
     manifest = _finished(workload, context, labels, copied.annotations)
-    yield _rendered(context, component, manifest, "WORKLOAD", None, "", False)
+    yield _rendered(placement, component, manifest, "WORKLOAD", None, "", False)
     late = {t.definition.type for t in resolved.traits if t.definition.after_workload}
     makers: dict[tuple[str, ...], str] = {}
     for output in outputs:
         trait, key = output.trait, output.key
         labels = {**common, **output_labels(trait, key)}
         manifest = _finished(output.manifest, context, labels, copied.annotations)
-        further = _rendered(context, component, manifest, "TRAIT", trait, key, trait in late)
+        further = _rendered(placement, component, manifest, "TRAIT", trait, key, trait in late)
         if output.index is not None and makers.get(further.identity) == trait:
             message = f"{further.title} is made by an earlier trait of type {trait} already"
             raise ComponentError(("traits", output.index), message)
@@ -321,7 +321,7 @@ def _finished(
 
 
 def _rendered(
-    context: Context,
+    placement: Placement,
     component: Component,
     manifest: Manifest,
     role: Literal["WORKLOAD", "TRAIT"],
@@ -330,7 +330,7 @@ def _rendered(
     late: bool,
 ) -> RenderedObject:
     return RenderedObject(
-        cluster=context.cluster,
+        cluster=placement.cluster,
         namespace=manifest["metadata"].get("namespace", ""),
         component=component.name,
         component_type=component.type,
@@ -338,6 +338,6 @@ def _rendered(
         role=role,
         trait=trait,
         key=key,
-        target=context.namespace,
+        target=placement.namespace,
         after_workload=late,
     )

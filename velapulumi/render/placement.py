@@ -21,34 +21,65 @@ class Placement:
     """One place of an environment.
 
     Attributes:
-        cluster: Name of the cluster.
+        cluster: Canonical name of the cluster.
         namespace: The namespace there.
         version: Kubernetes version of the cluster; a current one when it is not known.
+        first_name: The name its objects carry; empty for the canonical one.
     """
 
     cluster: str
     namespace: str
     version: ClusterVersion = field(default=ClusterVersion(), compare=False)
+    first_name: str = field(default="", compare=False)
+
+    @property
+    def rendered_name(self) -> str:
+        """The name by which objects call the cluster.
+
+        This stays when the cluster is renamed, so that renaming changes no object.
+        """
+        return self.first_name or self.cluster
 
 
 class NoCluster(Exception):
     """A topology's labels match no cluster, which it does not allow."""
 
 
+def canonical(cluster: str, clusters: Mapping[str, ClusterFacts] | None) -> str:
+    """The canonical name of a cluster; a name that is not known stays as it is.
+
+    Args:
+        cluster: One of its names.
+        clusters: The joined clusters; None when they are not known.
+    """
+    facts = (clusters or {}).get(cluster)
+    return (facts.name if facts else "") or cluster
+
+
 def placement(
     cluster: str, namespace: str, clusters: Mapping[str, ClusterFacts] | None
 ) -> Placement:
-    """A place with the version of its cluster, as far as it is known."""
-    facts = (clusters or {}).get(cluster)
-    return Placement(cluster, namespace, facts.version if facts else ClusterVersion())
+    """A place on a cluster, which may be given by any of its names.
+
+    Args:
+        cluster: One of its names.
+        namespace: The namespace there.
+        clusters: The joined clusters; None when they are not known.
+    """
+    name = canonical(cluster, clusters)
+    facts = (clusters or {}).get(name)
+    if facts is None:
+        return Placement(name, namespace)
+    return Placement(name, namespace, facts.version, facts.first_name)
 
 
 def topology_placements(
     topology: Topology, namespace: str, clusters: Mapping[str, ClusterFacts] | None
 ) -> tuple[Placement, ...]:
-    """The places a topology policy chooses, in its order.
+    """The places a topology policy chooses, in its order, each once.
 
-    Names go before labels; without either it is the cluster ``local``. Follows KubeVela v1.10.
+    Names go before labels; without either it is the cluster ``local``. Follows KubeVela v1.10. Two
+    names of one cluster are one place.
 
     Args:
         topology: The policy's parameters.
@@ -61,7 +92,7 @@ def topology_placements(
     """
     labels = topology.labels
     if topology.clusters is not None:
-        names: Iterable[str] = dict.fromkeys(topology.clusters)
+        names: Iterable[str] = topology.clusters
     elif labels is None:
         names = (LOCAL,)
     elif clusters is None:
@@ -71,4 +102,4 @@ def topology_placements(
         if not names and not topology.allowEmpty:
             raise NoCluster("failed to find any cluster matches given labels")
     target = topology.namespace or namespace
-    return tuple(placement(name, target, clusters) for name in names)
+    return tuple(dict.fromkeys(placement(name, target, clusters) for name in names))

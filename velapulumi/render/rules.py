@@ -42,6 +42,9 @@ NO_WAIT: Parts = ("metadata", "annotations", "pulumi.com/skipAwait")
 SHARERS: Parts = ("metadata", "annotations", "app.oam.dev/shared-by")
 """Where an object names the applications that share it, the owner first."""
 
+PROJECT = "velapulumi.dev/project"
+"""The label that marks an object as one of a project; its value is the project's identity."""
+
 _NAME, _NAMESPACE = "app.oam.dev/name", "app.oam.dev/namespace"
 
 
@@ -204,6 +207,12 @@ def owner_of(manifest: Mapping[str, Any]) -> str:
     """The application an object belongs to, ``<namespace>/<name>``; empty when to none."""
     labels = manifest["metadata"].get("labels") or {}
     return f"{labels.get(_NAMESPACE)}/{labels[_NAME]}" if labels.get(_NAME) else ""
+
+
+def project_of(manifest: Mapping[str, Any]) -> str:
+    """The identity of the project that an object is marked with; empty when it has no mark."""
+    labels = manifest["metadata"].get("labels") or {}
+    return str(labels.get(PROJECT) or "")
 
 
 def ownership(application: str) -> dict[str, str | None]:

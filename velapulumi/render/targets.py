@@ -15,6 +15,7 @@ from velapulumi.render.placement import (
     LOCAL,
     NoCluster,
     Placement,
+    canonical,
     placement,
     topology_placements,
 )
@@ -305,7 +306,7 @@ class Targets:
         clusters = [place.cluster for place in environment.placements]
         for index, group in enumerate(getattr(parameters, "decisionGroups", ())):
             for position, name in enumerate(group.clusters):
-                if name not in clusters:
+                if canonical(name, self._surroundings.clusters) not in clusters:
                     place = (*path, "properties", "decisionGroups", index, "clusters", position)
                     hint = did_you_mean(name, clusters)
                     self._notes.problem(place, f'the step does not deliver to "{name}"{hint}')

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from velapulumi.plan.fields import FieldChange, written
 from velapulumi.render.targets import DEPLOY2ENV
+from velapulumi.stage.operations import DriftedField, hidden
+from velapulumi.status.drift import Drifted
 from velapulumi.status.report import StageService, Status
 from velapulumi.workflow.phases import Phase, StepPhase, WorkflowPhase
 from velapulumi.workflow.progress import StepState
@@ -42,8 +45,40 @@ def status_document(status: Status) -> dict[str, Any]:
                 "terminated": status.progress.phase is Phase.TERMINATED,
                 **_course(status),
             },
+            **({"drift": [_drifted(each) for each in status.drift]} if status.drift else {}),
         },
     }
+
+
+def _drifted(each: Drifted) -> dict[str, Any]:
+    key = each.key
+    document: dict[str, Any] = {
+        "env": each.stage,
+        "cluster": key.cluster,
+        "kind": key.kind,
+        "namespace": key.namespace,
+        "name": key.name,
+    }
+    if each.absent:
+        document["deleted"] = True
+    if each.fields:
+        document["fields"] = [
+            {
+                "path": written(field.path),
+                "live": shown(key.kind, field)[0],
+                "delivered": shown(key.kind, field)[1],
+                "managers": [manager.describe() for manager in field.managers],
+            }
+            for field in each.fields
+        ]
+    return document | ({"errors": list(each.errors)} if each.errors else {})
+
+
+def shown(kind: str, field: DriftedField) -> tuple[Any, Any]:
+    """The live and the delivered value of a field, without what nobody may see."""
+    change = FieldChange(field.path, field.live, field.desired)
+    (found,) = hidden(kind, [change])
+    return found.before, found.after
 
 
 def status_row(status: Status, now: datetime) -> tuple[str, ...]:

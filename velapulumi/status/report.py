@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from velapulumi.clusters.health import Service
+from velapulumi.engine.record import StageRecord
 from velapulumi.gate.file import Gate
-from velapulumi.program.record import StageRecord
 from velapulumi.program.standing import Standing, read_standing
 from velapulumi.program.state import stage_services
 from velapulumi.project import Project
+from velapulumi.status.drift import Drifted, read_drift
 from velapulumi.workflow.progress import Progress
 
 
@@ -33,6 +34,7 @@ class Status:
         health: Name of its health policy; empty without one.
         created: When its first revision was delivered, RFC 3339.
         services: Its services, in the order of stages and components.
+        drift: What others have changed or deleted of what was delivered.
     """
 
     standing: Standing
@@ -40,6 +42,7 @@ class Status:
     health: str
     created: str
     services: tuple[StageService, ...]
+    drift: tuple[Drifted, ...] = ()
 
     @property
     def application(self) -> str:
@@ -80,6 +83,7 @@ def read_status(project: Project, application: str) -> Status:
             for stage, record in records.items()
             for service in _services(stage, record, standing)
         ),
+        drift=read_drift(project, standing),
     )
 
 

@@ -1,68 +1,94 @@
-"""Which applications use a cluster; detaching and renaming one that none does."""
+"""Which applications use a cluster; detaching and renaming clusters.
+
+Stacks know clusters by identity, so a name may go or change while they hold objects there. Only the
+last name of a cluster stays until nothing is left.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from velapulumi.clusters.registry import LOCAL, Registry, check_name
+from velapulumi.engine.record import StageRecord
+from velapulumi.engine.stacks import read_record
 from velapulumi.errors import ClusterInUse, UsageProblem
-from velapulumi.program.stacks import read_record
-from velapulumi.project import Project
+from velapulumi.project import Project, StackName
+
+
+def stacks_on(project: Project, cluster: str) -> tuple[StackName, ...]:
+    """The stacks that hold objects on a cluster.
+
+    Args:
+        project: The project.
+        cluster: Any name of the cluster.
+
+    Raises:
+        InvalidFile: A stack or the registry is damaged.
+    """
+    return tuple(stack for stack, _ in _holders(project, cluster))
 
 
 def users_of(project: Project, cluster: str) -> list[str]:
     """The stages with objects on a cluster, in KubeVela's words.
 
+    Args:
+        project: The project.
+        cluster: Any name of the cluster.
+
     Raises:
-        InvalidFile: A stack is damaged.
+        InvalidFile: A stack or the registry is damaged.
     """
-    users = []
-    for stack in project.stack_names():
-        record = read_record(project, stack)
-        if record is not None and any(entry.cluster == cluster for entry in record.objects):
-            namespace = record.outputs.get("namespace") or "default"
-            users.append(
-                f"application {namespace}/{stack.application} (env: {stack.stage}) "
-                f"is currently using cluster {cluster}"
-            )
-    return users
+    return [
+        f"application {record.outputs.get('namespace') or 'default'}/{stack.application} "
+        f"(env: {stack.stage}) is currently using cluster {cluster}"
+        for stack, record in _holders(project, cluster)
+    ]
 
 
 def detach_cluster(project: Project, cluster: str) -> None:
-    """Forget a cluster and its credentials.
+    """Forget a name of a cluster and the credentials stored under it.
 
     Raises:
         UsageProblem: The name is reserved.
         UnknownCluster: No such cluster is joined.
-        ClusterInUse: A stack still has objects there.
+        ClusterInUse: It is the last name of the cluster, and a stack still has objects there.
     """
     if cluster == LOCAL:
         raise UsageProblem("cannot delete `local` cluster, it is reserved as the local cluster")
     registry = Registry(project)
     registry.get(cluster)
-    if users := _told_users(project, cluster):
-        raise ClusterInUse(f"cluster {cluster} is in use now: {users}")
+    alone = len(registry.names_of(cluster)) == 1
+    if alone and (users := users_of(project, cluster)):
+        raise ClusterInUse(f"cluster {cluster} is in use now: {_listed(users)}")
     registry.remove(cluster)
 
 
 def rename_cluster(project: Project, old: str, new: str) -> None:
-    """Give a cluster another name.
+    """Give a cluster another name; what stacks hold there stays as it is.
 
     Raises:
         UsageProblem: A name is reserved, not allowed or that of another cluster.
         UnknownCluster: No such cluster is joined.
-        ClusterInUse: A stack still has objects there.
     """
     if old == LOCAL:
         raise UsageProblem("cannot rename `local` cluster, it is reserved as the local cluster")
     registry = Registry(project)
     registry.get(old)
     check_name(new)
-    if users := _told_users(project, old):
-        raise ClusterInUse(f"cluster {old} is not mutable now: {users}")
     registry.rename(old, new)
 
 
-def _told_users(project: Project, cluster: str) -> str:
-    users = users_of(project, cluster)
+def _holders(project: Project, cluster: str) -> Iterator[tuple[StackName, StageRecord]]:
+    """The stacks with objects on a cluster, and what they hold."""
+    names = Registry(project).names()
+    wanted = names.canonical(cluster)
+    for stack in project.stack_names():
+        record = read_record(project, stack)
+        if record and any(names.canonical(each.cluster) == wanted for each in record.objects):
+            yield stack, record
+
+
+def _listed(users: list[str]) -> str:
     if len(users) < 2:
         return "".join(users)
     texts = ", ".join(f"({user})" for user in users)

@@ -1,8 +1,9 @@
 """Application revisions: ``<application>-v<N>:<hash>``, as KubeVela 1.1 writes them.
 
 The hash covers the spec and what it renders to, so a changed definition is a changed revision and a
-changed comment or key order is none. Numbers count up; content that was there before gets its
-number back.
+changed comment or key order is none. A joined cluster counts by its identity: another name of the
+same cluster makes no revision, another cluster of the same name does. Numbers count up; content
+that was there before gets its number back.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from velapulumi.render import Loaded, RevisionNames, render_environment
+from velapulumi.render import ClusterFacts, Loaded, RevisionNames, render_environment
 from velapulumi.spec.model import StrictModel
 
 _FORM = re.compile(r"(?P<name>.+-v(?P<number>\d+)):(?P<hash>[0-9a-f]{16})")
@@ -41,6 +42,11 @@ class Revision(StrictModel):
 
     def __str__(self) -> str:
         return f"{self.name}:{self.hash}"
+
+    @property
+    def number(self) -> int:
+        """Its place among the revisions of its application, counted from 1."""
+        return _number(str(self))
 
     @property
     def names(self) -> RevisionNames:
@@ -92,17 +98,24 @@ def _number(text: str) -> int:
 
 
 def _hash_application(loaded: Loaded) -> str:
-    names = RevisionNames("", {})
-    rendered = [
-        [entry.cluster, entry.namespace, entry.manifest]
-        for environment in loaded.environments.values()
-        for entry in render_environment(loaded.application, environment, names, loaded.surroundings)
-    ]
-    return _hash([loaded.application.spec, rendered])
+    names, clusters = RevisionNames("", {}), loaded.surroundings.clusters or {}
+    rendered = []
+    for environment in loaded.environments.values():
+        objects = render_environment(loaded.application, environment, names, loaded.surroundings)
+        # Labels choose clusters in the order of their names, and names must not matter. The order
+        # in which clusters are written counts as a part of the spec.
+        rendered += [
+            [_identity(entry.cluster, clusters), entry.namespace, entry.manifest]
+            for entry in sorted(
+                objects, key=lambda each: (_identity(each.cluster, clusters), each.target)
+            )
+        ]
+    return _hash([_by_identity(loaded.application.spec, clusters), rendered])
 
 
 def _component_revisions(loaded: Loaded, known: Sequence[Revision]) -> dict[str, ComponentRevision]:
     """Number each component by how often what it is, over all environments, has changed."""
+    clusters = loaded.surroundings.clusters or {}
     shapes: dict[str, list[Any]] = {}
     for environment in loaded.environments.values():
         for component in environment.components:
@@ -116,12 +129,40 @@ def _component_revisions(loaded: Loaded, known: Sequence[Revision]) -> dict[str,
             )
     result = {}
     for name, shape in shapes.items():
-        content = _hash(shape)
+        content = _hash(_by_identity(shape, clusters))
         past = [revision.components[name] for revision in known if name in revision.components]
         same = next((component for component in reversed(past) if component.hash == content), None)
         number = len({component.name for component in past}) + 1
         result[name] = same or ComponentRevision(name=f"{name}-v{number}", hash=content)
     return result
+
+
+def _by_identity(value: Any, clusters: Mapping[str, ClusterFacts]) -> Any:
+    """A part of the spec with identities instead of names where it names clusters.
+
+    A field that only looks like it names a cluster does no harm: what it changes of the objects
+    counts as well, and there it is as written.
+    """
+    if isinstance(value, list):
+        return [_by_identity(entry, clusters) for entry in value]
+    if not isinstance(value, Mapping):
+        return value
+    found = {key: _by_identity(entry, clusters) for key, entry in value.items()}
+    if isinstance(name := value.get("cluster"), str):
+        found["cluster"] = _identity(name, clusters)
+    names = value.get("clusters")
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        found["clusters"] = list(dict.fromkeys(_identity(name, clusters) for name in names))
+    selector = value.get("clusterSelector")
+    if isinstance(selector, Mapping) and isinstance(name := selector.get("name"), str):
+        found["clusterSelector"] = {**selector, "name": _identity(name, clusters)}
+    return found
+
+
+def _identity(cluster: str, clusters: Mapping[str, ClusterFacts]) -> str:
+    """The identity of a cluster; its name where it is not joined."""
+    facts = clusters.get(cluster)
+    return (facts.uid if facts else "") or cluster
 
 
 def _hash(value: Any) -> str:

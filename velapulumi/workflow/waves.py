@@ -12,7 +12,8 @@ from velapulumi.definitions.steps.deploy import (
     PerGroup,
     Progressive,
 )
-from velapulumi.render import Environment, Loaded
+from velapulumi.render import ClusterFacts, Environment, Loaded
+from velapulumi.render.placement import canonical
 from velapulumi.render.steps import parameters_of
 from velapulumi.spec import SubStep
 from velapulumi.spec.durations import parse_duration
@@ -32,8 +33,7 @@ def rollout_of(loaded: Loaded, step: SubStep, environment: Environment) -> Rollo
     if not isinstance(parameters, Parameters):
         return Rollout((Wave(clusters),))
     config = parameters.rolloutStrategy.config
-    labels = {name: facts.labels for name, facts in (loaded.surroundings.clusters or {}).items()}
-    groups = _groups(parameters.decisionGroups, clusters, labels)
+    groups = _groups(parameters.decisionGroups, clusters, loaded.surroundings.clusters)
     bake = parse_duration(config.minSuccessTime) if isinstance(config, PerGroup) else 0
     text = config.progressDeadline
     deadline = None if text is None else math.inf if text == "None" else parse_duration(text)
@@ -43,18 +43,20 @@ def rollout_of(loaded: Loaded, step: SubStep, environment: Environment) -> Rollo
 def _groups(
     groups: Sequence[DecisionGroup],
     clusters: Sequence[str],
-    labels: Mapping[str, Mapping[str, str]],
+    known: Mapping[str, ClusterFacts] | None,
 ) -> dict[str, tuple[str, ...]]:
     """The clusters of each group in order; those in none come last, under no name."""
     rest = list(clusters)
     found: dict[str, tuple[str, ...]] = {}
     for group in groups:
-        wanted = group.clusterLabelSelector
-        members = tuple(
-            name
-            for name in rest
-            if name in group.clusters or (wanted and wanted.items() <= labels.get(name, {}).items())
-        )
+        wanted = {canonical(name, known) for name in group.clusters}
+        if labels := group.clusterLabelSelector:
+            wanted |= {
+                canonical(name, known)
+                for name, facts in (known or {}).items()
+                if labels.items() <= facts.labels.items()
+            }
+        members = tuple(name for name in rest if name in wanted)
         found[group.groupName] = members
         rest = [name for name in rest if name not in members]
     return {**found, "": tuple(rest)}

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from threading import RLock
 from typing import Any
 
-from velapulumi.cli.progress.output import write_data
+from velapulumi.cli.line import write_data
 from velapulumi.cli.progress.summary import Summary, break_off
 from velapulumi.errors import VelapulumiError
-from velapulumi.plan.changes import Change, Plan
+from velapulumi.plan.document import Operation, PlannedField, PlannedObject, StagePlan
+from velapulumi.plan.fields import written
 from velapulumi.program.application import Application
 from velapulumi.workflow.entries import Entry, Kind
 from velapulumi.workflow.rollout import Observation
@@ -52,8 +53,11 @@ class JsonLines:
     def warning(self, text: str) -> None:
         self._tell("warning", text=text)
 
-    def planned(self, title: str, plan: Plan) -> None:
-        self._tell("planned", title=title, changes=[_change(change) for change in plan.changes])
+    def planned(self, title: str, plan: StagePlan) -> None:
+        changes = [
+            _change(cluster.cluster, each) for cluster in plan.clusters for each in cluster.changed
+        ]
+        self._tell("planned", title=title, changes=changes)
 
     def progress(self, title: str, text: str) -> None:
         self._tell("progress", title=title, text=text)
@@ -136,22 +140,44 @@ def _moment(seconds: float) -> str:
     return text.replace("+00:00", "Z")
 
 
-def _change(change: Change) -> dict[str, Any]:
-    key = change.key
+_ACTIONS = {
+    Operation.MEND: "update",
+    Operation.REPLACE: "update",
+    Operation.TAKE_OVER: "update",
+    Operation.HAND_OVER: "update",
+    Operation.DISOWN: "leave",
+}
+"""What earlier versions called an operation."""
+
+
+def _change(cluster: str, each: PlannedObject) -> dict[str, Any]:
     document: dict[str, Any] = {
-        "action": str(change.action),
-        "cluster": key.cluster,
-        "namespace": key.namespace,
-        "apiVersion": key.api_version,
-        "kind": key.kind,
-        "name": key.name,
+        "action": _ACTIONS.get(each.operation, str(each.operation)),
+        "operation": str(each.operation),
+        "cluster": cluster,
+        "namespace": each.namespace,
+        "apiVersion": each.api_version,
+        "kind": each.kind,
+        "name": each.name,
     }
-    if change.fields:
-        document["fields"] = [
-            {"path": field.path, "before": field.before, "after": field.after}
-            for field in change.fields
-        ]
-    return document
+    further = {
+        "cause": each.cause and str(each.cause),
+        "other": each.other,
+        "fields": [_field(field) for field in each.fields],
+        "drift": [_drifted(field) for field in each.drift],
+        "irreversible": list(each.irreversible),
+        "refusal": each.refusal and each.refusal.model_dump(mode="json"),
+        "remarks": list(each.remarks),
+    }
+    return document | {key: value for key, value in further.items() if value}
+
+
+def _field(field: PlannedField) -> dict[str, Any]:
+    return {"path": written(field.path), "before": field.before, "after": field.after}
+
+
+def _drifted(field: PlannedField) -> dict[str, Any]:
+    return {**_field(field), "left": field.left, "managers": list(field.managers)}
 
 
 def _summary(summary: Summary) -> dict[str, Any]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from threading import RLock
 
+from velapulumi.cli.line import Line, write_data, write_line
+from velapulumi.cli.plans import plan_title, stage_lines
 from velapulumi.cli.progress import words
-from velapulumi.cli.progress.output import Line, write_data, write_line
-from velapulumi.cli.progress.plan import plan_lines, plan_title
 from velapulumi.cli.progress.summary import Summary
 from velapulumi.errors import VelapulumiError
-from velapulumi.plan.changes import Plan
+from velapulumi.plan.document import StagePlan
 from velapulumi.program.application import Application
 from velapulumi.spec import GROUP
 from velapulumi.workflow.driver import RETRIES
@@ -21,6 +22,9 @@ from velapulumi.workflow.rollout import Observation, lost
 from velapulumi.workflow.run import Run
 from velapulumi.workflow.stages import Workflow
 from velapulumi.workflow.steps import SUSPEND, WorkflowStep
+
+_BESIDE_TIME = " " * 7
+"""Puts the lines of a plan below its title, which stands behind the time."""
 
 
 class Lines:
@@ -53,11 +57,11 @@ class Lines:
         with self._lock:
             self._write(Line(f"Warning: {text}", "yellow"))
 
-    def planned(self, title: str, plan: Plan) -> None:
+    def planned(self, title: str, plan: StagePlan) -> None:
         with self._lock:
             self._tell(Line(f"{title}: {plan_title(plan)}", bold=True))
-            for line in plan_lines(plan):
-                self._write(line)
+            for line in stage_lines(plan, header=False):
+                self._write(replace(line, text=f"{_BESIDE_TIME}{line.text}"))
             self._last = ""
 
     def progress(self, title: str, text: str) -> None:

@@ -13,13 +13,13 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from velapulumi.cli.line import Line, write_data
 from velapulumi.cli.progress import words
 from velapulumi.cli.progress.board import Board, Row, fitted
 from velapulumi.cli.progress.lines import Lines
-from velapulumi.cli.progress.output import Line, write_data
 from velapulumi.cli.progress.summary import Summary
 from velapulumi.errors import VelapulumiError
-from velapulumi.plan.changes import Plan
+from velapulumi.plan.document import StagePlan
 from velapulumi.program.application import Application
 from velapulumi.workflow.entries import Entry
 from velapulumi.workflow.rollout import Observation
@@ -73,7 +73,7 @@ class Live:
     def warning(self, text: str) -> None:
         self._lines.warning(text)
 
-    def planned(self, title: str, plan: Plan) -> None:
+    def planned(self, title: str, plan: StagePlan) -> None:
         self._lines.planned(title, plan)
 
     def progress(self, title: str, text: str) -> None:

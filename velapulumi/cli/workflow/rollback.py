@@ -57,13 +57,12 @@ def rollback(ctx: click.Context, application: str, revision: str | None, yes: bo
 
 def _print(way: Rollback) -> None:
     """Show on stderr what going back changes."""
-    from velapulumi.cli.progress.output import Line, write_line
-    from velapulumi.cli.progress.plan import plan_lines, plan_title
+    from velapulumi.cli.line import Line, write_line
+    from velapulumi.cli.plans import stage_lines
 
     write_line(Line(f"Back from {way.before} to {way.revision}:", bold=True))
     for plan in way.plans:
-        write_line(Line(f"{plan.stage}: {plan_title(plan)}", bold=True))
-        for line in plan_lines(plan):
+        for line in stage_lines(plan):
             write_line(line)
     if not way.plans:
         write_line(Line("nothing changes in any stage"))

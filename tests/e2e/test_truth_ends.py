@@ -1,0 +1,122 @@
+"""What did not get ready, what is being deleted and what holds things of others: told as it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import PROD, STAGING, Project
+from tests.e2e.test_failures import wait_for
+from tests.e2e.test_policies import app, config_map, deployment
+from tests.e2e.test_truth_drift import Truth, section
+
+HELD = "example.org/hold"
+
+
+@pytest.fixture
+def story(copied: Callable[[str], Project], namespace: str) -> Truth:
+    return Truth(copied("project"), namespace)
+
+
+def test_after_a_failed_rollout_the_plan_shows_what_changes(story: Truth) -> None:
+    def text(number: int, label: str = "ready") -> str:
+        web = deployment("web", image=f"nginx:{number}")
+        labels = {"app": "web", "velapulumi.dev/sim": label}
+        web["spec"]["template"]["metadata"]["labels"] = labels
+        return app(story.namespace, {"main": [web, config_map("data", a="b")]})
+
+    story.up(text(1))
+    failed = text(2, "pending")
+    path = story.project.write(failed)
+    done = story.project.run("up", "-f", str(path), "--timeout", "2")
+    words = "'web' timed out waiting to be Ready"
+    told = story.status()
+    assert f"Deployment {story.namespace}/web on {STAGING} did not get ready: {words}" in told
+    assert f"(did not get ready: {words}; " in story.plan(failed, code=0)
+    mended = text(3)
+    plan = story.plan(mended, code=3)
+    changes = [
+        'spec.template.metadata.labels["velapulumi.dev/sim"]: pending → ready',
+        "spec.template.spec.containers[0].image: nginx:2 → nginx:3",
+    ]
+    for shown in (plan, story.delivered(mended)):
+        found = section(shown, "Deployment", "web")
+        assert found.splitlines() == [f"~ Deployment {story.namespace}/web", *changes]
+    assert "2 unchanged" in story.plan(mended, code=0)
+    assert "; the last delivery did not finish: it holds parts of shop-v2\n" in plan
+    assert done.returncode == 6, done.stderr
+    assert "[VP303]: stage deploy-place is not healthy after 2s: " in done.stderr
+    assert words in done.stderr
+
+
+def test_what_is_being_deleted_is_waited_for_and_its_finalizer_named(story: Truth) -> None:
+    held = config_map("held", a="b")
+    held["metadata"]["finalizers"] = [HELD]
+    text = app(story.namespace, {"main": [held, config_map("data", a="b")]})
+    story.up(text)
+    uid = story.uid("configmap", "held")
+    story.kubectl("delete", "configmap", "held", "--wait=false")
+    held_by = rf"is being deleted since [^ ]+Z; it waits for {HELD}"
+    assert re.search(held_by, section(story.plan(text, code=3), "ConfigMap", "held"))
+    assert re.search(f"/held on {STAGING} {held_by}", story.refused(text, "--timeout", "1"))
+
+    running = story.project.start("up", "-f", "app.yaml")
+    lines = running.stderr
+    assert lines is not None
+    try:
+        wait_for(lambda: "/held is being deleted" in lines.readline(), 30)
+        free(story)
+        _, errors = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert running.returncode == 0, errors
+    assert "/held (create again: deleted in the cluster by others)" in errors
+    assert story.uid("configmap", "held") != uid
+    free(story)
+
+
+def free(story: Truth) -> None:
+    """Take the finalizer away."""
+    patch = json.dumps({"metadata": {"finalizers": None}})
+    story.kubectl("patch", "configmap", "held", "-p", patch)
+
+
+def test_a_namespace_that_holds_things_of_others_is_not_deleted(story: Truth) -> None:
+    name = f"{story.namespace}-x"
+    place = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    ours = {**config_map("ours"), "metadata": {"name": "ours", "namespace": name}}
+    story.up(app(story.namespace, {"main": [config_map("data"), place, ours]}))
+    for each in ("one", "two"):
+        story.cluster.kubectl("create", "configmap", each, "-n", name)
+    story.cluster.kubectl("create", "deployment", "theirs", "--image=x", "-n", name)
+    fewer = app(story.namespace, {"main": [config_map("data")]})
+    words = "cannot be deleted: it holds 2 ConfigMap of nobody, 1 Deployment of nobody"
+    for shown in (story.plan(fewer, code=1), story.refused(fewer)):
+        assert words in shown
+    with story.silence():
+        done = story.project.run("delete", "shop", "-y")
+    assert (done.returncode, words in done.stderr) == (1, True), done.stderr
+    assert story.get("configmap", "data") is not None
+    inside = story.cluster.kubectl("get", "configmap,deployment", "-n", name, "-o", "name")
+    assert {"configmap/ours", "configmap/one", "deployment.apps/theirs"} <= set(inside.split())
+
+
+def test_what_goes_from_a_cluster_that_a_stage_leaves_is_named(story: Truth) -> None:
+    def text(*clusters: str) -> str:
+        document = yaml.safe_load(app(story.namespace, {"main": [config_map("data", a="b")]}))
+        document["spec"]["policies"][0]["properties"]["clusters"] = list(clusters)
+        return yaml.safe_dump(document)
+
+    story.up(text(STAGING, PROD))
+    shown = story.plan(text(STAGING), code=3)
+    assert "does not answer" not in shown
+    left = section(shown, PROD, r"\(no longer part of this stage\)")
+    assert left.splitlines()[1:] == [f"- ConfigMap {story.namespace}/data"]
+    story.delivered(text(STAGING))
+    gone = story.project.clusters[PROD].kubectl("get", "cm", "-n", story.namespace, "-o", "name")
+    assert "data" not in gone
+    assert story.get("configmap", "data") is not None

@@ -1,0 +1,134 @@
+"""What is known of objects that go from one stage of an application to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.unit.helpers import (
+    PROJECT_ID,
+    FakeCluster,
+    deployment,
+    joined,
+    kubeconfig,
+    marked,
+    parsed,
+    reached,
+    resource,
+    store,
+)
+from velapulumi.clusters.registry import Registry
+from velapulumi.plan.document import Cause, Operation
+from velapulumi.program.application import Application, read_application
+from velapulumi.project import Project, StackName
+from velapulumi.stage.facts import decide_stage
+from velapulumi.stage.look import Look
+from velapulumi.stage.operations import Decision
+from velapulumi.stage.operations_table import Reason
+from velapulumi.stage.prepare import prepare
+
+TEXT = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: shop}
+spec:
+  components:
+  - name: web
+    type: k8s-objects
+    properties:
+      objects:
+      - {apiVersion: v1, kind: ConfigMap, metadata: {name: web, namespace: default}}
+  policies:
+  - {name: east, type: topology, properties: {clusters: [east]}}
+  - {name: west, type: topology, properties: {clusters: [%s], namespace: other}}
+  workflow:
+    steps:
+    - {name: first, type: deploy, properties: {policies: [east]}}
+    - {name: second, type: deploy, properties: {policies: [west]}}
+"""
+EAST, WEST = "first", "second"
+APART, BOTH = TEXT % "west", TEXT % "east"
+
+
+class Stages:
+    """An application with a stage in the east and one in the west, and what they hold there."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        for name in ("east", "west"):
+            Registry(project).add(joined(name), parsed(kubeconfig(), project.root))
+        self.text = APART
+        self.live: dict[str, Mapping[str, Any]] = {}
+
+    @property
+    def application(self) -> Application:
+        file = self.project.root / "app.yaml"
+        file.write_text(self.text)
+        return read_application(self.project, file)
+
+    def made(self, stage: str) -> dict[str, Any]:
+        """The object that a stage delivers, as it is in its cluster."""
+        (desired,) = (d for d in prepare(self.application, stage).desired if d.is_rendered)
+        return marked(desired.entry.manifest)
+
+    def hold(self, stage: str, cluster: str, entry: Mapping[str, Any]) -> None:
+        held = deployment(resource(cluster, entry), project=PROJECT_ID)
+        store(self.project, StackName("shop", stage), held)
+        self.live[cluster] = entry
+
+    def decide(self, stage: str, *, collecting: bool = False) -> dict[str, Decision]:
+        """What happens to each object of a stage, by its cluster."""
+        known = {
+            name: reached(name, FakeCluster(*([self.live[name]] if name in self.live else [])))
+            for name in ("east", "west")
+        }
+        prepared = prepare(self.application, stage, known, collecting=collecting)
+        decided = decide_stage([prepared], Look(self.project, known))
+        return {decision.key.cluster: decision for _, decision in decided}
+
+
+@pytest.fixture
+def stages(project: Project) -> Stages:
+    return Stages(project)
+
+
+def test_what_another_stage_gives_up_is_handed_over(stages: Stages) -> None:
+    stages.hold("old", "west", stages.made(WEST))
+    found = stages.decide(WEST)["west"]
+    assert found.operation is Operation.HAND_OVER
+    assert found.facts.other is not None
+    assert (found.facts.other.stage, found.facts.other.keeps) == ("old", False)
+    stages.hold(WEST, "west", stages.made(WEST))
+    assert stages.decide(WEST)["west"].operation in (Operation.NONE, Operation.UPDATE)
+
+
+def test_what_another_stage_takes_is_kept_until_it_has_it(stages: Stages) -> None:
+    """Held by the stage in the east, delivered by the one in the west."""
+    moved = stages.made(WEST)
+    stages.hold(EAST, "west", moved)
+    found = stages.decide(EAST)["west"]
+    assert (found.operation, found.cause) == (Operation.KEEP, Cause.PRUNE)
+    found = stages.decide(EAST, collecting=True)["west"]
+    assert found.operation is Operation.HAND_OVER
+    assert found.facts.other is not None
+    assert (found.facts.other.stage, found.facts.other.takes) == (WEST, True)
+    assert stages.decide(WEST)["west"].operation is Operation.HAND_OVER
+    stages.hold(WEST, "west", moved)
+    found = stages.decide(EAST, collecting=True)["west"]
+    assert (found.operation, found.cause) == (Operation.FORGET, Cause.TAKEN)
+
+
+def test_what_two_stages_would_own_is_refused(stages: Stages) -> None:
+    stages.text = BOTH
+    stages.hold(EAST, "east", stages.made(EAST))
+    found = stages.decide(WEST)["east"]
+    assert found.reason is Reason.TWO_STAGES
+    assert stages.decide(EAST)["east"].operation in (Operation.NONE, Operation.UPDATE)
+
+
+def test_what_no_stage_holds_is_not_handed_over(stages: Stages) -> None:
+    stages.hold(EAST, "east", stages.made(EAST))
+    stages.live["west"] = stages.made(WEST)
+    assert stages.decide(WEST)["west"].reason is Reason.UNHELD

@@ -1,0 +1,315 @@
+"""How what was decided is registered with the engine, and what is done beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.unit.helpers import (
+    MANAGER,
+    PROJECT_ID,
+    FakeCluster,
+    marked,
+    reached,
+    resource,
+    with_uid,
+)
+from tests.unit.setting import Setting, held_by, theirs
+from velapulumi.errors import ClusterUnreachable
+from velapulumi.plan.document import Cause, Operation
+from velapulumi.project import Project
+from velapulumi.stage.resources import (
+    Mode,
+    Registration,
+    manager_of,
+    resource_options,
+    write_beside,
+)
+
+
+@pytest.fixture
+def setting(project: Project) -> Setting:
+    return Setting(project)
+
+
+def options(entry: Registration) -> pulumi.ResourceOptions:
+    return resource_options(entry, reached("east", FakeCluster()))
+
+
+def ignored(entry: Registration) -> list[str] | None:
+    return options(entry).ignore_changes
+
+
+def test_without_policies_nothing_is_special(setting: Setting) -> None:
+    found = setting.registered()
+    for name, entry in found.items():
+        assert entry.mode is Mode.WRITE
+        assert entry.manifest == marked(setting.rendered()[name])
+        assert (entry.name, entry.handle) == (f"east/default/{name}", "east")
+        made = options(entry)
+        assert (made.id, made.retain_on_delete, made.ignore_changes) == (None, None, None)
+        assert (made.replace_on_changes, made.delete_before_replace) == (None, None)
+        assert (made.hooks, made.aliases, made.replacement_trigger) == (None, None, 0)
+
+
+def test_what_is_as_it_was_delivered_is_left_as_the_stack_has_it(setting: Setting) -> None:
+    old = {"annotations": {"written": "otherwise"}, **marked(setting.rendered()["a"])["metadata"]}
+    setting.record(a={"metadata": {k: v for k, v in old.items() if k != "annotations"}})
+    found = setting.registered(*setting.all_live())["a"]
+    assert (found.mode, ignored(found)) == (Mode.LEAVE, ["*"])
+    assert found.decision.facts.recorded is not None
+    assert found.manifest is found.decision.facts.recorded.manifest
+
+
+def test_what_is_read_only_is_read(setting: Setting) -> None:
+    setting.policy("read-only")
+    there = theirs("team/blog", key="x")
+    found = setting.registered(there)["a"]
+    assert (found.mode, found.manifest) == (Mode.READ, there)
+    assert not found.joins
+    assert options(found).id == "default/a"
+    assert ignored(found) is None
+
+
+def test_what_another_application_shares_is_read_and_joined(setting: Setting) -> None:
+    setting.policy("shared-resource")
+    setting.store()
+    mine = setting.registered()["a"]
+    assert (mine.mode, options(mine).retain_on_delete) == (Mode.WRITE, True)
+    found = setting.registered(theirs("team/blog", "team/blog", PROJECT_ID))["a"]
+    assert (found.mode, found.joins) == (Mode.READ, True)
+    setting.record()
+    handed_over = setting.registered(theirs("team/blog", "team/blog,default/shop"))["a"]
+    assert (handed_over.mode, handed_over.joins) == (Mode.READ, True)
+
+
+def test_a_whole_object_that_a_policy_leaves_is_not_written(setting: Setting) -> None:
+    setting.once("*")
+    assert setting.registered()["a"].mode is Mode.WRITE
+    setting.record(a={"data": {"key": "0"}})
+    left = setting.registered(setting.live(data={"key": "0"}))["a"]
+    assert left.mode is Mode.LEAVE
+    assert ignored(left) == ["*"]
+    assert left.manifest["data"] == {"key": "0"}
+
+
+def test_how_the_engine_deletes(setting: Setting) -> None:
+    setting.policy("garbage-collect", strategy="never")
+    setting.policy("garbage-collect", "b", propagation="orphan")
+    found = setting.registered()
+    assert options(found["a"]).retain_on_delete is True
+    assert found["a"].left_behind
+    assert found["b"].manifest["metadata"]["annotations"] == {
+        "pulumi.com/deletionPropagationPolicy": "orphan"
+    }
+    assert not found["b"].left_behind
+    setting.record(b={"metadata": found["b"].manifest["metadata"]})
+    live = {"metadata": with_uid(found["b"].manifest)["metadata"]}
+    again = setting.registered(setting.live(), setting.live("b", **live))["b"]
+    assert again.decision.operation is Operation.NONE
+
+
+def test_what_only_stays_is_kept_as_the_last_write_said(setting: Setting) -> None:
+    rendered = setting.rendered()
+    setting.store(
+        resource("east", marked(rendered["a"]), retainOnDelete=True),
+        resource("east", marked(rendered["b"])),
+    )
+    live = setting.all_live()
+    setting.values = {"c": "1"}
+    found = setting.registered(*live)
+    assert {name: (each.mode, each.retained) for name, each in found.items()} == {
+        "c": (Mode.WRITE, False),
+        "a": (Mode.LEAVE, True),
+        "b": (Mode.LEAVE, False),
+    }
+    setting.collecting = True
+    assert list(setting.registered(*live)) == ["c"]
+
+
+def test_how_the_engine_makes_anew_for_a_field(setting: Setting) -> None:
+    setting.policy("resource-update", strategy={"recreateFields": ["data.key", "data['a.b']"]})
+    setting.objects = []
+    setting.record()
+    live = setting.all_live()
+    made = options(setting.registered(*live)["a"])
+    assert (made.replace_on_changes, made.delete_before_replace) == (None, None)
+    setting.values["a"] = "2"
+    made = options(setting.registered(*live)["a"])
+    assert made.replace_on_changes == ['["data"]["key"]']
+    assert made.delete_before_replace is True
+    assert made.replacement_trigger == 0
+
+
+def test_a_field_with_dots_and_positions_is_written_as_the_engine_reads_it(
+    setting: Setting,
+) -> None:
+    web = {"apiVersion": "example.org/v1", "kind": "Web", "metadata": {"name": "w"}}
+    setting.values = {}
+    setting.objects = [{**web, "spec": {"a.b": [{"x": 1}]}}]
+    setting.policy("resource-update", "w", strategy={"recreateFields": ["spec['a.b'][0].x"]})
+    setting.record()
+    live = setting.live("w")
+    setting.objects = [{**web, "spec": {"a.b": [{"x": 2}]}}]
+    made = options(setting.registered(live)["w"])
+    assert made.replace_on_changes == ['["spec"]["a.b"][0]["x"]']
+
+
+def test_what_was_lost_is_made_anew_although_the_stack_has_it(setting: Setting) -> None:
+    rendered = marked(setting.rendered()["a"])
+    setting.store(resource("east", rendered, replacementTrigger=3))
+    found = setting.registered()["a"]
+    assert (found.mode, found.decision.cause) == (Mode.WRITE, Cause.LOST)
+    made = options(found)
+    assert made.replace_on_changes == ["*"]
+    assert (made.replacement_trigger, made.delete_before_replace) == (4, True)
+    let_be = setting.registered(setting.live())["a"]
+    assert options(let_be).replacement_trigger == 3
+
+
+def test_what_the_engine_has_not_seen_come_up_is_waited_for_where_it_is_wanted(
+    setting: Setting,
+) -> None:
+    rendered = setting.rendered()
+    setting.store(*(resource("east", marked(e), initErrors=["late"]) for e in rendered.values()))
+    live = setting.all_live()
+    del setting.values["b"]
+    found = setting.registered(*live)
+    assert (found["a"].mode, found["a"].manifest) == (Mode.WRITE, marked(setting.rendered()["a"]))
+    assert ignored(found["a"]) is None
+    assert (found["b"].mode, ignored(found["b"])) == (Mode.UNWATCH, ["status"])
+    annotations = found["b"].manifest["metadata"]["annotations"]
+    assert annotations == {"pulumi.com/skipAwait": "true"}
+
+
+def test_what_is_on_a_silent_cluster_stays_and_what_is_not_known_is_not_made(
+    setting: Setting,
+) -> None:
+    setting.record("a")
+    setting.cluster = ClusterUnreachable("gone")
+    found = setting.registered()
+    assert {name: each.mode for name, each in found.items()} == {"a": Mode.LEAVE}
+    assert resource_options(found["a"], None).ignore_changes == ["*"]
+    setting.cluster = None
+    setting.record_read("a")
+    setting.cluster = ClusterUnreachable("gone")
+    assert list(setting.registered()) == ["b"]
+
+
+def test_what_is_somebody_elses_now_is_not_deleted_by_the_engine(setting: Setting) -> None:
+    setting.record()
+    live_b = setting.live("b")
+    del setting.values["a"]
+    setting.collecting = True
+    for there, mode in (
+        ([theirs("team/blog", project=PROJECT_ID)], Mode.LEAVE),
+        ([theirs()], Mode.LEAVE),
+        ([], None),
+    ):
+        found = setting.registered(*there, live_b)
+        assert (found["a"].mode if "a" in found else None) is mode
+        assert setting.first(*there, live_b).operation is Operation.FORGET
+
+
+def test_what_is_no_longer_read_is_no_longer_registered(setting: Setting) -> None:
+    """The engine forgets what it only reads; registered otherwise, it would make it its own."""
+    setting.record_read("a")
+    live_b = setting.live("b")
+    del setting.values["a"]
+    setting.collecting = True
+    found = setting.registered(theirs("team/blog", key="x"), live_b)
+    assert list(found) == ["b"]
+
+
+def test_the_same_object_in_another_version_of_its_api_is_no_other_resource(
+    setting: Setting,
+) -> None:
+    scaler = {"kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"}, "spec": {"x": 1}}
+    setting.objects = [{"apiVersion": "autoscaling/v1", **scaler}]
+    setting.record()
+    live = setting.live("h")
+    setting.objects = [{"apiVersion": "autoscaling/v2", **scaler}]
+    found = setting.registered(live)["h"]
+    (alias,) = options(found).aliases or []
+    assert isinstance(alias, pulumi.Alias)
+    assert alias.type_ == "kubernetes:autoscaling/v1:HorizontalPodAutoscaler"
+    setting.record()
+    assert options(setting.registered(live)["h"]).aliases is None
+
+
+# Beside the engine.
+
+
+def beside(setting: Setting, *live: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """What is written to the cluster before the engine runs."""
+
+    class Server(FakeCluster):
+        def read(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
+            found = super().read(wanted)
+            if found is None:
+                return None
+            return {**found, "metadata": {**found["metadata"], "resourceVersion": "7"}}
+
+    client = Server(*live)
+    found = setting.registered(*live)
+    write_beside([*found.values()], {"east": reached("east", client)}, PROJECT_ID)
+    return client.calls
+
+
+def test_what_is_created_or_as_it_was_delivered_is_the_engines_alone(setting: Setting) -> None:
+    assert beside(setting) == []
+    setting.record()
+    assert beside(setting, *setting.all_live()) == []
+    setting.values["a"] = "2"
+    live = held_by(setting.live(data={"key": "1"}), MANAGER, "data.key", operation="Apply")
+    assert beside(setting, live, setting.live("b")) == []
+
+
+def test_what_is_taken_over_is_freed_from_everybody(setting: Setting) -> None:
+    setting.policy("take-over")
+    there = held_by(theirs(key="x"), "kubectl", "data.key")
+    (applied, name, manager), (merged, _, _) = beside(setting, there)
+    assert (applied, name, manager, merged) == ("apply", "a", "velapulumi", "merge")
+
+
+def test_exactly_the_named_fields_are_put_back(setting: Setting) -> None:
+    setting.record()
+    there = held_by(setting.live(data={"key": "theirs", "more": "x"}), "kubectl-edit", "data.key")
+    (merged, _, patch), applied = beside(setting, there, setting.live("b"))
+    assert (merged, patch["metadata"]["resourceVersion"]) == ("merge", "7")
+    assert applied == ("apply", "a", MANAGER, "unforced")
+
+
+def test_fields_are_taken_from_others_before_the_engine_writes_them(setting: Setting) -> None:
+    extra = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
+    setting.objects = [{**extra, "data": {"x": "1", "y": "1"}}]
+    setting.record()
+    there = held_by(setting.live("c", data={"x": "5", "y": "1"}), "kubectl-edit", "data.x")
+    setting.objects = [{**extra, "data": {"x": "1", "y": "2"}}]
+    ((merged, name, patch),) = beside(setting, there, *(setting.live(n) for n in "ab"))
+    assert (merged, name) == ("merge", "c")
+    managers = [entry["manager"] for entry in patch["metadata"]["managedFields"]]
+    assert "kubectl-edit" not in managers
+
+
+def test_what_is_left_or_read_or_refused_to_be_known_is_not_touched(setting: Setting) -> None:
+    setting.record()
+    controlled = held_by(setting.live(data={"key": "5"}), "scaler", "data.key", subresource="scale")
+    assert beside(setting, controlled, setting.live("b")) == []
+    setting.policy("read-only")
+    assert beside(setting, held_by(theirs("team/blog"), "kubectl", "data"), setting.live("b")) == []
+
+
+def test_the_engine_writes_as_the_manager_that_the_stack_has_recorded(setting: Setting) -> None:
+    setting.record()
+    (held,) = (setting.first(setting.live()).facts.recorded,)
+    assert held is not None
+    assert manager_of(held) == MANAGER
+    rendered = marked(setting.rendered()["a"])
+    setting.store(resource("east", rendered, outputs=rendered))
+    bare = setting.first(setting.live()).facts.recorded
+    assert bare is not None
+    assert manager_of(bare) == "pulumi-kubernetes"

@@ -1,0 +1,355 @@
+"""What a stage's stack holds, read from its deployment document; needs no engine.
+
+A stack knows a cluster by its *handle*: the name of the provider resource, which never changes
+while the stack holds objects there. The provider's ``clusterIdentifier`` tells which cluster that
+is, so objects are found again whatever the cluster is called today.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from velapulumi.errors import InvalidFile
+from velapulumi.plan.objects import ObjectKey
+
+_PROVIDER = "pulumi:providers:"
+_STACK = "pulumi:pulumi:Stack"
+_SECRET_KEY = "4dabf18193072939515e22adb298388d"
+
+UNWATCHED = "status"
+"""What the engine is told to ignore of an object that is left and not waited for: a mark."""
+
+SEALED = "secret"
+"""Key of the map that stands for a value the stack holds encrypted."""
+
+NameOf = Callable[[str, str], str]
+"""Gives the canonical name of a cluster by its handle in a stack and its identity."""
+
+
+def _handle_itself(handle: str, uid: str) -> str:
+    return handle
+
+
+@dataclass(frozen=True)
+class RecordedObject:
+    """One Kubernetes object of a stack.
+
+    Attributes:
+        cluster: The canonical name of its cluster; made of the handle when none is joined.
+        manifest: What was asked for; what was found there for an object that is only read.
+        ready: Whether the engine saw it come up.
+        retained: Whether the engine leaves it behind instead of deleting it.
+        frozen: Whether the last update left it as it was.
+        handle: What the stack calls its cluster.
+        outputs: The object as the server answered with it when it was last written.
+        errors: Why it did not come up, in the engine's words.
+        trigger: How often it was created again after others had deleted it.
+    """
+
+    cluster: str
+    manifest: Mapping[str, Any]
+    ready: bool
+    retained: bool = False
+    frozen: bool = False
+    handle: str = ""
+    outputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    errors: tuple[str, ...] = ()
+    trigger: int = 0
+
+    @property
+    def key(self) -> ObjectKey:
+        """What identifies it."""
+        return ObjectKey.of(self.cluster, self.manifest)
+
+    @property
+    def uid(self) -> str:
+        """The UID of the live object that was last written; empty when it is not recorded."""
+        return str((self.outputs.get("metadata") or {}).get("uid") or "")
+
+    @property
+    def manager(self) -> str:
+        """The field manager that the engine's provider writes it as; empty when not recorded."""
+        return str(self.outputs.get("__fieldManager") or "")
+
+    @property
+    def revision(self) -> str:
+        """Name of the revision it belongs to, such as ``shop-v2``; empty when it has none."""
+        labels = self.manifest["metadata"].get("labels") or {}
+        return str(labels.get("app.oam.dev/appRevision") or "")
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What one stack holds.
+
+    Attributes:
+        outputs: What the program exported when it last finished.
+        objects: The objects it manages.
+        interrupted: Whether an operation was under way when the engine last stopped.
+        read: The objects of others that it only reads.
+        pending: The objects whose operation was under way then.
+    """
+
+    outputs: Mapping[str, Any]
+    objects: tuple[RecordedObject, ...]
+    interrupted: bool
+    read: tuple[RecordedObject, ...] = ()
+    pending: frozenset[ObjectKey] = frozenset()
+
+    @cached_property
+    def keys(self) -> frozenset[ObjectKey]:
+        """The objects it manages, by what identifies them."""
+        return frozenset(entry.key for entry in self.objects)
+
+    @cached_property
+    def handles(self) -> Mapping[str, str]:
+        """What the stack calls each cluster it holds objects on, by canonical name."""
+        return {entry.cluster: entry.handle for entry in (*self.objects, *self.read)}
+
+    @cached_property
+    def steps(self) -> Mapping[str, str]:
+        """The revision that each step delivered completely, by the step's name.
+
+        Outputs alone do not tell: the engine keeps the old ones when an update fails half way. Then
+        there are objects of a revision which no step is said to have delivered, and nothing counts.
+        """
+        steps = self.outputs.get("steps")
+        if not isinstance(steps, dict) or self.interrupted:
+            return {}
+        held = {step: text for step, text in steps.items() if isinstance(text, str)}
+        names = {revision.partition(":")[0] for revision in held.values()}
+        for entry in self.objects:
+            current = entry.frozen or entry.revision in names
+            if not entry.ready or not current:
+                return {}
+        return held
+
+    @property
+    def revision(self) -> str | None:
+        """The one revision it holds completely, or None when there is no such."""
+        held = set(self.steps.values())
+        return held.pop() if len(held) == 1 else None
+
+
+def words(entry: RecordedObject) -> tuple[str, ...]:
+    """Why an object did not come up, in the cluster's words, without the provider's frame.
+
+    Args:
+        entry: The object.
+    """
+    return tuple(error.partition(_FRAME)[2].lstrip(": ") or error for error in entry.errors)
+
+
+_FRAME = "failed to fully initialize or become live"
+
+
+FORMAT = "format"
+"""The output of a stack that names the version of its outputs."""
+
+FORMAT_VERSION = 2
+"""The version that is written; version 1 had no such output."""
+
+
+def record_of(deployment: Mapping[str, Any], name_of: NameOf = _handle_itself) -> StageRecord:
+    """Read a deployment, as a checkpoint's ``latest`` or ``pulumi stack export`` gives it.
+
+    Args:
+        deployment: The mapping with ``resources`` and ``pending_operations``.
+        name_of: Gives the canonical name of a cluster.
+
+    Raises:
+        ValueError: It is not of the form the engine writes.
+        InvalidFile: Its outputs are of another version.
+    """
+    try:
+        record = _record(deployment, name_of)
+    except (AttributeError, KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"not a deployment as the engine writes it: {error!r}") from error
+    version = record.outputs.get(FORMAT, 1)
+    if version not in (1, FORMAT_VERSION):
+        raise InvalidFile(
+            f"the stack was written by another version of velapulumi, in format {version}; this "
+            f"one reads 1 and {FORMAT_VERSION}",
+            next_step="Use the version of velapulumi that delivered it last, or a newer one.",
+        )
+    return record
+
+
+def without(
+    deployment: Mapping[str, Any], objects: Container[ObjectKey], name_of: NameOf = _handle_itself
+) -> dict[str, Any]:
+    """A deployment without some objects, and without what others say of depending on them."""
+    gone, kept = set(), []
+    names = _Names(deployment, name_of)
+    for resource in deployment.get("resources") or ():
+        if _is_object(resource) and names.key(resource) in objects:
+            gone.add(resource["urn"])
+        else:
+            kept.append(resource)
+    return {**deployment, "resources": [_independent(resource, gone) for resource in kept]}
+
+
+def without_pending(deployment: Mapping[str, Any]) -> dict[str, Any]:
+    """A deployment without the operations that a killed run left open.
+
+    What they have made is found in the clusters and taken over.
+    """
+    return {key: value for key, value in deployment.items() if key != "pending_operations"}
+
+
+def settled(
+    deployment: Mapping[str, Any], clusters: Container[str], name_of: NameOf = _handle_itself
+) -> dict[str, Any]:
+    """A deployment in which nothing on some clusters is to be waited for any more.
+
+    The engine would update what it has not seen get ready, whatever else it is told, and that fails
+    on a cluster which does not answer.
+    """
+    names = _Names(deployment, name_of)
+    resources = [
+        {key: value for key, value in resource.items() if key != "initErrors"}
+        if _is_object(resource) and names.cluster(resource) in clusters
+        else resource
+        for resource in deployment.get("resources") or ()
+    ]
+    return {**deployment, "resources": resources}
+
+
+def _is_object(resource: Mapping[str, Any]) -> bool:
+    kind: str = resource.get("type", "")
+    return kind.startswith("kubernetes:")
+
+
+class _Names:
+    """The canonical names of the clusters that a deployment has providers for."""
+
+    def __init__(self, deployment: Mapping[str, Any], name_of: NameOf) -> None:
+        self._names: dict[str, str] = {}
+        for resource in deployment.get("resources") or ():
+            if resource.get("type", "").startswith(_PROVIDER):
+                uid = (resource.get("inputs") or {}).get("clusterIdentifier")
+                if uid and isinstance(uid, str):
+                    handle = resource["urn"].rpartition("::")[2]
+                    self._names[handle] = name_of(handle, uid)
+
+    def cluster(self, resource: Mapping[str, Any]) -> str:
+        handle = _handle(resource)
+        return self._names.get(handle, handle)
+
+    def key(self, resource: Mapping[str, Any]) -> ObjectKey:
+        manifest = _manifest(resource.get("inputs") or resource.get("outputs") or {})
+        return ObjectKey.of(self.cluster(resource), manifest)
+
+
+def _independent(resource: Mapping[str, Any], gone: Container[str]) -> dict[str, Any]:
+    """A resource that depends on nothing that is gone."""
+    changed = dict(resource)
+    if "dependencies" in changed:
+        changed["dependencies"] = [urn for urn in changed["dependencies"] if urn not in gone]
+    if changed.get("propertyDependencies"):
+        changed["propertyDependencies"] = {
+            name: [urn for urn in urns or () if urn not in gone]
+            for name, urns in changed["propertyDependencies"].items()
+        }
+    return changed
+
+
+def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
+    outputs: Mapping[str, Any] = {}
+    objects: list[RecordedObject] = []
+    read: list[RecordedObject] = []
+    names = _Names(deployment, name_of)
+    for resource in deployment.get("resources") or ():
+        kind = resource.get("type", "")
+        if kind == _STACK:
+            outputs = dict((resource.get("outputs") or {}).items())
+        elif _is_object(resource) and not resource.get("delete"):
+            external = bool(resource.get("external"))
+            (read if external else objects).append(
+                RecordedObject(
+                    cluster=names.cluster(resource),
+                    manifest=_manifest(resource.get("outputs" if external else "inputs") or {}),
+                    ready=not resource.get("initErrors"),
+                    retained=bool(resource.get("retainOnDelete")),
+                    frozen=not {"*", UNWATCHED}.isdisjoint(resource.get("ignoreChanges") or ()),
+                    handle=_handle(resource),
+                    outputs=_answer(resource),
+                    errors=tuple(map(str, resource.get("initErrors") or ())),
+                    trigger=int(resource.get("replacementTrigger") or 0),
+                )
+            )
+    operations = deployment.get("pending_operations") or ()
+    under_way = [operation.get("resource") or {} for operation in operations]
+    places = {name: index for index, name in enumerate(_order(outputs))}
+    objects.sort(key=lambda entry: places.get(_name(entry), len(places)))
+    return StageRecord(
+        outputs,
+        tuple(objects),
+        bool(operations),
+        tuple(read),
+        frozenset(names.key(each) for each in under_way if _is_object(each)),
+    )
+
+
+def _answer(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object as the server answered: of a definition of kinds the provider renames keys."""
+    answer = plain(resource.get("outputs") or {})
+    found: Mapping[str, Any] = _renamed(answer) if answer.get("kind") == _CRD else answer
+    return found
+
+
+_CRD = "CustomResourceDefinition"
+_RENAMED = "x_kubernetes_"
+
+
+def _renamed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key.replace("_", "-") if key.startswith(_RENAMED) else key: _renamed(entry)
+            for key, entry in value.items()
+        }
+    return [_renamed(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _order(outputs: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """The objects as the program exported them: in the order of components, not of completion."""
+    for entry in outputs.get("objects") or ():
+        yield tuple(entry.get(key) or "" for key in ("cluster", "kind", "namespace", "name"))
+
+
+def _name(entry: RecordedObject) -> tuple[Any, ...]:
+    metadata = entry.manifest["metadata"]
+    namespace = metadata.get("namespace") or ""
+    return entry.handle, entry.manifest["kind"], namespace, metadata["name"]
+
+
+def _handle(resource: Mapping[str, Any]) -> str:
+    """What the stack calls a resource's cluster: its provider is ``urn:…::<handle>::<id>``."""
+    reference = str(resource.get("provider") or "")
+    return reference.split("::")[-2] if "::" in reference else ""
+
+
+def _manifest(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Inputs as the program gave them: numbers back to integers, secrets left sealed."""
+    value: Mapping[str, Any] = plain(inputs)
+    metadata = value["metadata"]
+    if not all(isinstance(e, str) for e in (value["apiVersion"], value["kind"], metadata["name"])):
+        raise TypeError("an object without apiVersion, kind or name")
+    return value
+
+
+def plain(value: Any) -> Any:
+    """A value as it was before the engine carried it: whole numbers are integers again."""
+    if isinstance(value, dict):
+        if _SECRET_KEY in value:
+            return {SEALED: json.dumps(value, sort_keys=True)}
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [plain(entry) for entry in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

@@ -1,0 +1,167 @@
+"""Fields of objects: how two values differ, field by field, and how a field is called.
+
+A field is a typed path, a tuple of keys and positions. It is joined to text only to be read by
+people: a key of a ConfigMap such as ``metadata.labels.x`` is one part, and data.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from velapulumi.definitions.rules.fieldpath import Parts
+
+REVISION_LABELS = frozenset({"app.oam.dev/appRevision", "app.oam.dev/revision"})
+"""The labels that change with every revision."""
+
+_PLAIN = re.compile(r"(?!\d+\Z)[A-Za-z0-9_$-]+")
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field that differs.
+
+    Attributes:
+        path: Where it is. An element of a list is told by its position afterwards; one that was
+            taken out, by its position before.
+        before: Its value before; None when it was not there.
+        after: Its value afterwards; None when it is not there any more.
+    """
+
+    path: Parts
+    before: Any
+    after: Any
+
+
+def differences(before: Any, after: Any, path: Parts = ()) -> Iterator[FieldChange]:
+    """Compare two values field by field.
+
+    Maps are compared key by key. Lists whose elements all have a ``name`` of their own are
+    compared by that name, as a server merges them; where the common elements have changed their
+    order, the list is one change. Other lists are compared position by position when they are
+    equally long, and are one change when they are not. A boolean never equals a number.
+
+    Args:
+        before: A value of maps, lists and scalars; None when there is none.
+        after: The other one.
+        path: Where both are.
+
+    Returns:
+        The changes: keys in alphabetical order, elements taken out before the others.
+    """
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in sorted(before.keys() | after.keys(), key=str):
+            yield from differences(before.get(key), after.get(key), (*path, key))
+    elif isinstance(before, list) and isinstance(after, list):
+        yield from _list_differences(before, after, path)
+    elif not _same(before, after):
+        yield FieldChange(path, before, after)
+
+
+def _list_differences(before: list[Any], after: list[Any], path: Parts) -> Iterator[FieldChange]:
+    left, right = by_name(before), by_name(after)
+    if left is not None and right is not None:
+        if [name for name in left if name in right] != [name for name in right if name in left]:
+            yield FieldChange(path, before, after)
+            return
+        for index, (name, element) in enumerate(left.items()):
+            if name not in right:
+                yield FieldChange((*path, index), element, None)
+        for index, (name, element) in enumerate(right.items()):
+            if name in left:
+                yield from differences(left[name], element, (*path, index))
+            else:
+                yield FieldChange((*path, index), None, element)
+    elif len(before) == len(after):
+        for index, (old, new) in enumerate(zip(before, after, strict=True)):
+            yield from differences(old, new, (*path, index))
+    else:
+        yield FieldChange(path, before, after)
+
+
+def by_name(elements: list[Any]) -> dict[str, Any] | None:
+    """The elements of a list by their name; None when one has none, or two have the same."""
+    named: dict[str, Any] = {}
+    for element in elements:
+        name = element.get("name") if isinstance(element, Mapping) else None
+        if not isinstance(name, str) or name in named:
+            return None
+        named[name] = element
+    return named
+
+
+def _same(before: Any, after: Any) -> bool:
+    # In Python True equals 1, in a manifest it does not.
+    return bool(before == after) and isinstance(before, bool) == isinstance(after, bool)
+
+
+def written(path: Parts) -> str:
+    """A path as people read it, such as ``spec.template.spec.containers[0].image``.
+
+    A key that a dot or a position could be mistaken for stands in brackets and quotes:
+    ``metadata.annotations["example.org/owner"]``. Different paths never read the same.
+    """
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _PLAIN.fullmatch(part):
+            text += f".{part}" if text else part
+        else:
+            text += f"[{json.dumps(part)}]"
+    return text
+
+
+def is_below(path: Parts, tops: Iterable[Parts]) -> bool:
+    """Tell whether a field is one of some fields, or part of one."""
+    return any(path[: len(top)] == top for top in tops)
+
+
+def is_revision_label(path: Parts) -> bool:
+    """Tell whether a field is a label that changes with every revision."""
+    return path[-2:-1] == ("labels",) and path[-1] in REVISION_LABELS
+
+
+def owned(value: Any, shape: Any) -> Any:
+    """Take from a live object what a manifest names of it.
+
+    Elements of lists are found by their ``name`` where all of them have one, and keep the order
+    they have in the live object. Other lists are followed position by position when they are
+    equally long, and taken as a whole when they are not.
+
+    Args:
+        value: The live object, or a part of it.
+        shape: The manifest, or the same part of it.
+
+    Returns:
+        The value without what the shape does not name.
+    """
+    if isinstance(value, Mapping) and isinstance(shape, Mapping):
+        return {key: owned(value[key], shape[key]) for key in shape if key in value}
+    if isinstance(value, list) and isinstance(shape, list) and shape:
+        found, shapes = by_name(value), by_name(shape)
+        if found is not None and shapes is not None:
+            return [owned(found[name], shapes[name]) for name in found if name in shapes]
+        if len(value) == len(shape):
+            return [owned(each, wanted) for each, wanted in zip(value, shape, strict=True)]
+    return value
+
+
+def leaves(shape: Any, path: Parts = ()) -> Iterator[Parts]:
+    """The paths of all fields of a value that hold no further fields.
+
+    Args:
+        shape: The value.
+        path: Where it is.
+    """
+    if isinstance(shape, Mapping) and shape:
+        for key, below in shape.items():
+            yield from leaves(below, (*path, key))
+    elif isinstance(shape, list) and shape:
+        for index, below in enumerate(shape):
+            yield from leaves(below, (*path, index))
+    else:
+        yield path

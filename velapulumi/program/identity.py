@@ -1,0 +1,94 @@
+"""Who a project is: an identity that its first delivery draws and its stacks keep.
+
+A file of the project only repeats it. So a copied folder whose backend does not know it is another
+project, and objects of the first one are not its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import yaml
+from pydantic import Field
+
+from velapulumi import files
+from velapulumi.documents import read_file
+from velapulumi.engine.record import StageRecord
+from velapulumi.engine.stacks import read_record
+from velapulumi.errors import WrongProject
+from velapulumi.project import Project
+from velapulumi.spec.model import StrictModel
+
+PROJECT_OUTPUT = "project"
+"""The output of a stack that keeps the identity of its project."""
+
+
+class ProjectIdentity(StrictModel):
+    """The file that repeats the identity.
+
+    Attributes:
+        id: Sixteen hexadecimal digits.
+    """
+
+    api_version: Literal["velapulumi.dev/v1"] = Field("velapulumi.dev/v1", alias="apiVersion")
+    kind: Literal["ProjectIdentity"] = "ProjectIdentity"
+    id: str = Field(pattern="^[0-9a-f]{16}$")
+
+
+def project_id(project: Project, records: Iterable[StageRecord | None]) -> str:
+    """The identity of a project; empty when it has none yet, or only stacks of an earlier version.
+
+    Args:
+        project: The project.
+        records: What the stacks of the application at hand hold; others are read when they have
+            none.
+
+    Raises:
+        WrongProject: The file names an identity that the stacks do not have.
+        InvalidFile: The file or a stack is damaged.
+    """
+    written = read_file(project.identity_file, ProjectIdentity)
+    held = [record for record in records if record is not None]
+    known = set(_known(held))
+    if not known and (written is not None or not held):
+        others = (read_record(project, stack) for stack in project.stack_names())
+        found = [record for record in others if record is not None]
+        known, held = set(_known(found)), held + found
+    if len(known) > 1:
+        raise WrongProject(
+            f"the stacks of {project.name} are of {len(known)} projects: {', '.join(sorted(known))}"
+        )
+    if not known:
+        return written.id if written is not None and held else ""
+    (found_id,) = known
+    if written is not None and written.id != found_id:
+        raise WrongProject(
+            f"{project.identity_file}: says project {written.id}, and the stacks of this backend "
+            f"are of project {found_id}"
+        )
+    return found_id
+
+
+def claim_project_id(project: Project, known: str) -> str:
+    """The identity of a project, drawn and written down when it has none yet.
+
+    Args:
+        project: The project.
+        known: What ``project_id`` gave.
+    """
+    files.make_private_folder(project.state)
+    with files.locked(project.state / "project.lock"):
+        identity = ProjectIdentity(id=known or secrets.token_hex(8))
+        if read_file(project.identity_file, ProjectIdentity) != identity:
+            document = identity.model_dump(mode="json", by_alias=True)
+            files.write(project.identity_file, yaml.safe_dump(document, sort_keys=False))
+    return identity.id
+
+
+def _known(records: Iterable[StageRecord]) -> Iterator[str]:
+    for record in records:
+        found = record.outputs.get(PROJECT_OUTPUT)
+        if isinstance(found, str) and found:
+            yield found

@@ -1,0 +1,198 @@
+"""Asking the clusters what only they can tell: one dry run for each object that will be written.
+
+The answers stand beside the plan and are no part of what is approved, since they depend on the
+rights of who asks. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from velapulumi.clusters.client import Cluster, DryRun
+from velapulumi.clusters.identity import Reached
+from velapulumi.clusters.managed import OWN
+from velapulumi.definitions.rules.fieldpath import Parts, value_at
+from velapulumi.errors import AccessDenied, ClusterUnreachable, ObjectRefused, VelapulumiError
+from velapulumi.plan.document import Operation
+from velapulumi.plan.fields import is_below, owned, written
+from velapulumi.plan.normal import changed_fields
+from velapulumi.plan.objects import ObjectKey
+from velapulumi.stage.look import Look
+from velapulumi.stage.operations import SECRET, Decision
+from velapulumi.stage.operations_table import Place
+
+REFUSED = "refused: "
+"""What the remark begins with that a cluster would refuse an object."""
+
+_AT_ONCE = 8
+_ASKED = (
+    Operation.CREATE,
+    Operation.UPDATE,
+    Operation.MEND,
+    Operation.TAKE_OVER,
+    Operation.HAND_OVER,
+)
+_BY_FORCE = (Operation.TAKE_OVER, Operation.HAND_OVER)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a cluster says of an object that is to be written.
+
+    Attributes:
+        remarks: What people should know, a line each.
+        error: Why the write would fail; None when it would not.
+    """
+
+    remarks: tuple[str, ...] = ()
+    error: VelapulumiError | None = None
+
+
+Answers = Mapping[ObjectKey, Answer]
+"""What clusters say, by object."""
+
+
+def ask(decisions: Iterable[Decision], look: Look) -> Answers:
+    """Ask the clusters about every object that will be written, side by side.
+
+    What needs a namespace or a kind that the delivery itself brings cannot be asked yet, nor can an
+    object that is to be replaced: the old one is in the way.
+
+    Args:
+        decisions: What was decided about the objects.
+        look: What the clusters have.
+    """
+    asked = [each for each in decisions if each.operation in _ASKED and _can_ask(each, look)]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = pool.map(lambda each: _ask(each, look), asked)
+        return {each.key: answer for each, answer in zip(asked, found, strict=True)}
+
+
+def _can_ask(each: Decision, look: Look) -> bool:
+    reached = isinstance(look.clusters.get(each.key.cluster), Reached)
+    return reached and look.place(each.key, each.facts.object) is Place.READY
+
+
+def _ask(each: Decision, look: Look) -> Answer:
+    cluster = look.clusters[each.key.cluster]
+    assert isinstance(cluster, Reached)
+    where = f"{each.key} on {each.key.cluster}"
+    try:
+        found = _dry_run(each, cluster.client)
+    except ObjectRefused as error:
+        if error.dry_run_unsupported:
+            return Answer((f"not asked: {_words(error)}",))
+        refusal = ObjectRefused(
+            f"{where}: {_words(error)}",
+            status=error.status,
+            reason=error.reason,
+            causes=error.causes,
+        )
+        return Answer((f"{REFUSED}{_words(error)}",), refusal)
+    except AccessDenied as error:
+        return Answer((f"not asked: {error.message}",), error)
+    except ClusterUnreachable as error:
+        return Answer((f"not asked: {error.message}",))
+    return Answer((*(f"warning: {text}" for text in found.warnings), *_set_otherwise(each, found)))
+
+
+def _dry_run(each: Decision, client: Cluster) -> DryRun:
+    """Ask as the engine will ask: with its field manager, and without force.
+
+    Fields that are taken from others before conflict only now, so those are asked for by force.
+    """
+    manager = each.facts.recorded.manager if each.facts.recorded else ""
+    force = each.operation in _BY_FORCE
+    try:
+        return client.dry_run(each.manifest, manager or OWN, force=force)
+    except ObjectRefused as error:
+        live = each.facts.live.manifest or {}
+        paths = [field_path(field, live) for field, _ in error.causes]
+        if error.reason != "Conflict" or not paths or not each.taken:
+            raise
+        if not all(is_below(path, each.taken) for path in paths):
+            raise
+        return client.dry_run(each.manifest, manager or OWN, force=True)
+
+
+def _set_otherwise(each: Decision, found: DryRun) -> Iterator[str]:
+    """The fields that the cluster would set to something else than what is wanted."""
+    if found.result is None or each.key.kind == SECRET:
+        return
+    wanted = each.manifest
+    for change in changed_fields(owned(found.result, wanted), wanted, found.result):
+        path = written(change.path)
+        yield f"the cluster would set {path} to {change.after!r} instead of {change.before!r}"
+
+
+def _words(error: VelapulumiError) -> str:
+    """What the server says, without the name of the cluster in front."""
+    _, _, text = error.message.partition(" refuses a change: ")
+    return text or error.message
+
+
+_STEP = re.compile(r"\[(?P<key>[^\]]*)\]|\.?(?P<rest>[^\[]+)")
+
+
+def field_path(text: str, live: Any) -> Parts:
+    """The path of a field that a server names, such as ``.spec.containers[name="web"].image``.
+
+    Keys of maps may hold dots, so the object tells where one ends.
+
+    Args:
+        text: The field.
+        live: The object.
+    """
+    path: tuple[str | int, ...] = ()
+    for step in _STEP.finditer(text):
+        if step["key"] is not None:
+            path = (*path, _position(step["key"], value_at(path, live)))
+            continue
+        rest = step["rest"]
+        while rest:
+            key = _key(rest, value_at(path, live))
+            path, rest = (*path, key), rest[len(key) + 1 :]
+    return path
+
+
+def _key(text: str, below: Any) -> str:
+    """The key that a text begins with: the longest one that is there, else up to the next dot."""
+    keys = [key for key in below if _begins(text, key)] if isinstance(below, Mapping) else []
+    return max(keys, key=len, default=text.partition(".")[0])
+
+
+def _begins(text: str, key: str) -> bool:
+    return text == key or text.startswith(f"{key}.")
+
+
+def _position(selector: str, elements: Any) -> int:
+    """The position of the element that a selector such as ``name="web"`` means; -1 for none."""
+    if selector.isdecimal():
+        return int(selector)
+    wanted = dict(re.findall(r'([^=,]*)="?([^",]*)"?', selector))
+    for index, element in enumerate(elements if isinstance(elements, list) else ()):
+        if isinstance(element, Mapping):
+            if all(str(element.get(key)) == value for key, value in wanted.items()):
+                return index
+        elif {"": str(element)} == wanted:
+            return index
+    return -1
+
+
+def refused_by(answers: Answers) -> Iterator[VelapulumiError]:
+    """Why writes would fail: one error of each class, with the words of all.
+
+    Args:
+        answers: What the clusters say.
+    """
+    by_class: dict[type[VelapulumiError], dict[str, VelapulumiError]] = {}
+    for answer in answers.values():
+        if answer.error is not None:
+            by_class.setdefault(type(answer.error), {})[answer.error.message] = answer.error
+    for errors in by_class.values():
+        first = next(iter(errors.values()))
+        yield type(first)("\n".join(errors), next_step=first.next_step)

@@ -1,0 +1,223 @@
+"""What is known of each object of a stage: from the file, the stacks and the clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from velapulumi.definitions.rules.fieldpath import Parts
+from velapulumi.engine.record import RecordedObject, StageRecord
+from velapulumi.plan.objects import ObjectKey
+from velapulumi.program.application import Application
+from velapulumi.render.rules import Treatment
+from velapulumi.stage.desired import Desired
+from velapulumi.stage.look import NAMESPACE, Look
+from velapulumi.stage.operations import Decision, Facts, Other, decide
+from velapulumi.stage.operations_table import Place, Presence
+from velapulumi.stage.prepare import Prepared
+from velapulumi.stage.release import LEFT_BEHIND, full_name
+from velapulumi.stage.taken import taken_over
+from velapulumi.workflow.phases import StepPhase
+
+_UNFINISHED = (StepPhase.RUNNING,)
+
+
+def decide_stage(
+    prepared: Sequence[Prepared], look: Look
+) -> tuple[tuple[Desired | None, Decision], ...]:
+    """Decide what happens to every object of a stage.
+
+    Args:
+        prepared: The steps of the stage that are delivered, in order.
+        look: What the clusters have; each object is read once.
+
+    Returns:
+        What is wanted of each object and what happens to it: first what is wanted, in the order in
+        which it is applied, then what is not.
+    """
+    gathered = Gathered(prepared, look)
+    return tuple((desired, decide(facts)) for desired, facts in gathered.facts())
+
+
+class Gathered:
+    """The objects of one stage, as far as some of its steps deliver them.
+
+    Args:
+        prepared: The steps, in order; a later one's word goes before an earlier one's.
+        look: What the clusters have.
+    """
+
+    def __init__(self, prepared: Sequence[Prepared], look: Look) -> None:
+        self._prepared = prepared
+        self._look = look
+        self._application = prepared[-1].application
+        self._stage = prepared[-1].stage
+        self._record = self._application.records[self._stage.name]
+
+    def facts(self) -> Iterator[tuple[Desired | None, Facts]]:
+        """What is known of each object, read side by side."""
+        desired = self._desired()
+        held = _by_key(self._record.objects if self._record else ())
+        read = _by_key(self._record.read if self._record else ())
+        names = {
+            **{key: entry.manifest for key, entry in (held | read).items()},
+            **{key: entry.entry.manifest for key, entry in desired.items()},
+        }
+        self._look.read(names)
+        for key, entry in desired.items():
+            yield entry, self._facts(key, entry, held.get(key), read.get(key))
+        for key in sorted((held | read).keys() - desired.keys()):
+            yield None, self._facts(key, None, held.get(key), read.get(key))
+
+    def _desired(self) -> dict[ObjectKey, Desired]:
+        """What the steps want, what is rendered before what only stays."""
+        found: dict[ObjectKey, Desired] = {}
+        for prepared in self._prepared:
+            for desired in prepared.desired:
+                key = desired.key
+                if desired.is_rendered:
+                    found.pop(key, None)
+                    found[key] = desired
+                else:
+                    found.setdefault(key, desired)
+        return found
+
+    def _facts(
+        self,
+        key: ObjectKey,
+        desired: Desired | None,
+        recorded: RecordedObject | None,
+        read: RecordedObject | None,
+    ) -> Facts:
+        application = self._application
+        held = recorded or read
+        manifest = desired.entry.manifest if desired else held.manifest if held else {}
+        rendered = desired is not None and desired.is_rendered
+        live = self._look.live(key, manifest)
+        rules = application.loaded.rules
+        treatment = rules.treatment_of(manifest)
+        facts = Facts(
+            key,
+            application.full_name,
+            application.project_id,
+            live,
+            wanted=manifest if rendered else None,
+            stays=self._stays(desired, treatment),
+            treatment=treatment,
+            recorded=recorded,
+            read=read,
+            other=other_of(application, self._stage.name, key, wanted=desired is not None),
+            begun=recorded is None and self._has_begun(key),
+            mends=rules.mends_drift,
+            takes_fields=application.takes_fields,
+            left_behind=full_name(held) in self._left_behind if held else False,
+            restores=self._restores(recorded) if recorded and desired is None else None,
+            pruned=self._prepared[-1].collecting,
+        )
+        if rendered and live.presence is Presence.ABSENT:
+            return replace(facts, place=self._place(key, manifest))
+        if desired is None and live.manifest is not None and facts.pruned and recorded:
+            mine, project = facts.application, facts.project
+            return replace(facts, guests=self._look.guests(key, live.manifest, mine, project))
+        return facts
+
+    def _place(self, key: ObjectKey, manifest: Mapping[str, Any]) -> Place:
+        """Whether a cluster can take an object, or will when this delivery is done."""
+        place = self._look.place(key, manifest)
+        brought = self._application.brought
+        if place is Place.NO_NAMESPACE and (key.cluster, NAMESPACE, key.namespace) in brought:
+            return Place.READY
+        if place is Place.NO_KIND and (key.cluster, key.group, key.kind) in brought:
+            return Place.READY
+        return place
+
+    def _has_begun(self, key: ObjectKey) -> bool:
+        """Whether a run had begun to make an object, and did not finish."""
+        if self._record is not None and key in self._record.pending:
+            return True
+        run = self._application.run
+        return any(run.step(step.name).phase in _UNFINISHED for step in self._stage.steps)
+
+    def _stays(self, desired: Desired | None, treatment: Treatment) -> bool:
+        """Whether an object that is not rendered stays, also once old objects are deleted."""
+        if desired is None or desired.is_rendered:
+            return False
+        return treatment.stays or self._prepared[-1].collecting
+
+    def _restores(self, recorded: RecordedObject) -> tuple[tuple[Parts, Any], ...] | None:
+        """What an object was before a later revision took it over, which is taken back now."""
+        outputs = self._record.outputs if self._record else {}
+        taken = taken_over(outputs).get(full_name(recorded))
+        if taken is None or taken.number <= self._application.revision.number:
+            return None
+        return taken.fields
+
+    @cached_property
+    def _left_behind(self) -> frozenset[str]:
+        names = self._record.outputs.get(LEFT_BEHIND) if self._record else None
+        return frozenset(map(str, names or ()))
+
+
+def other_of(
+    application: Application, stage: str, key: ObjectKey, *, wanted: bool = False
+) -> Other | None:
+    """Another stage whose stack holds an object, or that takes one which a stage does not want.
+
+    Args:
+        application: The application.
+        stage: The stage that asks.
+        key: What identifies the object.
+        wanted: Whether the stage itself wants it.
+    """
+    for name, record in application.all_records.items():
+        if name == stage:
+            continue
+        holds = record is not None and key in record.keys
+        if (holds or not wanted) and key in application.delivered_keys(name):
+            return Other(name, keeps=True, takes=not holds)
+        if holds:
+            return Other(name, keeps=False)
+    return None
+
+
+def removal_facts(
+    project_id: str,
+    record: StageRecord,
+    application: str,
+    look: Look,
+    other: Callable[[ObjectKey], Other | None],
+) -> Iterator[Facts]:
+    """What is known of each object of a stack that is to be deleted with all it holds.
+
+    Args:
+        project_id: The identity of the project.
+        record: What the stack holds.
+        application: The application, ``<namespace>/<name>``.
+        look: What the clusters have.
+        other: Gives another stage that holds or takes an object.
+    """
+    left_behind = frozenset(map(str, record.outputs.get(LEFT_BEHIND) or ()))
+    held, read = _by_key(record.objects), _by_key(record.read)
+    look.read({key: entry.manifest for key, entry in (held | read).items()})
+    for key in sorted(held | read):
+        entry = held.get(key) or read[key]
+        live = look.live(key, entry.manifest)
+        guests = look.guests(key, live.manifest, application, project_id) if live.manifest else ""
+        yield Facts(
+            key,
+            application,
+            project_id,
+            live,
+            recorded=held.get(key),
+            read=read.get(key),
+            other=other(key),
+            left_behind=full_name(entry) in left_behind,
+            guests=guests if key in held else "",
+            pruned=True,
+        )
+
+
+def _by_key(objects: Iterable[RecordedObject]) -> dict[ObjectKey, RecordedObject]:
+    return {entry.key: entry for entry in objects}

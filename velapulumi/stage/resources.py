@@ -1,0 +1,297 @@
+"""How the objects of a stage are registered with the engine: a view of what was decided.
+
+The engine writes what the plan names and nothing else: whatever is not written is registered so
+that the engine leaves it as its stack has it, whatever else differs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Any
+
+import pulumi
+
+from velapulumi.clusters.client import Cluster
+from velapulumi.clusters.identity import Reached
+from velapulumi.clusters.ownership import Leftover, mend, prepare_update, replace, take_over
+from velapulumi.clusters.sharing import change_live
+from velapulumi.definitions.rules.fieldpath import Parts, with_value_at
+from velapulumi.engine.record import UNWATCHED, RecordedObject
+from velapulumi.plan.document import Cause, Operation
+from velapulumi.render.rules import NO_WAIT, PROJECT
+from velapulumi.stage.desired import Desired
+from velapulumi.stage.manifest import resource_type
+from velapulumi.stage.operations import Decision
+
+
+class Mode(Enum):
+    """What the engine does with an object."""
+
+    WRITE = "brings it to its manifest"
+    LEAVE = "leaves it as the stack has it"
+    UNWATCH = "leaves it and does not wait again until it is ready"
+    READ = "reads it"
+
+
+_MODES: Mapping[Operation, Mode | None] = {
+    Operation.CREATE: Mode.WRITE,
+    Operation.UPDATE: Mode.WRITE,
+    Operation.REPLACE: Mode.WRITE,
+    Operation.TAKE_OVER: Mode.WRITE,
+    Operation.HAND_OVER: Mode.WRITE,
+    Operation.NONE: Mode.LEAVE,
+    Operation.MEND: Mode.LEAVE,
+    Operation.LEAVE: Mode.LEAVE,
+    Operation.KEEP: Mode.LEAVE,
+    Operation.OWED: Mode.LEAVE,
+    Operation.READ: Mode.READ,
+    Operation.SHARE: Mode.READ,
+    Operation.DELETE: None,
+    Operation.DISOWN: None,
+    Operation.FORGET: None,
+}
+"""How each operation is registered; None for what the stage no longer holds."""
+
+_MARK: Parts = ("metadata", "labels", PROJECT)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """An object of a stage and how it is registered.
+
+    Attributes:
+        desired: The object, and what it waits for.
+        decision: What was decided about it.
+        manifest: What is registered: for one that is only read, what is there.
+        mode: What the engine does with it.
+        handle: What the stack calls its cluster.
+        retained: Whether the engine forgets it instead of deleting it.
+        left_behind: Whether it stays in its cluster for good.
+    """
+
+    desired: Desired
+    decision: Decision
+    manifest: Mapping[str, Any]
+    mode: Mode
+    handle: str
+    retained: bool = False
+    left_behind: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name of its resource, unique in the stack."""
+        metadata = self.manifest["metadata"]
+        namespace = metadata.get("namespace")
+        place = f"{namespace}/" if namespace else ""
+        return f"{self.handle}/{place}{metadata['name']}"
+
+    @property
+    def joins(self) -> bool:
+        """Whether the application shares somebody else's object from now on."""
+        return self.decision.operation is Operation.SHARE
+
+
+def registrations(
+    decided: Sequence[tuple[Desired | None, Decision]],
+    handles: Mapping[str, str],
+    project_id: str,
+) -> tuple[Registration, ...]:
+    """How the objects of a stage are registered, in the order in which they are applied.
+
+    Args:
+        decided: What was decided about each object; none is refused.
+        handles: What the stack calls each cluster it holds objects on, by canonical name.
+        project_id: The identity of the project.
+    """
+    found = []
+    for desired, decision in decided:
+        mode = _MODES[decision.operation]
+        facts = decision.facts
+        if decision.operation is Operation.FORGET and facts.recorded and facts.live.manifest:
+            mode = Mode.LEAVE  # the engine would delete what is somebody else's now
+        if decision.operation is Operation.HAND_OVER and decision.facts.wanted is None:
+            mode = Mode.LEAVE  # until the other stage has taken it
+        if decision.cause is Cause.RESTORED:
+            mode = Mode.LEAVE  # the engine would delete it; it is taken out of the stack afterwards
+        if mode is None:
+            continue
+        if decision.operation is Operation.NONE and decision.cause is Cause.UNREADY:
+            mode = Mode.WRITE  # so that the engine looks once more whether it is ready
+        held = decision.facts.recorded or decision.facts.read
+        if desired is None:
+            if held is None:
+                continue
+            desired = Desired.of_recorded(held)
+        if decision.operation is Operation.OWED and facts.recorded is None:
+            continue  # nobody can tell what is there, and the stack manages nothing of it
+        found.append(_registration(desired, decision, mode, handles, project_id))
+    return tuple(found)
+
+
+def _registration(
+    desired: Desired,
+    decision: Decision,
+    mode: Mode,
+    handles: Mapping[str, str],
+    project_id: str,
+) -> Registration:
+    facts = decision.facts
+    recorded, treatment = facts.recorded, facts.treatment
+    manifest = _manifest(decision, mode, project_id)
+    if mode is Mode.LEAVE and recorded is not None and not recorded.ready:
+        manifest, mode = with_value_at(NO_WAIT, manifest, "true"), Mode.UNWATCH
+    rendered = facts.wanted is not None
+    return Registration(
+        desired,
+        decision,
+        manifest,
+        mode,
+        handles.get(decision.key.cluster, decision.key.cluster),
+        # What only stays goes on as the last update that wrote it said.
+        retained=treatment.never_deleted or treatment.shared
+        if rendered
+        else recorded is not None and recorded.retained,
+        left_behind=treatment.never_deleted if rendered else facts.left_behind,
+    )
+
+
+def _manifest(decision: Decision, mode: Mode, project_id: str) -> Mapping[str, Any]:
+    facts = decision.facts
+    if mode is Mode.READ:
+        return facts.live.manifest or facts.object
+    if mode is Mode.WRITE:
+        return marked(decision.manifest, project_id)
+    return facts.recorded.manifest if facts.recorded is not None else facts.object
+
+
+def marked(manifest: Mapping[str, Any], project_id: str) -> Mapping[str, Any]:
+    """An object with the mark of the project.
+
+    Args:
+        manifest: The object.
+        project_id: The identity of the project.
+    """
+    found: Mapping[str, Any] = with_value_at(_MARK, manifest, project_id)
+    return found
+
+
+def resource_options(registration: Registration, cluster: Reached | None) -> pulumi.ResourceOptions:
+    """What is asked of the engine for one object, beside its provider and what it waits for.
+
+    Args:
+        registration: The object.
+        cluster: Its cluster; None when that does not answer and the object stays as it is.
+    """
+    decision, mode = registration.decision, registration.mode
+    facts = decision.facts
+    if mode is Mode.READ:
+        metadata = registration.manifest["metadata"]
+        place = [metadata["namespace"]] if metadata.get("namespace") else []
+        return pulumi.ResourceOptions(id="/".join([*place, metadata["name"]]))
+    trigger = facts.recorded.trigger if facts.recorded else 0
+    options = pulumi.ResourceOptions(aliases=_aliases(registration), replacement_trigger=trigger)
+    if registration.retained:
+        options.retain_on_delete = True
+    if mode in (Mode.LEAVE, Mode.UNWATCH):
+        options.ignore_changes = ["*" if mode is Mode.LEAVE else UNWATCHED]
+        return options
+    if decision.operation is Operation.CREATE and decision.cause is Cause.LOST:
+        # The stack still has it. Deleting what is not there is no write; then it is created.
+        options.replace_on_changes = ["*"]
+        options.replacement_trigger = trigger + 1
+        options.delete_before_replace = True
+    if decision.operation is Operation.REPLACE:
+        options.replace_on_changes = [_property_path(path) for path in decision.fixed]
+        options.delete_before_replace = True
+    if facts.treatment.replaced and cluster is not None:
+        name = f"replace {registration.name}"
+        manifest, client = registration.manifest, cluster.client
+        hook = pulumi.ResourceHook(name, lambda _: replace(client, manifest))
+        options.hooks = pulumi.ResourceHookBinding(before_update=[hook])
+    return options
+
+
+def _aliases(registration: Registration) -> list[pulumi.Alias] | None:
+    """The resource under the version of the API that the stack has it in: it is the same object."""
+    recorded = registration.decision.facts.recorded
+    if recorded is None:
+        return None
+    before, now = recorded.manifest["apiVersion"], registration.manifest["apiVersion"]
+    kind = registration.manifest["kind"]
+    return [pulumi.Alias(type_=resource_type(before, kind))] if before != now else None
+
+
+def write_beside(
+    found: Sequence[Registration], clusters: Mapping[str, Reached], project_id: str
+) -> None:
+    """Do what the engine cannot, right before it runs: all of it is named by the plan.
+
+    Objects that exist are freed from the managers that hold their fields, exactly the named fields
+    are taken from others, and what others have changed is put back.
+
+    Args:
+        found: The objects.
+        clusters: Their clusters by name.
+        project_id: The identity of the project.
+
+    Raises:
+        ClusterUnreachable: A cluster stopped answering or refused access.
+        ObjectRefused: An object cannot become what is wanted, or has changed meanwhile.
+    """
+    for each in found:
+        decision = each.decision
+        operation, live = decision.operation, decision.facts.live.manifest
+        if live is None or decision.facts.wanted is None:
+            continue
+        client = clusters[decision.key.cluster].client
+        manifest = each.manifest
+        if operation in (Operation.TAKE_OVER, Operation.HAND_OVER):
+            adopted = operation is Operation.TAKE_OVER and decision.cause is None
+            take_over([Leftover(client, live, manifest, adopted)])
+        recorded = decision.facts.recorded
+        if recorded is None:
+            continue
+        manager = manager_of(recorded)
+        if operation is Operation.MEND:
+            manifest = marked(decision.manifest, project_id)
+            act = partial(_mend, client, manifest, decision.taken, manager)
+        elif each.mode is Mode.WRITE and operation is not Operation.REPLACE:
+            act = partial(_prepare, client, manifest, decision.taken, manager)
+        else:
+            continue
+        change_live(client, manifest, act)
+
+
+def _mend(
+    client: Cluster,
+    manifest: Mapping[str, Any],
+    taken: tuple[Parts, ...],
+    manager: str,
+    live: Mapping[str, Any],
+) -> None:
+    mend(client, manifest, live, taken, manager)
+
+
+def _prepare(
+    client: Cluster,
+    manifest: Mapping[str, Any],
+    taken: tuple[Parts, ...],
+    manager: str,
+    live: Mapping[str, Any],
+) -> None:
+    prepare_update(client, manifest, live, taken, manager)
+
+
+def manager_of(recorded: RecordedObject) -> str:
+    """The field manager that the engine's provider writes an object as."""
+    return recorded.manager or "pulumi-kubernetes"
+
+
+def _property_path(path: Parts) -> str:
+    """A field's path as the engine writes it."""
+    keys = (f"[{part}]" if isinstance(part, int) else f"[{json.dumps(part)}]" for part in path)
+    return "".join(keys)

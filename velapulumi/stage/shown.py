@@ -1,0 +1,62 @@
+"""What was shown before a delivery, so that nothing else is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from velapulumi.definitions.rules.fieldpath import Parts
+from velapulumi.errors import PlanChanged
+from velapulumi.plan.document import Operation
+from velapulumi.plan.fields import written
+from velapulumi.plan.objects import ObjectKey
+from velapulumi.stage.operations import Decision
+
+Shown = Mapping[ObjectKey, tuple[Operation, frozenset[Parts]]]
+"""The operation of each object that is written, and the fields that it changes."""
+
+
+def shown_of(decisions: Iterable[Decision]) -> Shown:
+    """What is shown of decisions.
+
+    Args:
+        decisions: What was decided about the objects of a stage.
+    """
+    return {
+        each.key: (each.operation, _paths(each))
+        for each in decisions
+        if not each.operation.is_quiet
+    }
+
+
+def check_shown(decisions: Sequence[Decision], shown: Shown | None) -> None:
+    """Refuse what was not shown: something has changed in the moment between.
+
+    Fewer changes than shown are fine, and so is an object that is created all the same.
+
+    Args:
+        decisions: What is about to be done.
+        shown: What was shown; None where nothing was.
+
+    Raises:
+        PlanChanged: Something else would be done; all of it is named.
+    """
+    if shown is None:
+        return
+    lines = []
+    for each in decisions:
+        if each.operation.is_quiet:
+            continue
+        operation, paths = shown.get(each.key, (Operation.NONE, frozenset[Parts]()))
+        where = f"{each.key} on {each.key.cluster}"
+        if operation is not each.operation:
+            lines.append(f"  - {where}: shown was {operation}, now it is {each.operation}")
+        elif more := _paths(each) - paths:
+            fields = ", ".join(sorted(map(written, more)))
+            lines.append(f"  - {where}: {fields} would change, too")
+    if lines:
+        told = "\n".join(lines)
+        raise PlanChanged(f"the clusters have changed since the plan was shown:\n{told}")
+
+
+def _paths(each: Decision) -> frozenset[Parts]:
+    return frozenset((*(change.path for change in each.changes), *each.taken))
