@@ -1021,7 +1021,7 @@ def test_what_another_stage_has_then_is_not_shown_as_deleted(
         "        spec.template.spec.containers[0].image: busybox:4 → busybox:1",
         "  way back: 1 change",
         "Stage went: 1 handed over, 1 deleted on 1 cluster",
-        "  east (no longer part of this stage)",
+        "  east",
         "    - Deployment default/extra",
         "    ⇄ Deployment default/web (handed over to stage go)",
         "  way back: 2 changes",

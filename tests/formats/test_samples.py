@@ -57,9 +57,14 @@ def test_a_stack_of_format_2_is_read() -> None:
     record = record_of(stack(2))
     assert record.outputs["format"] == FORMAT_VERSION
     assert record.outputs["project"] == "36c8611a5ca0a6df"
-    (taken,) = taken_over(record.outputs).values()
-    assert taken.number == 2
-    assert (("spec", "replicas"), 2) in taken.fields
+    assert "takenOver" not in record.outputs
+    (entry,) = record.objects
+    for manifest in (entry.manifest, entry.outputs):
+        taken = taken_over(manifest)
+        assert taken is not None
+        assert (taken.revision, taken.number) == ("tk-v1", 1)
+        assert taken.before["data"] == {"a": "theirs"}
+        assert "labels" not in taken.before["metadata"]
 
 
 def test_a_stack_of_another_format_is_refused_by_name(project: Project) -> None:

@@ -153,7 +153,10 @@ LAWS = (
     never(Operation.DELETE, guests=True),
     never(Operation.DELETE, others=True),
     never(Operation.DELETE, wanted=STAYS),
-    never(Operation.DELETE, recorded=UNHELD),
+    never(Operation.DELETE, recorded=Recorded.NO),
+    # What was only read is deleted by the last application that shared it, which has inherited it.
+    never(Operation.DELETE, recorded=Recorded.READ, owner=(*ELSEWHERE, Owner.NOBODY)),
+    never(Operation.DELETE, recorded=Recorded.READ, shared=False),
     never(Operation.REPLACE, wanted=Wanted.WRITTEN, contradicts=True),
     never(Operation.REPLACE, difference=NOT_REPLACED),
     # What is going is waited for; it may be deleted once more, or be given up.

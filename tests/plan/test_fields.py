@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from velapulumi.definitions.rules.fieldpath import parse_field_path, value_at
 from velapulumi.plan.fields import (
     FieldChange,
+    Named,
     differences,
     is_below,
     is_revision_label,
-    leaves,
+    located,
     owned,
+    place_of,
     written,
 )
 
@@ -224,13 +226,12 @@ def test_everything_is_named_by_itself_and_nothing_is_taken_twice(value: Any, sh
     assert owned(once, shape) == once
 
 
-def test_leaves() -> None:
-    shape = {"a": {"b": 1, "c": [1, {"d": None}]}, "e": {}, "f": []}
-    assert list(leaves(shape)) == [
-        ("a", "b"),
-        ("a", "c", 0),
-        ("a", "c", 1, "d"),
-        ("e",),
-        ("f",),
-    ]
-    assert list(leaves(1, ("x",))) == [("x",)]
+def test_a_place_is_found_again_when_others_have_put_elements_before_it() -> None:
+    ours = {"containers": [{"name": "web", "image": "a"}], "args": ["x"]}
+    live = {"containers": [{"name": "sidecar"}, {"name": "web", "image": "b"}], "args": ["x", "y"]}
+    place = place_of(("containers", 0, "image"), ours)
+    assert place == ("containers", Named("web"), "image")
+    assert located(place, live) == ("containers", 1, "image")
+    assert located(place, {"containers": [{"name": "other"}]}) is None
+    assert located(place_of(("args", 0), ours), live) == ("args", 0)
+    assert located(("spec", "gone"), live) == ("spec", "gone")

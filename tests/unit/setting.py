@@ -157,7 +157,7 @@ class Setting:
         """How each object is registered, by name."""
         prepared = self.prepared(*live)
         decided = decide_stage([prepared], Look(self.project, prepared.clusters))
-        found = registrations(decided, {"east": "east"}, PROJECT_ID)
+        found = registrations(decided, {"east": "east"}, PROJECT_ID, "shop-v1")
         return {each.decision.key.name: each for each in found}
 
 

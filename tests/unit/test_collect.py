@@ -22,14 +22,14 @@ from tests.unit.helpers import (
     store,
 )
 from velapulumi.clusters.registry import Registry
-from velapulumi.delivery import remove
+from velapulumi.delivery import collect, remove
 from velapulumi.delivery.collect import Collector, abandoned
 from velapulumi.delivery.remove import Removal
 from velapulumi.engine import automation
 from velapulumi.engine.interrupts import Interrupts
 from velapulumi.engine.record import without
 from velapulumi.engine.stacks import read_record
-from velapulumi.errors import ClusterUnreachable, ObjectRefused
+from velapulumi.errors import ApprovalStale, ClusterUnreachable, ObjectRefused
 from velapulumi.gate.journal import Journal
 from velapulumi.plan.document import StagePlan
 from velapulumi.plan.objects import ObjectKey
@@ -62,7 +62,14 @@ class FakeEngine:
     def __init__(self, project: Project, *_: object) -> None:
         self._project = project
 
-    def up(self, stack: StackName, program: Callable[[], None], *_: object) -> None:
+    def up(
+        self,
+        stack: StackName,
+        program: Callable[[], None],
+        *_: object,
+        settle: Iterable[ObjectKey] = (),
+    ) -> None:
+        assert not [*settle]  # a step that holds something unready has not delivered
         Shop.done.append(f"up {stack}")
 
     def forget(self, stack: StackName, objects: Iterable[ObjectKey]) -> None:
@@ -224,8 +231,40 @@ def test_what_another_stage_has_taken_over_is_only_forgotten(shop: Shop) -> None
     assert shop.stages() == [EAST]
     assert shop.collect(EAST)
     assert shop.done == ["intent", f"forget shop.{EAST} web"]
-    assert shop.going() == []
+    assert shop.going() == [(EAST, ["forget web west"])]
     assert shop.stages() == []
+
+
+def test_what_nobody_has_approved_is_not_touched(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even what is only given up beside the engine."""
+
+    def refuse(*_: object) -> None:
+        raise ApprovalStale("nobody has approved it")
+
+    monkeypatch.setattr(collect, "authorize", refuse)
+    west = prepare(shop.application, WEST).desired[0].entry
+    shop.delivered(EAST, (west.cluster, west.manifest), GONE)
+    shop.delivered(WEST)
+    with pytest.raises(ApprovalStale):
+        shop.collect(EAST)
+    assert (shop.done, shop.going()) == ([], [])
+
+
+def test_what_others_share_is_released_and_then_forgotten(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def release(application: str, going: Iterable[Any], clusters: Mapping[str, Any]) -> None:
+        Shop.done.append(f"release {application} {' '.join(each.key.name for each in going)}")
+
+    monkeypatch.setattr(collect, "release", release)
+    shared = manifest("shared")
+    shared["metadata"]["annotations"] = {"app.oam.dev/shared-by": "default/shop,team/blog"}
+    shop.delivered(EAST, ("east", shared))
+    assert shop.collect(EAST)
+    assert shop.done == ["intent", "release default/shop shared", f"forget shop.{EAST} shared"]
+    assert shop.going() == [(EAST, ["disown shared east"])]
 
 
 def test_what_is_forgotten_is_not_among_what_is_deleted(shop: Shop) -> None:
@@ -234,7 +273,7 @@ def test_what_is_forgotten_is_not_among_what_is_deleted(shop: Shop) -> None:
     shop.delivered(WEST)
     assert shop.collect(EAST)
     assert shop.done == ["intent", f"forget shop.{EAST} web", f"up shop.{EAST}"]
-    assert shop.going() == [(EAST, ["delete gone east"])]
+    assert shop.going() == [(EAST, ["delete gone east", "forget web west"])]
 
 
 def test_a_cluster_that_was_lost_is_left_as_it_is(shop: Shop) -> None:
@@ -401,7 +440,7 @@ def test_a_namespace_with_objects_of_others_is_not_deleted(
         "velapulumi.stage.look.reach",
         lambda _, names: {name: reached(name, client) for name in names},
     )
-    shop.hold("old", ("east", made))
+    shop.hold("old", ("east", made), ("east", manifest("web")))
     with pytest.raises(ObjectRefused) as caught:
         shop.collect("old")
     assert caught.value.message == (

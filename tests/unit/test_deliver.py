@@ -69,7 +69,8 @@ def up(project: Project, text: str) -> tuple[Any, Any]:
     ],
 )
 def test_a_stack_to_which_no_step_delivers_is_told(seeded: Project, policy: str, what: str) -> None:
-    held = deployment(resource("cluster-prod", manifest()))
+    whose = {"application": "example-app", "namespace": "default"}
+    held = deployment(resource("cluster-prod", manifest()), **whose)
     store(seeded, StackName("example-app", "gone"), held)
     store(seeded, StackName("example-app", "empty"), deployment())
     store(seeded, StackName("another", "gone"), held)

@@ -10,7 +10,7 @@ import pytest
 from velapulumi.engine.events import Listener
 
 URN = "urn:pulumi:shop.prod::p::kubernetes:apps/v1:Deployment::east/default/web"
-GIVEN_UP = "no longer managed; left in the cluster"
+GIVEN_UP = "no longer in the stack"
 
 
 def event(**parts: Any) -> Any:

@@ -20,6 +20,7 @@ from tests.unit.helpers import (
     store,
 )
 from velapulumi.clusters.registry import Registry
+from velapulumi.errors import InvalidFile, UsageProblem
 from velapulumi.plan.document import Cause, Operation
 from velapulumi.program.application import Application, read_application
 from velapulumi.project import Project, StackName
@@ -132,3 +133,46 @@ def test_what_no_stage_holds_is_not_handed_over(stages: Stages) -> None:
     stages.hold(EAST, "east", stages.made(EAST))
     stages.live["west"] = stages.made(WEST)
     assert stages.decide(WEST)["west"].reason is Reason.UNHELD
+
+
+def test_what_a_stack_holds_twice_under_two_names_of_a_cluster_is_refused(stages: Stages) -> None:
+    made = stages.made(EAST)
+    provider = "urn:pulumi:shop.s::p::pulumi:providers:kubernetes::"
+    providers = [
+        {
+            "urn": provider + handle,
+            "type": "pulumi:providers:kubernetes",
+            "inputs": {"clusterIdentifier": "uid-east"},
+        }
+        for handle in ("east", "also-east")
+    ]
+    twice = [resource(handle, made) for handle in ("east", "also-east")]
+    stack = StackName("shop", EAST)
+    stages.live["east"] = made
+    store(stages.project, stack, deployment(*providers, *twice, project=PROJECT_ID))
+    with pytest.raises(InvalidFile) as caught:
+        stages.decide(EAST)
+    assert caught.value.message == (
+        "stack shop.first holds ConfigMap default/web twice, under two names of cluster east; "
+        "the second is also-east"
+    )
+    assert "pulumi state delete --stack shop.first" in (caught.value.next_step or "")
+    store(stages.project, stack, deployment(*providers, twice[0], project=PROJECT_ID))
+    assert stages.decide(EAST)["east"].operation in (Operation.NONE, Operation.UPDATE)
+
+
+@pytest.mark.parametrize("says", [{"application": "shop", "namespace": "team"}, {}])
+def test_an_application_of_the_same_name_in_another_namespace_is_refused(
+    stages: Stages, says: dict[str, str]
+) -> None:
+    """The stack of an update that never finished has no outputs: its objects say whose it is."""
+    made = stages.made(EAST)
+    labels = {**made["metadata"]["labels"], "app.oam.dev/namespace": "team"}
+    theirs = {**made, "metadata": {**made["metadata"], "labels": labels}}
+    held = deployment(resource("east", made if says else theirs), project=PROJECT_ID, **says)
+    store(stages.project, StackName("shop", EAST), held)
+    with pytest.raises(UsageProblem, match="hold application team/shop, and") as caught:
+        _ = stages.application
+    assert "velapulumi delete shop" in (caught.value.next_step or "")
+    stages.hold(EAST, "east", made)
+    assert stages.application.full_name == "default/shop"

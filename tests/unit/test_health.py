@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from tests.unit.helpers import FakeCluster, manifest, reached
 from velapulumi.clusters.health import Service, judge, read_services
+from velapulumi.definitions import BUILTIN
 from velapulumi.errors import ClusterUnreachable, WrongCluster
 
 UP = {"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}
@@ -42,6 +44,28 @@ def test_a_missing_object_is_told_apart() -> None:
     service = read()
     assert (service.healthy, service.present) == (False, False)
     assert service.reason == "Deployment web is not there"
+
+
+def test_a_job_that_has_completed_and_is_gone_is_healthy() -> None:
+    job = manifest("job", apiVersion="batch/v1", kind="Job")
+    objects = [("east", job), ("west", job), ("east", manifest())]
+    clusters = {name: reached(name, FakeCluster()) for name in ("east", "west")}
+
+    def completed(cluster: str, entry: Mapping[str, Any]) -> bool:
+        return (cluster, entry["kind"]) == ("east", "Job")
+
+    east, west, web = read_services(objects, clusters, BUILTIN, completed)
+    assert (east.healthy, east.message, east.reason, east.present) == (True, "completed", "", True)
+    assert (west.healthy, west.reason, west.present) == (False, "Job job is not there", False)
+    assert not web.healthy
+    # One that is there is judged as it is.
+    there = {"east": reached("east", FakeCluster(manifest(status={})))}
+    (web,) = read_services([("east", manifest())], there, BUILTIN, lambda *_: True)
+    assert not web.healthy
+    # Nobody can tell it of a cluster that does not answer.
+    silent = {"east": ClusterUnreachable("gone")}
+    (job_there,) = read_services([("east", job)], silent, BUILTIN, completed)
+    assert not job_there.healthy
 
 
 @pytest.mark.parametrize(

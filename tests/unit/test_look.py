@@ -81,7 +81,7 @@ def test_a_cluster_that_cannot_be_used_is_not_known(project: Project, error: Any
     seen = Look(project, {"east": error})
     assert seen.live(WEB, manifest()) == Live(Presence.UNKNOWN, None, error.message)
     assert seen.place(WEB, manifest()) is Place.READY
-    assert seen.guests(WEB, manifest(), SHOP, "") == ""
+    assert seen.guests(WEB, manifest(), SHOP, "", ()) == ""
 
 
 def test_a_cluster_is_contacted_once_and_only_when_it_is_needed(
@@ -144,14 +144,19 @@ def test_what_has_no_namespace_needs_none(project: Project) -> None:
 # What others have put into a namespace, or made of a kind.
 
 
-def labelled(owner: str, project: str = "") -> dict[str, Any]:
-    namespace, _, name = owner.partition("/")
-    found = manifest("x")
-    found["metadata"]["labels"] = {"app.oam.dev/name": name, "app.oam.dev/namespace": namespace}
+def labelled(owner: str, project: str = "", *, name: str = "goes") -> dict[str, Any]:
+    namespace, _, application = owner.partition("/")
+    found = manifest(name)
+    found["metadata"]["labels"] = {
+        "app.oam.dev/name": application,
+        "app.oam.dev/namespace": namespace,
+    }
     return marked(found, project) if project else found
 
 
 BARE = manifest("bare", metadata={"name": "bare"})
+GOING = {ObjectKey.of("east", manifest("goes"))}
+"""What goes with the namespace or the definition anyway."""
 
 
 @pytest.mark.parametrize(
@@ -159,7 +164,9 @@ BARE = manifest("bare", metadata={"name": "bare"})
     [
         ([], ""),
         ([labelled(SHOP), labelled(SHOP, "p1")], ""),
+        ([labelled(SHOP, name="stays")], "1 Deployment of default/shop"),
         ([labelled(SHOP, "p2")], "1 Deployment of default/shop"),
+        ([labelled("team/blog"), labelled("team/blog", "p1")], "2 Deployment of team/blog"),
         ([BARE, labelled("team/blog"), BARE], "2 Deployment of nobody, 1 Deployment of team/blog"),
     ],
 )
@@ -178,5 +185,5 @@ def test_what_a_namespace_or_a_definition_holds_of_others(
     seen = look(project, FakeCluster(contents=contents))
     for holder in (team, definition):
         key = ObjectKey.of("east", holder)
-        assert seen.guests(key, holder, SHOP, "p1") == words
-    assert seen.guests(WEB, manifest(), SHOP, "p1") == ""
+        assert seen.guests(key, holder, SHOP, "p1", GOING) == words
+    assert seen.guests(WEB, manifest(), SHOP, "p1", GOING) == ""

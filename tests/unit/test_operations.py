@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.helpers import PROJECT_ID, FakeCluster, manifest, reached, resource
+from tests.unit.helpers import PROJECT_ID, FakeCluster, manifest, marked, reached, resource
 from tests.unit.setting import STAGE, Setting, operations, paths, theirs, words
 from velapulumi.errors import (
     ClusterUnreachable,
@@ -66,7 +66,8 @@ def test_a_change_names_its_fields(setting: Setting) -> None:
     found = setting.decide(*live)
     assert operations(found) == {"a": "update", "b": "update"}
     assert found["a"].changes == (FieldChange(("data", "key"), "1", "2"),)
-    assert (found["a"].cause, found["a"].drift, found["a"].taken) == (None, (), ())
+    assert (found["a"].cause, found["a"].drift) == (None, ())
+    assert found["a"].taken == (("data", "key"),)
     assert (found["b"].cause, found["b"].changes) == (Cause.REVISION, ())
 
 
@@ -188,9 +189,10 @@ def test_what_a_killed_run_has_made_is_gone_on_with(setting: Setting) -> None:
     document = json.loads(path.read_text())
     document["checkpoint"]["latest"]["pending_operations"] = [pending]
     path.write_text(json.dumps(document))
-    for there in (setting.live(), setting.rendered()["a"]):
-        found = setting.first(there)
-        assert (found.operation, found.cause) == (Operation.TAKE_OVER, Cause.INTERRUPTED)
+    found = setting.first(setting.live())
+    assert (found.operation, found.cause) == (Operation.TAKE_OVER, Cause.INTERRUPTED)
+    unmarked = setting.first(setting.rendered()["a"])
+    assert (unmarked.owner, unmarked.reason) == (Owner.FOREIGN, Reason.NOT_OURS)
     assert setting.first(theirs("team/blog")).reason is Reason.NOT_OURS
     assert setting.decide(setting.live("b"))["b"].reason is Reason.UNHELD
 
@@ -250,7 +252,10 @@ def test_live_values_are_kept_and_are_no_change(setting: Setting) -> None:
     setting.record(a={"data": {"key": "live", "more": "x"}})
     there = setting.live(data={"key": "2"})
     found = setting.first(there)
-    assert found.operation is Operation.NONE
+    assert (found.operation, found.taken, found.changes) == (Operation.LEAVE, (), ())
+    assert [(each.path, each.live, each.left) for each in found.drift] == [
+        (("data", "key"), "2", True)
+    ]
     assert found.manifest["data"] == {"key": "2"}
     setting.values["b"] = "2"
     decided = setting.decide(there, setting.live("b", data={"key": "1"}))
@@ -264,7 +269,8 @@ def test_values_below_a_path_that_is_kept_are_kept(setting: Setting) -> None:
     setting.record()
     there = setting.live(data={"key": "2", "more": "x"})
     found = setting.first(there)
-    assert (found.operation, found.changes, found.drift) == (Operation.NONE, (), ())
+    assert (found.operation, found.changes, found.taken) == (Operation.LEAVE, (), ())
+    assert all(each.left for each in found.drift)
     assert found.manifest["data"] == {"key": "2", "more": "x"}
 
 
@@ -392,19 +398,23 @@ def test_what_a_rule_keeps_stays_whatever_is_delivered(setting: Setting) -> None
     assert setting.first(*live).operation is Operation.KEEP
 
 
-def test_a_namespace_with_objects_of_others_does_not_go(setting: Setting) -> None:
+def test_a_namespace_goes_only_with_what_is_deleted_anyway(setting: Setting) -> None:
     team = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}}
     setting.objects = [team]
-    setting.record()
-    live = setting.live("team")
+    made, live = marked(setting.rendered()["team"]), setting.live("team")
     setting.objects = []
     setting.collecting = True
-    ours, other = manifest("web"), manifest("job", metadata={"name": "job"})
-    for contents, operation in (([], "delete"), ([ours], "delete"), ([ours, other], "refuse")):
-        client = FakeCluster(live, contents=contents)
-        setting.cluster = reached("east", client)
+    goes, stays = manifest("web"), manifest("other")
+    theirs_too = manifest("job", metadata={"name": "job"})
+    setting.store(resource("east", made), resource("east", goes))
+    for contents, said in (
+        ([], ""),
+        ([goes], ""),
+        ([goes, stays], "1 Deployment of default/shop"),
+        ([goes, theirs_too], "1 Deployment of nobody"),
+    ):
+        setting.cluster = reached("east", FakeCluster(live, goes, contents=contents))
         found = setting.decide()["team"]
-        assert found.operation == operation
-    assert (
-        words(found) == "Namespace /team on east cannot be deleted: it holds 1 Deployment of nobody"
-    )
+        assert found.operation is (Operation.REFUSE if said else Operation.DELETE)
+        if said:
+            assert words(found) == f"Namespace /team on east cannot be deleted: it holds {said}"

@@ -61,7 +61,7 @@ def test_what_has_drifted_is_put_back_with_a_change(setting: Setting) -> None:
     found = setting.decide(there)["c"]
     assert found.operation is Operation.UPDATE
     assert found.changes == (FieldChange(("data", "y"), "1", "2"),)
-    assert found.taken == (("data", "x"),)
+    assert found.taken == (("data", "x"), ("data", "y"))
 
 
 def with_data(name: str, **data: str) -> dict[str, Any]:
@@ -99,8 +99,8 @@ def test_what_is_left_is_not_written_with_a_change_of_something_else(setting: Se
     there = held_by(there, "scaler", "data.x", subresource="scale")
     setting.objects = [with_data("c", x="1", y="2")]
     found = setting.decide(there)["c"]
-    assert (found.operation, found.taken) == (Operation.UPDATE, ())
-    assert found.manifest["data"] == {"y": "2"}
+    assert (found.operation, found.taken) == (Operation.UPDATE, (("data", "y"),))
+    assert found.manifest["data"] == {"x": "5", "y": "2"}
 
 
 def test_what_the_server_has_made_of_the_last_write_is_no_drift(setting: Setting) -> None:
@@ -388,17 +388,13 @@ def test_what_somebody_holds_of_a_secret_is_never_shown(setting: Setting) -> Non
     live = held_by(setting.live(data={"key": "eA=="}), "kubectl-edit", "data.key")
     assert shows_nothing(told(setting, setting.first(live)))
     setting.values = {"a": "aHVudGVyMg=="}
-    found = setting.first(live)
-    assert found.reason is Reason.CONFLICT
-    assert words(found) == (
-        "Secret default/a on east: data.key is '[secret]' and held by kubectl-edit; the "
-        "application wants '[another secret]'"
-    )
-    assert shows_nothing(told(setting, found))
-    setting.takes_fields = True
-    found = setting.first(live)
-    assert (found.operation, {*found.taken}) == (Operation.UPDATE, {KEY})
-    assert shows_nothing(told(setting, found))
+    for takes_fields in (False, True):
+        setting.takes_fields = takes_fields
+        found = setting.first(live)
+        assert (found.operation, found.conflicts) == (Operation.UPDATE, ())
+        assert {*found.taken} == {KEY}
+        assert found.changes == (FieldChange(KEY, "[secret]", "[another secret]"),)
+        assert shows_nothing(told(setting, found))
 
 
 def test_texts_and_bytes_of_a_secret_are_the_same(setting: Setting) -> None:

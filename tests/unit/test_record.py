@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from tests.unit.helpers import V1, deployment, manifest, resource
-from velapulumi.engine.record import record_of, settled, without, without_pending
+from velapulumi.engine.record import (
+    application_of,
+    completed,
+    record_of,
+    settled,
+    without,
+    without_pending,
+)
 from velapulumi.plan.objects import ObjectKey
 
 SEAL = "4dabf18193072939515e22adb298388d"
@@ -220,7 +227,7 @@ def test_nothing_on_a_silent_cluster_is_waited_for() -> None:
     provider = {"type": "pulumi:providers:kubernetes", "urn": "x"} | broken
     before = deployment(east, west, provider)
     kept = copy.deepcopy(before)
-    after = settled(before, {"west"})
+    after = settled(before, {"west"}, ())
     assert before == kept
     ready = {entry.cluster: entry.ready for entry in record_of(after).objects}
     assert ready == {"east": False, "west": True}
@@ -254,8 +261,70 @@ def test_a_cluster_is_found_again_whatever_it_is_called_today(uid: Any, cluster:
     assert found.handles == {cluster: "old"}
     assert without(document, {key("web", cluster)}, name_of)["resources"][1:] == [provided(uid)]
     broken = deployment(provided(uid), resource("old", manifest(), initErrors=["late"]))
-    (entry,) = record_of(settled(broken, {cluster}, name_of), name_of).objects
+    (entry,) = record_of(settled(broken, {cluster}, (), name_of), name_of).objects
     assert entry.ready
+    (entry,) = record_of(settled(broken, (), {key("web", cluster)}, name_of), name_of).objects
+    assert entry.ready
+
+
+def test_what_only_stays_is_not_waited_for() -> None:
+    broken = {"initErrors": ["timed out"]}
+    before = deployment(*(resource("east", manifest(name), **broken) for name in ("web", "api")))
+    kept = copy.deepcopy(before)
+    after = settled(before, (), {key("web"), key("other")})
+    assert before == kept
+    assert after == deployment(
+        resource("east", manifest("web")), resource("east", manifest("api"), **broken)
+    )
+    assert settled(before, (), ()) == before
+
+
+def test_an_object_held_under_two_handles_of_one_cluster_is_held_twice() -> None:
+    one, other = (
+        provided() | {"urn": PROVIDER.replace("::old", f"::{handle}")} for handle in ("old", "new")
+    )
+    held = [resource("old", manifest("web")), resource("new", manifest("api"))]
+    again = resource("new", manifest("web"))
+    assert record_of(deployment(one, other, *held), name_of).doubles == ()
+    (double,) = record_of(deployment(one, other, *held, again), name_of).doubles
+    assert (double.key, double.handle) == (key("web", "east"), "new")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "found"),
+    [
+        ({"application": "shop", "namespace": "team"}, "team/shop"),
+        ({"application": "shop"}, "default/shop"),
+        ({}, "default/shop"),
+    ],
+)
+def test_a_stack_says_whose_it_is_or_its_objects_do(outputs: Any, found: str) -> None:
+    assert application_of(record_of(deployment(named("web"), **outputs))) == found
+    assert application_of(record_of(deployment())) == ""
+
+
+def test_a_job_that_had_completed_when_it_was_last_seen_is_told() -> None:
+    def job(name: str, kind: str = "Job", **condition: str) -> dict[str, Any]:
+        inputs = manifest(name, apiVersion="batch/v1", kind=kind)
+        outputs = {**inputs, "status": {"conditions": [condition]}} if condition else inputs
+        return resource("east", inputs, outputs=outputs)
+
+    done = {"type": "Complete", "status": "True"}
+    record = record_of(
+        deployment(
+            job("done", **done),
+            job("not-yet", **done | {"status": "False"}),
+            job("failed", **done | {"type": "Failed"}),
+            job("new"),
+            job("no-job", kind="Shop", **done),
+        )
+    )
+    tells = completed(record)
+    names = [entry.key.name for entry in record.objects if tells(entry.cluster, entry.manifest)]
+    assert names == ["done"]
+    job_there = next(e.manifest for e in record.objects if e.key.name == "done")
+    assert not tells("west", job_there)
+    assert not completed(None)("east", job_there)
 
 
 def test_what_the_server_answered_is_told_beside_what_was_asked_for() -> None:

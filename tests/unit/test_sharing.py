@@ -16,7 +16,7 @@ from velapulumi.project import Project
 from velapulumi.stage.facts import removal_facts
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, Other, decide
-from velapulumi.stage.release import LEFT_BEHIND, application_of, full_name, release, released
+from velapulumi.stage.release import LEFT_BEHIND, full_name, release, released
 
 NAME, NAMESPACE = "app.oam.dev/name", "app.oam.dev/namespace"
 SHARED_BY = "app.oam.dev/shared-by"
@@ -217,9 +217,3 @@ def test_a_cluster_that_cannot_be_used_is_told(project: Project) -> None:
     assert operations(silent) == {
         "api": "owed", "plain": "owed", "theirs": "disown", "web": "owed",
     }  # fmt: skip
-
-
-def test_a_stack_says_whose_it_is() -> None:
-    assert application_of(record(application="blog", namespace="team")) == "team/blog"
-    assert application_of(record()) == "default/shop"
-    assert application_of(record_of({"resources": []})) == ""

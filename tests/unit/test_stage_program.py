@@ -14,11 +14,22 @@ import yaml
 from pulumi.runtime import mocks
 from pulumi.runtime.stack import run_pulumi_func
 
-from tests.unit.helpers import SEED, FakeCluster, joined, kubeconfig, manifest, parsed, reached
+from tests.unit.helpers import (
+    PROJECT_ID,
+    SEED,
+    FakeCluster,
+    deployment,
+    joined,
+    kubeconfig,
+    manifest,
+    parsed,
+    reached,
+    store,
+)
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import ObjectNotOurs, ToolMissing, UnknownCluster, VelapulumiError
 from velapulumi.program.application import read_application
-from velapulumi.project import Project
+from velapulumi.project import Project, StackName
 from velapulumi.render import Placement
 from velapulumi.stage import program
 from velapulumi.stage.desired import Portion, desired_objects
@@ -288,8 +299,15 @@ def test_what_is_told_of_a_secret_is_none(
 def left_behind() -> FakeCluster:
     live = manifest("hello-world-server")
     live["metadata"]["labels"]["app.oam.dev/name"] = "example-app"
+    live["metadata"]["labels"]["velapulumi.dev/project"] = PROJECT_ID
     live["metadata"]["managedFields"] = [{"manager": "pulumi-kubernetes-1a", "operation": "Apply"}]
     return FakeCluster(live)
+
+
+def hold_prod(project: Project) -> None:
+    """Let another stage of the application keep who the project is."""
+    held = {"application": "example-app", "namespace": "default", "project": PROJECT_ID}
+    store(project, StackName("example-app", "prod"), deployment(**held))
 
 
 def begun(stage: Prepared) -> Prepared:
@@ -302,6 +320,7 @@ def begun(stage: Prepared) -> Prepared:
 @pytest.mark.parametrize("preview", [False, True])
 def test_only_an_update_takes_over_and_begins(project: Project, run: Run, preview: bool) -> None:
     client = left_behind()
+    hold_prod(project)
     stage = begun(prepared(project, "staging", client=client))
     found = run(lambda: program.deliver_stage(stage), preview=preview)
     assert len(found) == 2
@@ -315,9 +334,11 @@ def test_what_no_run_had_begun_to_make_is_not_taken_over(
     project: Project, run: Run, preview: bool
 ) -> None:
     client = left_behind()
+    hold_prod(project)
     stage = prepared(project, "staging", client=client)
     error, found = attempt(run, lambda: program.deliver_stage(stage), preview=preview)
     assert isinstance(error, ObjectNotOurs)
+    assert "no stack of this backend holds it" in error.message
     assert (found, client.calls) == ([], [])
     assert not project.gate_file("example-app").exists()
     assert not project.identity_file.exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,9 @@ from velapulumi.clusters.client import Cluster
 from velapulumi.clusters.identity import Reached
 from velapulumi.definitions import BUILTIN, Catalog, ComponentDefinition, Health, StepDefinition
 from velapulumi.errors import ClusterUnreachable, VelapulumiError
+
+Completed = Callable[[str, Mapping[str, Any]], bool]
+"""Tells by cluster and manifest whether a Job has completed, as a stack has recorded it."""
 
 _COMPONENT = "app.oam.dev/component"
 _ROLE = "app.oam.dev/resourceType"
@@ -50,6 +53,7 @@ def read_services(
     objects: Iterable[tuple[str, Mapping[str, Any]]],
     clusters: Mapping[str, Reached | VelapulumiError],
     catalog: Catalog = BUILTIN,
+    completed: Completed = lambda cluster, manifest: False,
 ) -> tuple[Service, ...]:
     """Read the health of every workload among some objects.
 
@@ -57,6 +61,7 @@ def read_services(
         objects: Cluster and manifest of each object.
         clusters: The clusters by name, reached or not.
         catalog: The definitions whose rules count.
+        completed: Tells the Jobs that have completed: they are healthy also when they are gone.
 
     Returns:
         One entry per workload, in the order of the objects. A cluster that does not answer makes
@@ -69,7 +74,8 @@ def read_services(
             continue
         reached = clusters.get(cluster)
         if isinstance(reached, Reached):
-            services.append(_read(reached.client, cluster, manifest, catalog))
+            done = completed(cluster, manifest)
+            services.append(_read(reached.client, cluster, manifest, catalog, done))
         else:
             reason = reached.message if reached else f"cluster {cluster} is not joined"
             services.append(_service(cluster, manifest, False, "", reason))
@@ -90,10 +96,14 @@ def judge(component_type: str, live: Mapping[str, Any], catalog: Catalog = BUILT
     return definition.health(live) if definition else Health(True, "")
 
 
-def _read(client: Cluster, cluster: str, manifest: Mapping[str, Any], catalog: Catalog) -> Service:
+def _read(
+    client: Cluster, cluster: str, manifest: Mapping[str, Any], catalog: Catalog, completed: bool
+) -> Service:
     metadata = manifest["metadata"]
     try:
         live = client.read(manifest)
+        if live is None and completed:
+            return _service(cluster, manifest, True, "completed", "")
         if live is None:
             name = f"{manifest['kind']} {metadata['name']}"
             return _service(cluster, manifest, False, "", f"{name} is not there", present=False)

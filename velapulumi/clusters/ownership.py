@@ -59,8 +59,8 @@ def take_over(leftovers: Iterable[Leftover]) -> None:
     for leftover in leftovers:
         live = leftover.live
         managers = [entry["manager"] for entry in managed_fields(live) if _is_hold(entry)]
-        if leftover.adopted and OWN not in managers:
-            managers.append(OWN)
+        if leftover.adopted:
+            managers = [OWN]  # engines of others are others: what they have set beside it stays
         if not managers:
             continue
         for manager in managers:

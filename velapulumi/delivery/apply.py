@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from velapulumi.clusters.health import Service, read_services
+from velapulumi.clusters.health import Completed, Service, read_services
 from velapulumi.clusters.identity import Reached, reach
 from velapulumi.definitions import Done
 from velapulumi.engine.creation import StackCreation
 from velapulumi.engine.interrupts import Interrupts
-from velapulumi.engine.record import RecordedObject, StageRecord, words
+from velapulumi.engine.record import RecordedObject, StageRecord, completed, words
 from velapulumi.engine.stacks import read_record
 from velapulumi.errors import (
     ClusterUnreachable,
@@ -34,7 +34,7 @@ from velapulumi.stage.operations import Decision
 from velapulumi.stage.plan import PlanWriter
 from velapulumi.stage.prepare import Prepared, prepare
 from velapulumi.stage.refusals import check_going, is_going, refuse
-from velapulumi.stage.shown import Shown, shown_of
+from velapulumi.stage.shown import shown_of
 from velapulumi.workflow.edge import Applied
 from velapulumi.workflow.rollout import Observation
 from velapulumi.workflow.run import Run
@@ -140,11 +140,20 @@ class Applier:
         seen = {}
         for name in clusters:
             objects = [(e.cluster, e.manifest) for e in self._entries[step] if e.cluster == name]
-            services = read_services(objects, self._clusters, self._application.catalog)
+            services = read_services(
+                objects, self._clusters, self._application.catalog, self._completed(step)
+            )
             healthy = all(service.healthy for service in services)
             told = services if healthy else [each for each in services if not each.healthy]
             seen[name] = Observation(healthy, "; ".join(map(describe, told)))
         return seen
+
+    def _completed(self, step: str) -> Completed:
+        """Tells the Jobs of a step's stage that have completed, though they may be gone by now."""
+        stage = self._application.workflow.step(step).stage or ""
+        has_jobs = any(entry.manifest["kind"] == "Job" for entry in self._entries[step])
+        stack = self._application.stack(stage)
+        return completed(read_record(self._application.project, stack) if has_jobs else None)
 
     def made(self, step: str) -> Done:
         """What a step has made, as it is now on its first cluster: ``output`` and ``outputs``."""
@@ -222,7 +231,8 @@ class Applier:
             record.steps.get(prepared.step.name) == str(application.revision)
         )
         due = prepared.complete and not complete
-        writes = [each for each in decisions if not each.operation.is_quiet]
+        quiet = (each.operation.is_quiet or each.operation is Operation.OWED for each in decisions)
+        writes = not all(quiet)
         unready = any(each.cause is Cause.UNREADY for each in decisions)
         if not (writes or due or unready):
             self._configure(prepared)
@@ -235,16 +245,17 @@ class Applier:
         from velapulumi.engine.events import Listener
 
         listener = Listener(lambda text: self._teller.progress(prepared.title, text))
-        self._look.renew()
         try:
-            self._run_engine(prepared, record, errand, listener, shown_of(decisions))
+            self._run_engine(prepared, record, errand, listener, decisions)
             self._take_from_others(application, decisions, listener)
         except EngineFailed as error:
-            return True, self._where(prepared, errand, listener, error)
+            return True, self._where(prepared, errand, listener, error, decisions)
         except ClusterUnreachable:
             if gone := self._gone(prepared, errand):
                 return True, gone
             raise
+        finally:
+            self._look.renew()
         return True, {}
 
     def _decide(self, prepared: Prepared, errand: Errand) -> tuple[Look, list[Decision]]:
@@ -288,15 +299,16 @@ class Applier:
         for stage, keys in taken.items():
             engine.forget(application.stack(stage), keys)
 
-    def _is_refused(self, entry: RecordedObject) -> bool:
-        """Whether the cluster did not take what the engine has recorded as written."""
+    def _is_refused(self, entry: RecordedObject, decisions: Sequence[Decision]) -> bool:
+        """Whether the cluster did not take what was to be written, as it is live without it."""
         reached = self._clusters.get(entry.cluster)
-        if not isinstance(reached, Reached):
+        written = next((each for each in decisions if each.key == entry.key), None)
+        if not isinstance(reached, Reached) or written is None or written.facts.wanted is None:
             return False
         live = reached.client.read(entry.manifest)
         if live is None:
             return True
-        return any(changed_fields(entry.manifest, owned(live, entry.manifest), live))
+        return any(changed_fields(written.manifest, owned(live, written.manifest), live))
 
     def _gone(self, prepared: Prepared, errand: Errand) -> dict[str, VelapulumiError]:
         """The clusters that have gone while the engine worked, and that the step may fail on."""
@@ -319,7 +331,7 @@ class Applier:
         record: StageRecord | None,
         errand: Errand,
         listener: Listener,
-        shown: Shown,
+        decisions: Sequence[Decision],
     ) -> None:
         project = prepared.application.project
         creation = StackCreation(project, prepared.stack) if record is None else None
@@ -330,17 +342,23 @@ class Applier:
             creation.finish()
         Engine(project, listener, self._interrupts).up(
             prepared.stack,
-            lambda: deliver_stage(prepared.reread(), errand.patience, shown),
+            lambda: deliver_stage(prepared.reread(), errand.patience, shown_of(decisions)),
             tuple(prepared.check_clusters().values()),
             errand.patience,
             interrupted=record is not None and record.interrupted,
             parallel=prepared.step.parallelism,
             tolerant=len(errand.clusters) > 1,
             silent=_silent(prepared, record),
+            settle=kept_unready(decisions),
         )
 
     def _where(
-        self, prepared: Prepared, errand: Errand, listener: Listener, error: EngineFailed
+        self,
+        prepared: Prepared,
+        errand: Errand,
+        listener: Listener,
+        error: EngineFailed,
+        decisions: Sequence[Decision] = (),
     ) -> dict[str, VelapulumiError]:
         """The clusters that the engine failed on, and why; those left out are none of them.
 
@@ -355,7 +373,7 @@ class Applier:
         found: dict[str, VelapulumiError] = {}
         for name in names:
             here = [entry for entry in broken if entry.cluster == name]
-            if refused := [entry for entry in here if self._is_refused(entry)]:
+            if refused := [entry for entry in here if self._is_refused(entry, decisions)]:
                 found[name] = _refused(name, refused)
             elif here:
                 services = read_services(
@@ -377,6 +395,21 @@ class Applier:
         if not errand.tolerant:
             raise next(iter(found.values())) from error
         return found
+
+
+def kept_unready(decisions: Iterable[Decision]) -> frozenset[ObjectKey]:
+    """What did not get ready and only stays: the engine would write it once more.
+
+    Args:
+        decisions: What was decided about the objects of a stage.
+    """
+    return frozenset(
+        each.key
+        for each in decisions
+        if each.facts.recorded is not None
+        and not each.facts.recorded.ready
+        and each.operation in (Operation.KEEP, Operation.LEAVE, Operation.MEND)
+    )
 
 
 def _unhealthy(

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from velapulumi.delivery.apply import Teller
+from velapulumi.delivery.apply import Teller, kept_unready
 from velapulumi.delivery.remove import Removal
 from velapulumi.engine.interrupts import Interrupts
-from velapulumi.plan.document import Cause, Operation
-from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.document import Operation
 from velapulumi.program.application import Application
 from velapulumi.project import StackName
+from velapulumi.stage.approval import authorize
 from velapulumi.stage.facts import decide_stage
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.plan import PlanWriter
 from velapulumi.stage.prepare import Prepared, prepare
 from velapulumi.stage.refusals import refuse
-from velapulumi.stage.release import release
+from velapulumi.stage.release import is_taken_out, release
 from velapulumi.stage.shown import shown_of
 
 if TYPE_CHECKING:
@@ -84,21 +84,20 @@ class Collector:
         if prepared is None:
             return False
         clusters = tuple(prepared.check_clusters().values())
-        intent()
-        engine = self._engine(stage)
-        before = _decide(prepared, Look(application.project, prepared.clusters))
-        refuse(before)
-        restored = [each for each in before if each.cause is Cause.RESTORED]
-        release(application.full_name, restored, prepared.clusters)
-        if gone := _forgotten(before):
-            engine.forget(prepared.stack, gone)
-            prepared = _collecting(self._now(values), stage) or prepared
         look = Look(application.project, prepared.clusters)
         decisions = _decide(prepared, look)
         refuse(decisions)
-        if any(not each.operation.is_quiet for each in decisions):
-            plan = PlanWriter(prepared.application, look).stage(stage, [prepared.step], decisions)
-            self._teller.planned(prepared.title, plan)
+        authorize(prepared, look)
+        intent()
+        engine = self._engine(stage)
+        writer = PlanWriter(application, look)
+        self._teller.planned(prepared.title, writer.stage(stage, [prepared.step], decisions))
+        beside = [each for each in decisions if is_taken_out(each)]
+        going = [each for each in beside if each.operation is Operation.DISOWN]
+        release(application.full_name, going, prepared.clusters)
+        if beside:
+            engine.forget(prepared.stack, frozenset(each.key for each in beside))
+        if any(not each.operation.is_quiet for each in decisions if each not in beside):
             from velapulumi.engine.automation import DELETING
             from velapulumi.stage.program import deliver_stage
 
@@ -108,6 +107,7 @@ class Collector:
                 lambda: deliver_stage(prepared.reread(), self._patience, shown),
                 clusters,
                 max(self._patience, DELETING),
+                settle=kept_unready(decisions),
             )
         return True
 
@@ -170,15 +170,3 @@ def _is_due(prepared: Prepared) -> bool:
 
 def _decide(prepared: Prepared, look: Look) -> list[Decision]:
     return [decision for _, decision in decide_stage([prepared], look)]
-
-
-def _forgotten(decisions: Iterable[Decision]) -> frozenset[ObjectKey]:
-    """What the stack holds and is another stage's or somebody else's by now.
-
-    The engine would delete it, so it is taken out of the stack before.
-    """
-    return frozenset(
-        each.key
-        for each in decisions
-        if each.operation is Operation.FORGET or each.cause is Cause.RESTORED
-    )

@@ -12,7 +12,7 @@ from velapulumi.delivery.runlock import running
 from velapulumi.engine.environment import engine_environment
 from velapulumi.engine.interrupts import Interrupts
 from velapulumi.engine.locks import clear_stale_lock
-from velapulumi.engine.record import StageRecord
+from velapulumi.engine.record import StageRecord, application_of
 from velapulumi.engine.stacks import file_backend, read_record
 from velapulumi.errors import UnknownApplication, VelapulumiError
 from velapulumi.gate.file import read_gate
@@ -26,7 +26,7 @@ from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, Other, decide
 from velapulumi.stage.plan import removal_plan as stage_removal_plan
 from velapulumi.stage.refusals import refuse
-from velapulumi.stage.release import application_of, release, released
+from velapulumi.stage.release import is_taken_out, release, released
 
 if TYPE_CHECKING:
     from velapulumi.engine.automation import Engine
@@ -114,13 +114,10 @@ class Removal:
             clear_stale_lock(self.project, self.stack, environment)
         if self.record is not None:
             progress(f"{self.stack.stage}: deleting")
-            gone = frozenset(
-                each.key for each in self.decisions if each.operation is Operation.FORGET
-            )
-            if gone:
-                engine.forget(self.stack, gone)
             clusters = self.look.clusters
             release(application_of(self.record), released(self.decisions), clusters)
+            if gone := frozenset(each.key for each in self.decisions if is_taken_out(each)):
+                engine.forget(self.stack, gone)
             engine.destroy(
                 self.stack, [each for each in clusters.values() if isinstance(each, Reached)]
             )

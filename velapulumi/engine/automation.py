@@ -11,7 +11,7 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -83,7 +83,8 @@ class Engine:
         interrupted: bool = False,
         parallel: int = 0,
         tolerant: bool = False,
-        silent: Container[str] = (),
+        silent: Collection[str] = (),
+        settle: Collection[ObjectKey] = (),
     ) -> None:
         """Bring a stack to what the program registers.
 
@@ -96,6 +97,7 @@ class Engine:
             parallel: How many resources are worked on at once; the engine decides when 0.
             tolerant: Whether to go on with other resources when one fails.
             silent: Names of clusters that do not answer, and on which nothing is waited for.
+            settle: Objects that stay as they are, and that are not waited for.
 
         Raises:
             ClusterUnreachable: A cluster was gone for too long.
@@ -114,8 +116,9 @@ class Engine:
         def operate(handle: _Stack) -> None:
             if interrupted:
                 _edit(handle, without_pending)
-            if silent:
-                _edit(handle, partial(settled, clusters=silent, name_of=name_of))
+            if silent or settle:
+                edit = partial(settled, clusters=silent, objects=settle, name_of=name_of)
+                _edit(handle, edit)
             handle.up(
                 program=run,
                 on_event=self._listener.on_event,

@@ -69,7 +69,7 @@ _DOING = {
     "update": "updating",
     "delete": "deleting",
 }
-_GIVEN_UP = "no longer managed; left in the cluster"
+_GIVEN_UP = "no longer in the stack"
 _DONE = {
     "create": "created",
     "create-replacement": "created",

@@ -15,6 +15,7 @@ from typing import Any
 
 from velapulumi.errors import InvalidFile
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.render.rules import owner_of
 
 _PROVIDER = "pulumi:providers:"
 _STACK = "pulumi:pulumi:Stack"
@@ -78,7 +79,9 @@ class RecordedObject:
     @property
     def revision(self) -> str:
         """Name of the revision it belongs to, such as ``shop-v2``; empty when it has none."""
-        labels = self.manifest["metadata"].get("labels") or {}
+        # Of what did not come up the stack keeps what was asked for before.
+        said = self.manifest if self.ready or "metadata" not in self.outputs else self.outputs
+        labels = said["metadata"].get("labels") or {}
         return str(labels.get("app.oam.dev/appRevision") or "")
 
 
@@ -104,6 +107,20 @@ class StageRecord:
     def keys(self) -> frozenset[ObjectKey]:
         """The objects it manages, by what identifies them."""
         return frozenset(entry.key for entry in self.objects)
+
+    @cached_property
+    def doubles(self) -> tuple[RecordedObject, ...]:
+        """Objects that it holds once more under another name of their cluster.
+
+        Earlier versions took two names of a cluster for two clusters.
+        """
+        seen: set[ObjectKey] = set()
+        found = []
+        for entry in self.objects:
+            if entry.key in seen:
+                found.append(entry)
+            seen.add(entry.key)
+        return tuple(found)
 
     @cached_property
     def handles(self) -> Mapping[str, str]:
@@ -202,21 +219,53 @@ def without_pending(deployment: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def settled(
-    deployment: Mapping[str, Any], clusters: Container[str], name_of: NameOf = _handle_itself
+    deployment: Mapping[str, Any],
+    clusters: Container[str],
+    objects: Container[ObjectKey],
+    name_of: NameOf = _handle_itself,
 ) -> dict[str, Any]:
-    """A deployment in which nothing on some clusters is to be waited for any more.
+    """A deployment in which some objects are not to be waited for any more.
 
-    The engine would update what it has not seen get ready, whatever else it is told, and that fails
-    on a cluster which does not answer.
+    The engine would update what it has not seen get ready, whatever else it is told.
+
+    Args:
+        deployment: The deployment.
+        clusters: The clusters on which nothing is waited for.
+        objects: The other objects that are not waited for.
+        name_of: Gives the canonical name of a cluster.
     """
     names = _Names(deployment, name_of)
+
+    def is_settled(resource: Mapping[str, Any]) -> bool:
+        if not _is_object(resource) or "initErrors" not in resource:
+            return False
+        return names.cluster(resource) in clusters or names.key(resource) in objects
+
     resources = [
         {key: value for key, value in resource.items() if key != "initErrors"}
-        if _is_object(resource) and names.cluster(resource) in clusters
+        if is_settled(resource)
         else resource
         for resource in deployment.get("resources") or ()
     ]
     return {**deployment, "resources": resources}
+
+
+def completed(record: StageRecord | None) -> Callable[[str, Mapping[str, Any]], bool]:
+    """Tells the Jobs that had completed when they were last seen: they may have been removed since.
+
+    Args:
+        record: What a stack holds.
+    """
+    done = {entry.key for entry in record.objects if _is_complete(entry)} if record else set()
+    return lambda cluster, manifest: ObjectKey.of(cluster, manifest) in done
+
+
+def _is_complete(entry: RecordedObject) -> bool:
+    conditions = (entry.outputs.get("status") or {}).get("conditions") or ()
+    return entry.key.kind == "Job" and any(
+        condition.get("type") == "Complete" and condition.get("status") == "True"
+        for condition in conditions
+    )
 
 
 def _is_object(resource: Mapping[str, Any]) -> bool:
@@ -353,3 +402,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def application_of(record: StageRecord) -> str:
+    """The application a stack belongs to, ``<namespace>/<name>``; empty when it holds nothing.
+
+    The stack of an update that never finished has no outputs, so its objects say it.
+    """
+    name, namespace = record.outputs.get("application"), record.outputs.get("namespace")
+    if name and namespace:
+        return f"{namespace}/{name}"
+    return next((owner_of(entry.manifest) for entry in record.objects), "")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from velapulumi.definitions.rules.fieldpath import Parts
+from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at
 
 REVISION_LABELS = frozenset({"app.oam.dev/appRevision", "app.oam.dev/revision"})
 """The labels that change with every revision."""
@@ -125,6 +125,10 @@ def is_revision_label(path: Parts) -> bool:
     return path[-2:-1] == ("labels",) and path[-1] in REVISION_LABELS
 
 
+_ATOMIC = frozenset({"subjects", "selector", "nodeSelector"})
+"""Lists and maps that Kubernetes replaces as a whole, though their elements have names."""
+
+
 def owned(value: Any, shape: Any) -> Any:
     """Take from a live object what a manifest names of it.
 
@@ -140,7 +144,11 @@ def owned(value: Any, shape: Any) -> Any:
         The value without what the shape does not name.
     """
     if isinstance(value, Mapping) and isinstance(shape, Mapping):
-        return {key: owned(value[key], shape[key]) for key in shape if key in value}
+        return {
+            key: value[key] if key in _ATOMIC else owned(value[key], shape[key])
+            for key in shape
+            if key in value
+        }
     if isinstance(value, list) and isinstance(shape, list) and shape:
         found, shapes = by_name(value), by_name(shape)
         if found is not None and shapes is not None:
@@ -150,18 +158,58 @@ def owned(value: Any, shape: Any) -> Any:
     return value
 
 
-def leaves(shape: Any, path: Parts = ()) -> Iterator[Parts]:
-    """The paths of all fields of a value that hold no further fields.
+@dataclass(frozen=True)
+class Named:
+    """The element of a list that has a name, wherever in the list it stands.
+
+    Attributes:
+        name: Its name.
+    """
+
+    name: str
+
+
+FieldPlace = tuple[str | int | Named, ...]
+"""A path that still leads to the same field when others have put elements into its lists."""
+
+
+def place_of(path: Parts, value: Any) -> FieldPlace:
+    """Turn a path into a place.
 
     Args:
-        shape: The value.
-        path: Where it is.
+        path: The path.
+        value: The value whose positions it has.
     """
-    if isinstance(shape, Mapping) and shape:
-        for key, below in shape.items():
-            yield from leaves(below, (*path, key))
-    elif isinstance(shape, list) and shape:
-        for index, below in enumerate(shape):
-            yield from leaves(below, (*path, index))
-    else:
-        yield path
+    place: list[str | int | Named] = []
+    for part in path:
+        elements = by_name(value) if isinstance(part, int) and isinstance(value, list) else None
+        if elements is not None and isinstance(part, int) and part < len(value):
+            place.append(Named(value[part]["name"]))
+        else:
+            place.append(part)
+        value = _below(value, part)
+    return tuple(place)
+
+
+def located(place: FieldPlace, value: Any) -> Parts | None:
+    """Find a place in a value: its path there, or None where an element is missing.
+
+    Args:
+        place: The place; its last part need not be there.
+        value: The value.
+    """
+    path: list[str | int] = []
+    for part in place:
+        if isinstance(part, Named):
+            names = list(by_name(value) or ()) if isinstance(value, list) else []
+            if part.name not in names:
+                return None
+            part = names.index(part.name)
+        path.append(part)
+        value = _below(value, part)
+    return tuple(path)
+
+
+def _below(value: Any, part: str | int) -> Any:
+    found = value_at((part,), value)
+    return None if found is MISSING else found

@@ -10,7 +10,7 @@ from typing import Any
 
 from velapulumi import files
 from velapulumi.definitions import Catalog
-from velapulumi.engine.record import StageRecord
+from velapulumi.engine.record import StageRecord, application_of
 from velapulumi.engine.stacks import read_record
 from velapulumi.errors import InvalidApplication, UsageProblem
 from velapulumi.gate.decision import Decision, Subject
@@ -112,15 +112,17 @@ class Application:
         """The objects that the steps of a stage deliver; none of one that no step delivers to."""
         return frozenset(self._rendered.get(stage, ()))
 
-    @cached_property
-    def brought(self) -> Collection[tuple[str, str, str]]:
-        """What its delivery brings to clusters: namespaces, and kinds by their definitions.
+    def brought(self, stages: Collection[str]) -> Collection[tuple[str, str, str]]:
+        """What some stages bring to clusters: namespaces, and kinds by their definitions.
 
         Each is cluster, ``Namespace`` and name, or cluster, group and kind.
+
+        Args:
+            stages: The stages.
         """
         found = set()
-        for objects in self._rendered.values():
-            for key, manifest in objects.items():
+        for stage in stages:
+            for key, manifest in self._rendered.get(stage, {}).items():
                 if key.kind == "Namespace":
                     found.add((key.cluster, key.kind, key.name))
                 elif key.kind == "CustomResourceDefinition":
@@ -135,7 +137,8 @@ class Application:
         return {
             name: {
                 ObjectKey.of(entry.cluster, entry.manifest): entry.manifest
-                for environment in stage.environments.values()
+                for step, environment in stage.environments.items()
+                if self.run.step(step).phase is not StepPhase.SKIPPED
                 for entry in render_environment(
                     self.loaded.application,
                     environment,
@@ -283,10 +286,10 @@ def _check_namespace(loaded: Loaded, records: Sequence[StageRecord]) -> None:
     """
     described = loaded.application
     for record in records:
-        namespace = record.outputs.get("namespace")
-        if namespace and namespace != described.namespace:
+        held = application_of(record)
+        if held and held != f"{described.namespace}/{described.name}":
             raise UsageProblem(
-                f"the stacks of {described.name} hold application {namespace}/{described.name}, "
+                f"the stacks of {described.name} hold application {held}, "
                 f"and {described.file} describes {described.namespace}/{described.name}",
                 next_step="Give one of the two another name, or delete the delivered one first: "
                 f"velapulumi delete {described.name}",

@@ -50,11 +50,11 @@ def project_id(project: Project, records: Iterable[StageRecord | None]) -> str:
         InvalidFile: The file or a stack is damaged.
     """
     written = read_file(project.identity_file, ProjectIdentity)
-    held = [record for record in records if record is not None]
+    held = list(_begun(records))
     known = set(_known(held))
     if not known and (written is not None or not held):
         others = (read_record(project, stack) for stack in project.stack_names())
-        found = [record for record in others if record is not None]
+        found = list(_begun(others))
         known, held = set(_known(found)), held + found
     if len(known) > 1:
         raise WrongProject(
@@ -79,12 +79,21 @@ def claim_project_id(project: Project, known: str) -> str:
         known: What ``project_id`` gave.
     """
     files.make_private_folder(project.state)
+    drawn = project.state / "project-id"
     with files.locked(project.state / "project.lock"):
-        identity = ProjectIdentity(id=known or secrets.token_hex(8))
+        if not known and not drawn.exists():
+            files.write(drawn, secrets.token_hex(8) + "\n")
+        # Two first deliveries side by side must draw the same one.
+        identity = ProjectIdentity(id=known or drawn.read_text(encoding="utf-8").strip())
         if read_file(project.identity_file, ProjectIdentity) != identity:
             document = identity.model_dump(mode="json", by_alias=True)
             files.write(project.identity_file, yaml.safe_dump(document, sort_keys=False))
     return identity.id
+
+
+def _begun(records: Iterable[StageRecord | None]) -> Iterator[StageRecord]:
+    """The stacks that anything was ever delivered with; one that was only made says nothing."""
+    return (each for each in records if each is not None and (each.objects or each.outputs))
 
 
 def _known(records: Iterable[StageRecord]) -> Iterator[str]:

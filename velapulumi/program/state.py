@@ -8,7 +8,7 @@ from dataclasses import replace
 from velapulumi.clusters.health import Service, read_services
 from velapulumi.clusters.identity import Reached
 from velapulumi.definitions import Catalog
-from velapulumi.engine.record import StageRecord
+from velapulumi.engine.record import StageRecord, completed
 from velapulumi.errors import (
     VelapulumiError,
 )
@@ -51,4 +51,4 @@ def stage_services(
 ) -> tuple[Service, ...]:
     """The services of a stage as its clusters show them this moment."""
     objects = ((entry.cluster, entry.manifest) for entry in record.objects)
-    return read_services(objects, clusters, catalog)
+    return read_services(objects, clusters, catalog, completed(record))

@@ -45,6 +45,12 @@ SHARERS: Parts = ("metadata", "annotations", "app.oam.dev/shared-by")
 PROJECT = "velapulumi.dev/project"
 """The label that marks an object as one of a project; its value is the project's identity."""
 
+MARK: Parts = ("metadata", "labels", PROJECT)
+"""Where that label stands."""
+
+TAKEN: Parts = ("metadata", "annotations", "velapulumi.dev/taken-over")
+"""Where an object that was taken over keeps what it was before, as JSON."""
+
 _NAME, _NAMESPACE = "app.oam.dev/name", "app.oam.dev/namespace"
 
 

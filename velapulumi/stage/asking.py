@@ -18,7 +18,7 @@ from velapulumi.clusters.managed import OWN
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.errors import AccessDenied, ClusterUnreachable, ObjectRefused, VelapulumiError
 from velapulumi.plan.document import Operation
-from velapulumi.plan.fields import is_below, owned, written
+from velapulumi.plan.fields import is_below, located, owned, written
 from velapulumi.plan.normal import changed_fields
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.stage.look import Look
@@ -114,9 +114,15 @@ def _dry_run(each: Decision, client: Cluster) -> DryRun:
         paths = [field_path(field, live) for field, _ in error.causes]
         if error.reason != "Conflict" or not paths or not each.taken:
             raise
-        if not all(is_below(path, each.taken) for path in paths):
+        taken = [path for place in each.taken if (path := located(place, live)) is not None]
+        if not all(_is_taken(path, taken) for path in paths):
             raise
         return client.dry_run(each.manifest, manager or OWN, force=True)
+
+
+def _is_taken(path: Parts, taken: Iterable[Parts]) -> bool:
+    """Whether a field is taken: an atomic list or map is named, and taken, as a whole."""
+    return any(is_below(path, [each]) or is_below(each, [path]) for each in taken)
 
 
 def _set_otherwise(each: Decision, found: DryRun) -> Iterator[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from velapulumi.definitions.rules.fieldpath import Parts
 from velapulumi.engine.record import RecordedObject, StageRecord
+from velapulumi.errors import InvalidFile
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.program.application import Application
 from velapulumi.render.rules import Treatment
@@ -55,9 +55,15 @@ class Gathered:
         self._application = prepared[-1].application
         self._stage = prepared[-1].stage
         self._record = self._application.records[self._stage.name]
+        self._going: Collection[ObjectKey] = ()
 
     def facts(self) -> Iterator[tuple[Desired | None, Facts]]:
-        """What is known of each object, read side by side."""
+        """What is known of each object, read side by side.
+
+        Raises:
+            InvalidFile: The stack holds an object twice, under two names of its cluster.
+        """
+        _check_doubles(self._record, str(self._prepared[-1].stack))
         desired = self._desired()
         held = _by_key(self._record.objects if self._record else ())
         read = _by_key(self._record.read if self._record else ())
@@ -66,6 +72,7 @@ class Gathered:
             **{key: entry.entry.manifest for key, entry in desired.items()},
         }
         self._look.read(names)
+        self._going = (held | read).keys() - desired.keys()
         for key, entry in desired.items():
             yield entry, self._facts(key, entry, held.get(key), read.get(key))
         for key in sorted((held | read).keys() - desired.keys()):
@@ -113,25 +120,37 @@ class Gathered:
             mends=rules.mends_drift,
             takes_fields=application.takes_fields,
             left_behind=full_name(held) in self._left_behind if held else False,
-            restores=self._restores(recorded) if recorded and desired is None else None,
+            restores=self._restores(recorded, live.manifest)
+            if recorded and desired is None
+            else None,
             pruned=self._prepared[-1].collecting,
         )
         if rendered and live.presence is Presence.ABSENT:
             return replace(facts, place=self._place(key, manifest))
         if desired is None and live.manifest is not None and facts.pruned and recorded:
             mine, project = facts.application, facts.project
-            return replace(facts, guests=self._look.guests(key, live.manifest, mine, project))
+            return replace(
+                facts, guests=self._look.guests(key, live.manifest, mine, project, self._going)
+            )
         return facts
 
     def _place(self, key: ObjectKey, manifest: Mapping[str, Any]) -> Place:
         """Whether a cluster can take an object, or will when this delivery is done."""
         place = self._look.place(key, manifest)
-        brought = self._application.brought
+        brought = self._brought
         if place is Place.NO_NAMESPACE and (key.cluster, NAMESPACE, key.namespace) in brought:
             return Place.READY
         if place is Place.NO_KIND and (key.cluster, key.group, key.kind) in brought:
             return Place.READY
         return place
+
+    @cached_property
+    def _brought(self) -> Collection[tuple[str, str, str]]:
+        """What the stage itself and the steps before it bring to clusters."""
+        workflow = self._application.workflow
+        before = workflow.before(self._stage.steps[-1].name)
+        stages = {step.stage for step in before if step.stage} | {self._stage.name}
+        return self._application.brought(stages)
 
     def _has_begun(self, key: ObjectKey) -> bool:
         """Whether a run had begun to make an object, and did not finish."""
@@ -146,13 +165,14 @@ class Gathered:
             return False
         return treatment.stays or self._prepared[-1].collecting
 
-    def _restores(self, recorded: RecordedObject) -> tuple[tuple[Parts, Any], ...] | None:
+    def _restores(
+        self, recorded: RecordedObject, live: Mapping[str, Any] | None
+    ) -> Mapping[str, Any] | None:
         """What an object was before a later revision took it over, which is taken back now."""
-        outputs = self._record.outputs if self._record else {}
-        taken = taken_over(outputs).get(full_name(recorded))
+        taken = taken_over(live or recorded.manifest)
         if taken is None or taken.number <= self._application.revision.number:
             return None
-        return taken.fields
+        return taken.before
 
     @cached_property
     def _left_behind(self) -> frozenset[str]:
@@ -204,7 +224,11 @@ def removal_facts(
     for key in sorted(held | read):
         entry = held.get(key) or read[key]
         live = look.live(key, entry.manifest)
-        guests = look.guests(key, live.manifest, application, project_id) if live.manifest else ""
+        guests = (
+            look.guests(key, live.manifest, application, project_id, record.keys)
+            if live.manifest
+            else ""
+        )
         yield Facts(
             key,
             application,
@@ -221,3 +245,14 @@ def removal_facts(
 
 def _by_key(objects: Iterable[RecordedObject]) -> dict[ObjectKey, RecordedObject]:
     return {entry.key: entry for entry in objects}
+
+
+def _check_doubles(record: StageRecord | None, stack: str) -> None:
+    """Refuse a stack that holds an object twice: taking it out once would delete it for both."""
+    for entry in record.doubles if record else ():
+        raise InvalidFile(
+            f"stack {stack} holds {entry.key} twice, under two names of cluster {entry.cluster}; "
+            f"the second is {entry.handle}",
+            next_step="Take the second one out of the stack, which leaves it in the cluster: "
+            f"pulumi state delete --stack {stack} with the URN that ends in {entry.handle}/…",
+        )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any
 
 from velapulumi.clusters.identity import Reached, reach
@@ -100,14 +101,25 @@ class Look:
             self._namespaces[where] = found is not None and not going
         return self._namespaces[where]
 
-    def guests(self, key: ObjectKey, manifest: Mapping[str, Any], mine: str, project: str) -> str:
-        """What a Namespace or a CRD holds that is not the application's, in words; empty for none.
+    def guests(
+        self,
+        key: ObjectKey,
+        manifest: Mapping[str, Any],
+        mine: str,
+        project: str,
+        going: Container[ObjectKey],
+    ) -> str:
+        """What a Namespace or a CRD holds that is not deleted with it anyway, in words.
 
         Args:
             key: What identifies it.
             manifest: The object.
             mine: The application, ``<namespace>/<name>``.
             project: The identity of the project.
+            going: What this delivery deletes itself.
+
+        Returns:
+            How many of each kind and owner; empty for none.
         """
         cluster = self.clusters.get(key.cluster)
         if key.kind not in (NAMESPACE, CRD) or not isinstance(cluster, Reached):
@@ -115,7 +127,8 @@ class Look:
         others: Counter[str] = Counter()
         for entry in _held_by(cluster, key, manifest):
             owner = owner_of(entry)
-            if owner != mine or (project_of(entry) or project) != project:
+            ours = owner == mine and (project_of(entry) or project) == project
+            if not (ours and ObjectKey.of(key.cluster, entry) in going):
                 others[f"{entry['kind']} of {owner or 'nobody'}"] += 1
         return ", ".join(f"{count} {name}" for name, count in sorted(others.items()))
 
@@ -168,13 +181,15 @@ class SharedLook:
         self._project = project
         self._look: Look | None = None
         self._until = 0.0
+        self._lock = Lock()
 
     def get(self) -> Look:
-        """The look, taken anew when it is old."""
-        if self._look is None or time.monotonic() > self._until:
-            self._look = Look(self._project, self.reached())
-            self._until = time.monotonic() + _FRESH
-        return self._look
+        """The look, taken anew when it is old; steps that run side by side share it."""
+        with self._lock:
+            if self._look is None or time.monotonic() > self._until:
+                self._look = Look(self._project, self.reached())
+                self._until = time.monotonic() + _FRESH
+            return self._look
 
     def renew(self) -> None:
         """Have the next look taken anew, as something was written."""

@@ -7,8 +7,9 @@ its fields. Plan, digest, screens, registration with the engine and the way back
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from velapulumi.clusters.managed import Manager, managers_of
@@ -21,13 +22,22 @@ from velapulumi.definitions.rules.fieldpath import (
 )
 from velapulumi.engine.record import SEALED, RecordedObject
 from velapulumi.plan.document import Cause, Operation
-from velapulumi.plan.fields import FieldChange, differences, is_revision_label, owned
+from velapulumi.plan.fields import (
+    FieldChange,
+    FieldPlace,
+    differences,
+    is_revision_label,
+    located,
+    owned,
+    place_of,
+)
 from velapulumi.plan.fixed import fixed_fields, is_precious
 from velapulumi.plan.normal import changed_fields, normal
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.render.rules import (
-    PROJECT,
+    MARK,
     SHARERS,
+    TAKEN,
     Treatment,
     owner_of,
     project_of,
@@ -105,8 +115,7 @@ class Facts:
         takes_fields: Whether fields that others hold are taken from them.
         guests: What objects of others it holds, in words; of a Namespace or a CRD.
         left_behind: Whether the stack says that it is never deleted.
-        restores: What it was before it was taken over, where that is taken back: the fields with
-            their values then, None for one that was not there.
+        restores: What it was before it was taken over, where that is taken back.
         pruned: Whether what is no longer wanted goes now.
     """
 
@@ -126,7 +135,7 @@ class Facts:
     takes_fields: bool = False
     guests: str = ""
     left_behind: bool = False
-    restores: tuple[tuple[Parts, Any], ...] | None = None
+    restores: Mapping[str, Any] | None = None
     pruned: bool = False
 
     @property
@@ -141,11 +150,12 @@ class DriftedField:
     """A field that others have changed in the cluster.
 
     Attributes:
-        path: Where it is.
+        path: Where it is, with the positions of the application's object.
         live: Its value there; None when it is not there.
         desired: The value it was delivered with.
         managers: Who holds it now.
         left: Whether it is left as it is.
+        place: Where it is, whatever others have put into its lists.
     """
 
     path: Parts
@@ -153,6 +163,7 @@ class DriftedField:
     desired: Any
     managers: tuple[Manager, ...] = ()
     left: bool = False
+    place: FieldPlace = ()
 
 
 @dataclass(frozen=True)
@@ -196,18 +207,28 @@ class Decision:
         return name if self.owner in (Owner.SIBLING, Owner.FOREIGN) else ""
 
     @property
-    def taken(self) -> tuple[Parts, ...]:
+    def taken(self) -> tuple[FieldPlace, ...]:
         """The fields that are taken from whoever holds them before the object is written."""
-        paths = [drifted.path for drifted in self.drift if not drifted.left]
-        return (*paths, *(conflict.path for conflict in self.conflicts))
+        drifted = [each.place for each in (*self.drift, *self.conflicts) if not each.left]
+        changed = [place_of(change.path, self.manifest) for change in self.changes]
+        return tuple(dict.fromkeys((*drifted, *changed)))
 
     @cached_property
     def manifest(self) -> Mapping[str, Any]:
-        """The object as it is put into the stack: without what is left to others."""
+        """The object as it is put into the stack.
+
+        What is left to others has its live value in it, so that the stack goes on naming it, and
+        the next plan still knows that the application does.
+        """
         manifest = desired(self.facts)
         for drifted in self.drift:
-            if drifted.left and value_at(drifted.path, manifest) == drifted.desired:
-                manifest = without_value_at(drifted.path, manifest)
+            path = located(drifted.place, manifest) if drifted.left else None
+            if path is None or drifted.desired is None:
+                continue
+            if drifted.live is None:
+                manifest = without_value_at(path, manifest)
+            else:
+                manifest = with_value_at(path, manifest, drifted.live)
         return manifest
 
 
@@ -230,29 +251,34 @@ def decide(facts: Facts) -> Decision:
         Operation.NONE,
         Operation.MEND,
         Operation.LEAVE,
+        Operation.SHARE,
+        Operation.READ,
     )
-    restored = tuple(_restored(facts)) if cause is Cause.RESTORED else ()
+    changes = comparison.shown if shows else ()
+    if row.operation is Operation.SHARE:
+        changes = tuple(change for change in comparison.shown if change.path == SHARERS)
+    elif cause is Cause.RESTORED:
+        changes = tuple(_restored(facts))
     return Decision(
         facts,
         row.operation,
         cause,
         row.reason,
-        changes=comparison.shown if shows and not restored else restored,
+        changes=changes,
         drift=comparison.drift if row.operation in _WITH_DRIFT else (),
         fixed=comparison.fixed,
-        conflicts=comparison.conflicts,
+        conflicts=comparison.conflicts if row.operation in _WITH_CONFLICTS else (),
     )
 
 
 def _restored(facts: Facts) -> Iterator[FieldChange]:
     """The fields that get back the values they had before the object was taken over."""
-    for path, value in facts.restores or ():
-        now = value_at(path, facts.live.manifest)
-        before = None if now is MISSING else now
-        if before != value:
-            yield FieldChange(path, before, value)
+    live, before = facts.live.manifest or {}, facts.restores or {}
+    now = normal(_without_values(without_value_at(TAKEN, live)))
+    yield from differences(now, normal(_without_values(before)))
 
 
+_WITH_CONFLICTS = (Operation.UPDATE, Operation.REFUSE)
 _WITH_DRIFT = (Operation.UPDATE, Operation.MEND, Operation.LEAVE, Operation.REPLACE)
 
 
@@ -263,12 +289,10 @@ def desired(facts: Facts) -> Mapping[str, Any]:
         facts: What is known of it; it is rendered.
     """
     assert facts.wanted is not None
-    live = facts.live.manifest
-    if live is None and facts.recorded is not None:
-        live = facts.recorded.manifest
-    return _with_recorded_template(
-        registered(dict(facts.wanted), live, facts.treatment), facts.recorded
-    )
+    # What is left as it is once it is there is never written, so what the file says is shown.
+    treatment = replace(facts.treatment, frozen=False)
+    manifest = registered(dict(facts.wanted), facts.live.manifest, treatment)
+    return _with_recorded_template(manifest, facts.recorded)
 
 
 def _with_recorded_template(
@@ -300,19 +324,28 @@ class _Comparison:
         self._facts = facts
         self._desired = desired(facts) if facts.wanted is not None else None
         self._live = facts.live.manifest
-        self._all_changes = tuple(self._changes())
+        differing = tuple(self._changes())
+        left = tuple(self._left(differing))
+        places = {each.path for each in left}
+        self._all_changes = tuple(each for each in differing if each.path not in places)
         self.changes = tuple(
             change for change in self._all_changes if not is_revision_label(change.path)
         )
-        self.drift = tuple(self._drift())
+        self.drift = (
+            *left,
+            *self._kept(),
+            *(each for each in self._drift() if each.path not in places),
+        )
         held = facts.recorded is not None and self._desired is not None
         self.fixed = self._fixed() if held else ()
         self.conflicts = tuple(self._conflicts()) if held else ()
 
     @property
     def shown(self) -> tuple[FieldChange, ...]:
-        """The changes without values that nobody may see."""
-        return tuple(hidden(self._facts.key.kind, self.changes))
+        """The changes without values that nobody may see, and without what somebody else holds."""
+        held = {conflict.path for conflict in self.conflicts}
+        changes = (change for change in self.changes if change.path not in held)
+        return tuple(hidden(self._facts.key.kind, changes))
 
     def situation(self) -> Situation:
         """What the decision depends on."""
@@ -336,6 +369,7 @@ class _Comparison:
             absent_is_fine=not facts.mends,
             unready=facts.recorded is not None and not facts.recorded.ready,
             never_deleted=treatment.never_deleted or facts.left_behind,
+            listed=facts.application in sharers,
             others=any(name != facts.application for name in sharers),
             guests=bool(facts.guests),
             restores=facts.restores is not None,
@@ -366,18 +400,30 @@ class _Comparison:
             return
         recorded = facts.recorded
         if recorded is not None and (recorded.ready or live is None):
-            found = _secretless(wanted, recorded.manifest, recorded.outputs)
+            before = without_value_at(TAKEN, recorded.manifest)
+            found = _secretless(wanted, before, recorded.outputs)
         elif live is not None:
-            found = _secretless(wanted, owned(live, wanted), live)
+            found = chain(_secretless(wanted, owned(live, wanted), live), self._gone())
         else:
             return
-        for change in found:
-            if change.path == _MARK or self._keeps(change.path):
+        for change in _one_by_one(found):
+            if change.path in (MARK, TAKEN) or self._keeps(change.path):
                 continue
             said = value_at(SHARERS, live) if change.path == SHARERS else MISSING
             if said is MISSING or said != change.after:  # who joins says so on the object itself
                 yield change
         yield from (c for c in self._secret_changes() if not self._keeps(c.path))
+
+    def _gone(self) -> Iterator[FieldChange]:
+        """What the stack names of an unready object and the application no longer does."""
+        wanted, live, recorded = self._desired, self._live, self._facts.recorded
+        if wanted is None or recorded is None:
+            return
+        before = without_value_at(TAKEN, recorded.manifest)
+        for change in _secretless(wanted, before, recorded.outputs):
+            path = located(place_of(change.path, before), live)
+            if change.after is None and path is not None and value_at(path, live) is not MISSING:
+                yield change
 
     def _secret_changes(self) -> Iterator[FieldChange]:
         """The values of a Secret that change, compared with the cluster: stacks encrypt them."""
@@ -386,8 +432,21 @@ class _Comparison:
             return
         if self._live is not None:
             yield from _values_changed(self._live, wanted)
+            yield from self._secret_keys_gone(wanted)
         elif facts.recorded is not None:
             yield FieldChange(("data",), _HIDDEN, _OTHER)
+
+    def _secret_keys_gone(self, wanted: Mapping[str, Any]) -> Iterator[FieldChange]:
+        """The keys of a Secret that only the engine holds, and the application no longer names.
+
+        The stack has them encrypted, so who manages them tells.
+        """
+        live = self._live or {}
+        names = normal(wanted).get("data") or {}
+        for key in sorted((live.get("data") or {}).keys() - names.keys()):
+            managers = managers_of(live, ("data", key))
+            if managers and all(manager.is_engine for manager in managers):
+                yield FieldChange(("data", key), live["data"][key], None)
 
     def _is_another_component(self) -> bool:
         """Whether the component has changed since the Secret was last written."""
@@ -397,35 +456,82 @@ class _Comparison:
         before, now = recorded.manifest, self._desired
         return bool(_component_revision(before) != _component_revision(now))
 
-    def _drift(self) -> Iterator[DriftedField]:
-        facts, live, recorded = self._facts, self._live, self._facts.recorded
-        if live is None or recorded is None or self._desired is None or not recorded.ready:
+    def _left(self, changes: Iterable[FieldChange]) -> Iterator[DriftedField]:
+        """The changes of fields that a controller keeps as it wants them.
+
+        The stack names them already. A field that is named for the first time is a conflict.
+        """
+        live = self._live
+        if live is None or self._facts.recorded is None or self._facts.takes_fields:
             return
-        before = normal(owned(recorded.outputs, self._desired))
-        now = normal(owned(live, self._desired))
-        found = list(differences(_without_values(before), _without_values(now)))
-        tells = facts.key.kind == SECRET and not _has_sealed_values(self._desired)
+        for change in changes:
+            side = self._desired if change.after is not None else self._facts.recorded.manifest
+            place = place_of(change.path, side)
+            path = located(place, live)
+            if path is None or is_revision_label(change.path) or not self._is_recorded(place):
+                continue
+            managers = managers_of(live, path)
+            value = value_at(path, live)
+            if value is MISSING or value == change.after or self._facts.key.kind == SECRET:
+                continue
+            # What the application gives up stays with whoever else holds it.
+            stays = change.after is None and any(not manager.is_engine for manager in managers)
+            if stays or any(manager.is_controller for manager in managers):
+                yield DriftedField(change.path, value, change.after, managers, True, place)
+
+    def _kept(self) -> Iterator[DriftedField]:
+        """The fields whose live values a policy keeps, where the file says something else."""
+        wanted, live = self._facts.wanted, self._live
+        if wanted is None or live is None or self._facts.recorded is None:
+            return
+        for path in self._facts.treatment.kept:
+            value, said = value_at(path, live), value_at(path, wanted)
+            if MISSING not in (value, said) and normal({"x": value}) != normal({"x": said}):
+                yield DriftedField(path, value, said, managers_of(live, path), True, path)
+
+    def _is_recorded(self, place: FieldPlace) -> bool:
+        """Whether the stack names a field already."""
+        recorded = self._facts.recorded
+        if recorded is None:
+            return False
+        path = located(place, recorded.manifest)
+        return path is not None and value_at(path, recorded.manifest) is not MISSING
+
+    def _drift(self) -> Iterator[DriftedField]:
+        facts, live, recorded, wanted = self._facts, self._live, self._facts.recorded, self._desired
+        if live is None or recorded is None or wanted is None or not recorded.ready:
+            return
+        if recorded.manifest["apiVersion"] != wanted["apiVersion"]:
+            return  # what was recorded is of another form, so nothing can be told
+        before, now = normal(owned(recorded.outputs, wanted)), normal(owned(live, wanted))
+        for change in differences(_without_values(before), _without_values(now)):
+            place = place_of(change.path, now if change.after is not None else before)
+            if self._is_recorded(place):
+                yield from self._drifted(change, place)
+        tells = facts.key.kind == SECRET and not _has_sealed_values(wanted)
         if tells and not self._is_another_component():
-            found += (
-                FieldChange(change.path, change.after, change.before)
-                for change in _values_changed(live, self._desired)
-            )
-        for change in found:
-            if change.path in (_MARK, SHARERS) or is_revision_label(change.path):
-                continue
-            if self._keeps(change.path):
-                continue
-            managers = managers_of(live, change.path)
-            wanted = value_at(change.path, self._desired)
-            yield DriftedField(
-                change.path,
-                change.after,
-                change.before if wanted is MISSING or _is_value(facts, change.path) else wanted,
-                managers,
-                left=facts.treatment.frozen
-                or not facts.mends
-                or any(manager.is_controller for manager in managers),
-            )
+            for change in _values_changed(live, wanted):
+                back = FieldChange(change.path, change.after, change.before)
+                yield from self._drifted(back, change.path)
+
+    def _drifted(self, change: FieldChange, place: FieldPlace) -> Iterator[DriftedField]:
+        """A field that is not as it was delivered: before is what was, after what is."""
+        facts, live = self._facts, self._live
+        path = change.path
+        if path in (MARK, TAKEN, SHARERS) or is_revision_label(path) or self._keeps(path):
+            return
+        here, there = located(place, self._desired), located(place, live)
+        managers = managers_of(live, there) if live is not None and there is not None else ()
+        wanted = MISSING if here is None else value_at(here, self._desired)
+        controlled = any(manager.is_controller for manager in managers) and not facts.takes_fields
+        yield DriftedField(
+            path if here is None else here,
+            change.after,
+            change.before if wanted is MISSING or _is_value(facts, path) else wanted,
+            managers,
+            facts.treatment.frozen or not facts.mends or controlled,
+            place,
+        )
 
     def _keeps(self, path: Parts) -> bool:
         return any(path[: len(kept)] == kept for kept in self._facts.treatment.kept)
@@ -440,31 +546,43 @@ class _Comparison:
         sides = (self._desired, self._live, recorded.manifest if recorded else None)
         return fixed_fields(
             (self._facts.key.group, self._facts.key.kind),
-            self.changes,
+            (*self.changes, *(self._back(each) for each in self.drift if not each.left)),
             immutable=any(side is not None and side.get("immutable") is True for side in sides),
             recreated=self._facts.treatment.recreated,
         )
+
+    def _back(self, drifted: DriftedField) -> FieldChange:
+        """The change that puts a field back."""
+        return FieldChange(drifted.path, drifted.live, drifted.desired)
 
     def _conflicts(self) -> Iterator[DriftedField]:
         """The fields that the application names for the first time, and that somebody else holds.
 
         Their live values are other ones, so writing them would take them from somebody.
         """
-        recorded, live = self._facts.recorded, self._live
-        if recorded is None or live is None:
+        recorded, live, wanted = self._facts.recorded, self._live, self._desired
+        if recorded is None or live is None or wanted is None or self._facts.key.kind == SECRET:
+            return
+        if recorded.manifest["apiVersion"] != wanted["apiVersion"]:
             return
         for change in self.changes:
-            there = value_at(change.path, normal(live))
-            if there is MISSING or value_at(change.path, recorded.manifest) is not MISSING:
+            place = place_of(change.path, wanted)
+            path = located(place, live)
+            there = MISSING if path is None else value_at(path, normal(live))
+            if path is None or there is MISSING or self._is_recorded(place):
                 continue
             for each in differences(owned(there, change.after), change.after, change.path):
-                managers = tuple(m for m in managers_of(live, each.path) if not m.is_engine)
-                if each.before is not None and managers:
-                    yield DriftedField(each.path, each.before, each.after, managers)
+                inner = place_of(each.path, wanted)
+                where = located(inner, live)
+                if each.before is None or where is None:
+                    continue
+                managers = tuple(m for m in managers_of(live, where) if not m.is_engine)
+                if managers:
+                    yield DriftedField(each.path, each.before, each.after, managers, place=inner)
 
     def _difference(self) -> Difference:
         facts = self._facts
-        if not self._all_changes or facts.recorded is None:
+        if facts.recorded is None or not (self._all_changes or self.fixed):
             return Difference.EQUAL
         if self.fixed:
             named = facts.treatment.recreated
@@ -476,7 +594,6 @@ class _Comparison:
         return Difference.CHANGED
 
 
-_MARK: Parts = ("metadata", "labels", PROJECT)
 _COMPONENT_REVISION: Parts = ("metadata", "labels", "app.oam.dev/revision")
 
 
@@ -495,7 +612,7 @@ def owner(facts: Facts) -> Owner:
         return Owner.FOREIGN
     if name == facts.application:
         held = facts.recorded or facts.read
-        return Owner.OURS if project or held is not None or facts.begun else Owner.FOREIGN
+        return Owner.OURS if project or held is not None else Owner.FOREIGN
     return Owner.SIBLING if project or sharers_of(live) else Owner.FOREIGN
 
 
@@ -511,6 +628,19 @@ def hidden(kind: str, changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
             before = None if change.before is None else _HIDDEN
             after = None if change.after is None else _OTHER if before else _HIDDEN
             yield FieldChange(change.path, before, after)
+        else:
+            yield change
+
+
+def _one_by_one(changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
+    """Changes in which a map that goes is the fields that go: others may hold some of them."""
+    for change in changes:
+        if change.after is None and isinstance(change.before, Mapping) and change.before:
+            below = (
+                FieldChange((*change.path, key), value, None)
+                for key, value in change.before.items()
+            )
+            yield from _one_by_one(below)
         else:
             yield change
 

@@ -115,6 +115,7 @@ class Situation:
         absent_is_fine: Whether a policy leaves it away when others have deleted it.
         unready: Whether the engine has not seen it come up.
         never_deleted: Whether a policy leaves it behind for good.
+        listed: Whether it names the application among those that share it.
         others: Whether other applications share it, too.
         guests: Whether it is a Namespace or a CRD that holds objects of others.
         restores: Whether a way back is gone, and it had been taken over on the way there.
@@ -139,6 +140,7 @@ class Situation:
     absent_is_fine: bool = False
     unready: bool = False
     never_deleted: bool = False
+    listed: bool = False
     others: bool = False
     guests: bool = False
     restores: bool = False
@@ -263,6 +265,7 @@ TABLE: tuple[Row, ...] = (
         recorded=Recorded.READ,
         owner=_ELSEWHERE,
         shared=True,
+        listed=True,
         **_HERE,
     ),
     _row(
@@ -270,6 +273,7 @@ TABLE: tuple[Row, ...] = (
         note="shared with its owner from now on",
         owner=Owner.SIBLING,
         shared=True,
+        listed=False,
         **_MADE,
         **_HERE,
     ),
@@ -412,9 +416,12 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(
         Operation.DISOWN,
-        note="no longer managed; left in the cluster",
-        never_deleted=True,
+        Cause.RESTORED,
+        "gets back what it was before it was taken over",
+        restores=True,
+        others=False,
         **_GOING,
+        **_HERE,
     ),
     _row(
         Operation.DISOWN,
@@ -425,14 +432,35 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(
         Operation.DISOWN,
-        Cause.RESTORED,
-        "gets back what it was before it was taken over",
-        restores=True,
+        note="no longer managed; left in the cluster",
+        never_deleted=True,
         **_GOING,
-        **_HERE,
     ),
     _refuse(Reason.GUESTS, guests=True, **_GOING),
     _row(Operation.DELETE, note="deleted", **_GOING),
+    _row(
+        Operation.DISOWN,
+        note="inherited; no longer managed, and left in the cluster",
+        wanted=Wanted.NO,
+        recorded=Recorded.READ,
+        owner=Owner.OURS,
+        shared=True,
+        others=False,
+        never_deleted=True,
+        **_HERE,
+    ),
+    _row(
+        Operation.DELETE,
+        note="inherited from the applications that shared it, and deleted by the last one",
+        wanted=Wanted.NO,
+        recorded=Recorded.READ,
+        owner=Owner.OURS,
+        shared=True,
+        others=False,
+        holder=Holder.NONE,
+        guests=False,
+        **_HERE,
+    ),
     _row(
         Operation.DISOWN,
         Cause.OTHERS,
@@ -499,8 +527,12 @@ _FURTHER: Mapping[tuple[str, Any], str] = {
     ("absent_is_fine", True): "a policy leaves it away",
     ("unready", True): "it was not seen to get ready",
     ("never_deleted", True): "a policy never deletes it",
+    ("listed", True): "it names the application among them",
+    ("listed", False): "it does not name the application among them",
     ("others", True): "other applications share it, too",
+    ("others", False): "no other application shares it",
     ("guests", True): "it is a Namespace or a CRD with objects of others",
+    ("guests", False): "it holds no objects of others",
     ("restores", True): "the delivery that has taken it over is taken back",
     ("contradicts", True): "one policy replaces it, and another never deletes it",
     ("pruned", False): "the workflow has not succeeded yet",
@@ -535,7 +567,9 @@ def page() -> Iterator[str]:
     yield (
         "An object is the same one by the cluster's identity, its group and kind, its namespace and"
         " its name. It belongs to this application when its labels name the application and the "
-        "project; one without the mark of a project belongs to it where the stack holds it."
+        "project *and* a stack of the project holds it: the labels alone make nobody the owner. "
+        "One without the project's label, from an earlier version, belongs to it where the stack "
+        "holds it."
     )
     yield ""
     yield "| wanted | in the stack | in the cluster | further | operation | what people see |"

@@ -37,7 +37,7 @@ from velapulumi.plan.normal import normal
 from velapulumi.playground.tools import PROVIDER_VERSION, PULUMI_VERSION
 from velapulumi.program.application import Application
 from velapulumi.project import Project
-from velapulumi.render.rules import PROJECT, registered, sharers_of
+from velapulumi.render.rules import MARK, TAKEN, registered, sharers_of
 from velapulumi.stage.asking import Answer, Answers, ask
 from velapulumi.stage.facts import decide_stage
 from velapulumi.stage.look import Look
@@ -45,6 +45,7 @@ from velapulumi.stage.masking import SECRET, Mask
 from velapulumi.stage.operations import Decision, DriftedField, desired, hidden
 from velapulumi.stage.prepare import Prepared, prepare
 from velapulumi.stage.refusals import being_deleted, refusal_of
+from velapulumi.stage.taken import taken_over
 from velapulumi.workflow.gates import guards
 from velapulumi.workflow.rules import waits_for
 from velapulumi.workflow.steps import WorkflowStep
@@ -61,7 +62,6 @@ _INVERSE = {
     Operation.SHARE: Operation.DISOWN,
     Operation.DISOWN: Operation.UPDATE,
 }
-_MARK: Parts = ("metadata", "labels", PROJECT)
 
 
 def plan_document(
@@ -131,8 +131,11 @@ def removal_plan(
         decisions: What happens to its objects.
         look: What the clusters have.
     """
+    places = sorted({each.key.cluster for each in decisions})
+    joined = {entry.name for entry in Registry(project).all()}
+    known = [name for name in places if name in joined]
     return StagePlan(
-        stage=stage, steps=(), clusters=ObjectWriter(project, look).clusters((), decisions)
+        stage=stage, steps=(), clusters=ObjectWriter(project, look).clusters(known, decisions)
     )
 
 
@@ -272,7 +275,7 @@ class ObjectWriter:
         live = self.mask.hide(facts.live.manifest)
         shapes = [facts.wanted, facts.recorded.manifest if facts.recorded else None]
         found = [
-            _without(owned(live, self._shape(shape, live)), (*facts.treatment.kept, _MARK))
+            _without(owned(live, self._shape(shape, live)), (*facts.treatment.kept, MARK, TAKEN))
             for shape in shapes
             if shape is not None
         ]
@@ -293,7 +296,7 @@ class ObjectWriter:
         shape = self.mask.hide(facts.recorded.manifest)
         if facts.live.manifest is not None and shape["kind"] == SECRET:
             shape = self._shape(facts.recorded.manifest, self.mask.hide(facts.live.manifest))
-        return digest(normal(_without(shape, (*facts.treatment.kept, _MARK))))
+        return digest(normal(_without(shape, (*facts.treatment.kept, MARK, TAKEN))))
 
     def _reverse(self, each: Decision, planned: PlannedObject) -> ReverseStep:
         operation, facts = _INVERSE[planned.operation], each.facts
@@ -307,7 +310,7 @@ class ObjectWriter:
                 for field in planned.fields
                 if restored
             ),
-            irreversible=tuple(_losses(operation, each)),
+            irreversible=tuple(_losses_back(planned.operation, operation, each)),
         )
 
 
@@ -452,6 +455,16 @@ def _other(each: Decision) -> str:
     return each.owner_name
 
 
+def _losses_back(forward: Operation, back: Operation, each: Decision) -> Iterator[str]:
+    """What does not come back on the way back: what goes now, and what that way destroys."""
+    if forward in (Operation.DELETE, Operation.REPLACE):
+        yield from _losses(forward, each)
+    if forward is Operation.TAKE_OVER and each.key.kind == SECRET:
+        yield "its values before are not kept"
+    if back is not forward:
+        yield from _losses(back, each)
+
+
 def _losses(operation: Operation, each: Decision) -> Iterator[str]:
     """What of an operation on an object cannot be taken back."""
     if operation in (Operation.DELETE, Operation.REPLACE, Operation.CREATE):
@@ -465,6 +478,10 @@ def _remarks(each: Decision) -> Iterator[str]:
         yield from words(facts.recorded)
     if each.operation is Operation.OWED:
         yield facts.live.detail or being_deleted(facts.live.manifest or {})
+    if each.cause is Cause.RESTORED and each.key.kind == SECRET:
+        yield "its values stay as they are: those before were not kept"
+    if each.operation is Operation.DELETE and taken_over(facts.object) is not None:
+        yield "was taken over; deleting it does not bring back what it was before"
     if each.operation is Operation.UPDATE and facts.treatment.replaced:
         yield "fields that others have set go with it, as resource-update replaces the object"
     recorded, live = facts.recorded, facts.live.manifest

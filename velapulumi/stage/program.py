@@ -47,7 +47,6 @@ from velapulumi.stage.resources import (
     write_beside,
 )
 from velapulumi.stage.shown import Shown, check_shown
-from velapulumi.stage.taken import TAKEN_OVER, taken_output
 
 DEFAULT_TIMEOUT = 300.0
 
@@ -109,7 +108,7 @@ def deliver_stage(
     if not previews:
         project_id = claim_project_id(application.project, project_id)
     handles = _handles(prepared, clusters.keys() | silent)
-    found = registrations(decided, handles, project_id)
+    found = registrations(decided, handles, project_id, application.revision.name)
     if not previews:
         if prepared.first:
             application.begin()
@@ -234,9 +233,11 @@ def _register(
 ) -> list[tuple[Registration, Manifest]]:
     application = prepared.application
     registry = Registry(application.project)
+    used = {handle: name for name, handle in handles.items()}
+    used |= {each.handle: each.decision.key.cluster for each in found}
     providers = {
-        name: _provider(registry, name, handle, silent=name not in clusters)
-        for name, handle in handles.items()
+        handle: _provider(registry, name, handle, silent=name not in clusters)
+        for handle, name in sorted(used.items())
     }
     health = application.loaded.health
     seconds = timeout or (health.probe_timeout if health else DEFAULT_TIMEOUT)
@@ -246,7 +247,7 @@ def _register(
     for each in found:
         cluster = each.decision.key.cluster
         options = pulumi.ResourceOptions(
-            provider=providers[cluster],
+            provider=providers[each.handle],
             depends_on=_waits_for(each.desired, registered),
             custom_timeouts=patience,
         )
@@ -265,15 +266,6 @@ def _register(
     pulumi.export("steps", prepared.delivered)
     pulumi.export("objects", [_reference(each) for each in found if each.mode is not Mode.READ])
     pulumi.export(LEFT_BEHIND, [_left_name(each) for each in found if each.left_behind])
-    record = prepared.application.records[prepared.stage.name]
-    pulumi.export(
-        TAKEN_OVER,
-        taken_output(
-            [(_left_name(each), each.decision) for each in found],
-            record.outputs if record else {},
-            application.revision.name,
-        ),
-    )
     pulumi.export(PROJECT_OUTPUT, project_id)
     pulumi.export(FORMAT, FORMAT_VERSION)
     if anchor := _anchor(prepared):

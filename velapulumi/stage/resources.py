@@ -7,7 +7,7 @@ that the engine leaves it as its stack has it, whatever else differs.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -19,13 +19,16 @@ from velapulumi.clusters.client import Cluster
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.ownership import Leftover, mend, prepare_update, replace, take_over
 from velapulumi.clusters.sharing import change_live
-from velapulumi.definitions.rules.fieldpath import Parts, with_value_at
-from velapulumi.engine.record import UNWATCHED, RecordedObject
+from velapulumi.definitions.rules.fieldpath import Parts, value_at, with_value_at
+from velapulumi.engine.record import RecordedObject
 from velapulumi.plan.document import Cause, Operation
-from velapulumi.render.rules import NO_WAIT, PROJECT
+from velapulumi.plan.fields import FieldPlace, located
+from velapulumi.render.rules import MARK, TAKEN
 from velapulumi.stage.desired import Desired
 from velapulumi.stage.manifest import resource_type
 from velapulumi.stage.operations import Decision
+from velapulumi.stage.release import is_taken_out
+from velapulumi.stage.taken import taken_text
 
 
 class Mode(Enum):
@@ -33,7 +36,6 @@ class Mode(Enum):
 
     WRITE = "brings it to its manifest"
     LEAVE = "leaves it as the stack has it"
-    UNWATCH = "leaves it and does not wait again until it is ready"
     READ = "reads it"
 
 
@@ -55,8 +57,6 @@ _MODES: Mapping[Operation, Mode | None] = {
     Operation.FORGET: None,
 }
 """How each operation is registered; None for what the stage no longer holds."""
-
-_MARK: Parts = ("metadata", "labels", PROJECT)
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ def registrations(
     decided: Sequence[tuple[Desired | None, Decision]],
     handles: Mapping[str, str],
     project_id: str,
+    revision: str,
 ) -> tuple[Registration, ...]:
     """How the objects of a stage are registered, in the order in which they are applied.
 
@@ -106,17 +107,16 @@ def registrations(
         decided: What was decided about each object; none is refused.
         handles: What the stack calls each cluster it holds objects on, by canonical name.
         project_id: The identity of the project.
+        revision: Name of the revision that is delivered.
     """
     found = []
     for desired, decision in decided:
         mode = _MODES[decision.operation]
         facts = decision.facts
-        if decision.operation is Operation.FORGET and facts.recorded and facts.live.manifest:
-            mode = Mode.LEAVE  # the engine would delete what is somebody else's now
+        if is_taken_out(decision) and facts.recorded and facts.live.manifest:
+            mode = Mode.LEAVE  # the engine would delete it
         if decision.operation is Operation.HAND_OVER and decision.facts.wanted is None:
             mode = Mode.LEAVE  # until the other stage has taken it
-        if decision.cause is Cause.RESTORED:
-            mode = Mode.LEAVE  # the engine would delete it; it is taken out of the stack afterwards
         if mode is None:
             continue
         if decision.operation is Operation.NONE and decision.cause is Cause.UNREADY:
@@ -128,7 +128,7 @@ def registrations(
             desired = Desired.of_recorded(held)
         if decision.operation is Operation.OWED and facts.recorded is None:
             continue  # nobody can tell what is there, and the stack manages nothing of it
-        found.append(_registration(desired, decision, mode, handles, project_id))
+        found.append(_registration(desired, decision, mode, handles, project_id, revision))
     return tuple(found)
 
 
@@ -138,33 +138,34 @@ def _registration(
     mode: Mode,
     handles: Mapping[str, str],
     project_id: str,
+    revision: str,
 ) -> Registration:
     facts = decision.facts
     recorded, treatment = facts.recorded, facts.treatment
-    manifest = _manifest(decision, mode, project_id)
-    if mode is Mode.LEAVE and recorded is not None and not recorded.ready:
-        manifest, mode = with_value_at(NO_WAIT, manifest, "true"), Mode.UNWATCH
+    held = recorded or facts.read
+    manifest = _manifest(decision, mode, project_id, revision)
     rendered = facts.wanted is not None
     return Registration(
         desired,
         decision,
         manifest,
         mode,
-        handles.get(decision.key.cluster, decision.key.cluster),
-        # What only stays goes on as the last update that wrote it said.
-        retained=treatment.never_deleted or treatment.shared
-        if rendered
-        else recorded is not None and recorded.retained,
+        held.handle if held and held.handle else handles[decision.key.cluster],
+        # What only stays goes on as the last update that wrote it said, and is never deleted where
+        # a policy says so now.
+        retained=treatment.never_deleted
+        or decision.operation is Operation.DISOWN
+        or (treatment.shared if rendered else recorded is not None and recorded.retained),
         left_behind=treatment.never_deleted if rendered else facts.left_behind,
     )
 
 
-def _manifest(decision: Decision, mode: Mode, project_id: str) -> Mapping[str, Any]:
+def _manifest(decision: Decision, mode: Mode, project_id: str, revision: str) -> Mapping[str, Any]:
     facts = decision.facts
     if mode is Mode.READ:
         return facts.live.manifest or facts.object
     if mode is Mode.WRITE:
-        return marked(decision.manifest, project_id)
+        return _kept(decision, marked(decision.manifest, project_id), revision)
     return facts.recorded.manifest if facts.recorded is not None else facts.object
 
 
@@ -175,8 +176,21 @@ def marked(manifest: Mapping[str, Any], project_id: str) -> Mapping[str, Any]:
         manifest: The object.
         project_id: The identity of the project.
     """
-    found: Mapping[str, Any] = with_value_at(_MARK, manifest, project_id)
+    found: Mapping[str, Any] = with_value_at(MARK, manifest, project_id)
     return found
+
+
+def _kept(decision: Decision, manifest: Mapping[str, Any], revision: str) -> Mapping[str, Any]:
+    """An object with what it was before it was taken over, now or once."""
+    if decision.operation is Operation.TAKE_OVER and decision.cause is None:
+        said = taken_text(decision, revision)
+    else:
+        facts = decision.facts
+        sides = (facts.live.manifest, facts.recorded.manifest if facts.recorded else None)
+        found = (value_at(TAKEN, side) for side in sides if side is not None)
+        said = next((text for text in found if isinstance(text, str)), "")
+    kept: Mapping[str, Any] = with_value_at(TAKEN, manifest, said) if said else manifest
+    return kept
 
 
 def resource_options(registration: Registration, cluster: Reached | None) -> pulumi.ResourceOptions:
@@ -196,8 +210,8 @@ def resource_options(registration: Registration, cluster: Reached | None) -> pul
     options = pulumi.ResourceOptions(aliases=_aliases(registration), replacement_trigger=trigger)
     if registration.retained:
         options.retain_on_delete = True
-    if mode in (Mode.LEAVE, Mode.UNWATCH):
-        options.ignore_changes = ["*" if mode is Mode.LEAVE else UNWATCHED]
+    if mode is Mode.LEAVE:
+        options.ignore_changes = ["*"]
         return options
     if decision.operation is Operation.CREATE and decision.cause is Cause.LOST:
         # The stack still has it. Deleting what is not there is no write; then it is created.
@@ -252,12 +266,13 @@ def write_beside(
         if operation in (Operation.TAKE_OVER, Operation.HAND_OVER):
             adopted = operation is Operation.TAKE_OVER and decision.cause is None
             take_over([Leftover(client, live, manifest, adopted)])
+            continue
         recorded = decision.facts.recorded
         if recorded is None:
             continue
         manager = manager_of(recorded)
         if operation is Operation.MEND:
-            manifest = marked(decision.manifest, project_id)
+            manifest = _kept(decision, marked(decision.manifest, project_id), "")
             act = partial(_mend, client, manifest, decision.taken, manager)
         elif each.mode is Mode.WRITE and operation is not Operation.REPLACE:
             act = partial(_prepare, client, manifest, decision.taken, manager)
@@ -269,21 +284,26 @@ def write_beside(
 def _mend(
     client: Cluster,
     manifest: Mapping[str, Any],
-    taken: tuple[Parts, ...],
+    taken: tuple[FieldPlace, ...],
     manager: str,
     live: Mapping[str, Any],
 ) -> None:
-    mend(client, manifest, live, taken, manager)
+    mend(client, manifest, live, _paths(taken, live), manager)
 
 
 def _prepare(
     client: Cluster,
     manifest: Mapping[str, Any],
-    taken: tuple[Parts, ...],
+    taken: tuple[FieldPlace, ...],
     manager: str,
     live: Mapping[str, Any],
 ) -> None:
-    prepare_update(client, manifest, live, taken, manager)
+    prepare_update(client, manifest, live, _paths(taken, live), manager)
+
+
+def _paths(places: Iterable[FieldPlace], live: Mapping[str, Any]) -> list[Parts]:
+    """Where fields stand in the live object as it is now."""
+    return [path for place in places if (path := located(place, live)) is not None]
 
 
 def manager_of(recorded: RecordedObject) -> str:

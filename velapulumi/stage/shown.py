@@ -59,4 +59,5 @@ def check_shown(decisions: Sequence[Decision], shown: Shown | None) -> None:
 
 
 def _paths(each: Decision) -> frozenset[Parts]:
-    return frozenset((*(change.path for change in each.changes), *each.taken))
+    drifted = (field.path for field in (*each.drift, *each.conflicts) if not field.left)
+    return frozenset((*(change.path for change in each.changes), *drifted))

@@ -1,32 +1,26 @@
 """What objects were before they were taken over, so that the way back can restore them.
 
-A stack keeps that for as long as it holds the object. The values of Secrets are not kept.
+The object itself keeps that in an annotation, which is written with the first change: so it is
+there however the delivery ends. The values of Secrets are not kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from velapulumi.clusters.client import Cluster
 from velapulumi.clusters.managed import OWN
 from velapulumi.clusters.sharing import change_live
-from velapulumi.definitions.rules.fieldpath import (
-    MISSING,
-    Parts,
-    value_at,
-    with_value_at,
-    without_value_at,
-)
-from velapulumi.plan.document import Operation
-from velapulumi.plan.fields import REVISION_LABELS
+from velapulumi.definitions.rules.fieldpath import value_at
 from velapulumi.plan.normal import normal
-from velapulumi.render.rules import PROJECT
+from velapulumi.render.rules import TAKEN
 from velapulumi.stage.operations import SECRET, Decision
 
-TAKEN_OVER = "takenOver"
-"""The stack output that says what objects were before they were taken over."""
+_LONGEST = 200_000
+"""Letters that an annotation may have here; Kubernetes takes 262,144 for all of an object."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +29,12 @@ class Taken:
 
     Attributes:
         revision: Name of the revision that did it, such as ``shop-v3``.
-        fields: The fields it has changed with their values before; None for one that was not there.
+        before: The object as it was, without what belongs to the cluster; of a Secret without its
+            values.
     """
 
     revision: str
-    fields: tuple[tuple[Parts, Any], ...]
+    before: Mapping[str, Any]
 
     @property
     def number(self) -> int:
@@ -47,40 +42,38 @@ class Taken:
         return int(self.revision.rpartition("-v")[2])
 
 
-def taken_over(outputs: Mapping[str, Any]) -> Mapping[str, Taken]:
-    """What objects were before they were taken over, by their full names.
+def taken_over(manifest: Mapping[str, Any]) -> Taken | None:
+    """What an object was before it was taken over; None when it was not, or does not say.
 
     Args:
-        outputs: The outputs of their stack.
+        manifest: The object, as the cluster or a stack has it.
     """
-    found = {}
-    for name, entry in (outputs.get(TAKEN_OVER) or {}).items():
-        fields = tuple(
-            (tuple(_part(part) for part in field["path"]), field.get("value"))
-            for field in entry["fields"]
-        )
-        found[name] = Taken(entry["revision"], fields)
-    return found
+    text = value_at(TAKEN, manifest)
+    if not isinstance(text, str):
+        return None
+    try:
+        value = json.loads(text)
+        found = Taken(str(value["revision"]), value["before"])
+        return found if found.number and found.before["metadata"] else None
+    except (ValueError, KeyError, TypeError):
+        return None  # somebody has edited it
 
 
-def taken_output(
-    decisions: Iterable[tuple[str, Decision]], outputs: Mapping[str, Any], revision: str
-) -> dict[str, Any]:
-    """The stack output: what was kept of objects that stay, and what is taken over now.
+def taken_text(decision: Decision, revision: str) -> str:
+    """What an object says of what it was; empty when that is too long to be kept.
 
     Args:
-        decisions: The objects that the stack holds, by their full names.
-        outputs: The outputs it had before.
-        revision: Name of the revision that is delivered.
+        decision: What was decided about it.
+        revision: Name of the revision that takes it over.
     """
-    before = outputs.get(TAKEN_OVER) or {}
-    found = {}
-    for name, decision in decisions:
-        if decision.operation is Operation.TAKE_OVER and decision.cause is None:
-            found[name] = {"revision": revision, "fields": list(map(_kept, _fields(decision)))}
-        elif name in before:
-            found[name] = before[name]
-    return found
+    live = decision.facts.live.manifest or {}
+    metadata = {key: value for key, value in live["metadata"].items() if key in _KEPT}
+    before = {key: value for key, value in live.items() if key not in _CLUSTERS}
+    if decision.key.kind == SECRET:
+        before = {key: value for key, value in before.items() if key not in _VALUES}
+    before["metadata"] = metadata
+    text = json.dumps({"revision": revision, "before": before}, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else ""
 
 
 def restore(client: Cluster, decision: Decision) -> None:
@@ -94,40 +87,23 @@ def restore(client: Cluster, decision: Decision) -> None:
         ClusterUnreachable: The cluster stopped answering or refused access.
         ObjectRefused: The object cannot become what it was.
     """
+    before = decision.facts.restores or {}
 
     def act(live: Mapping[str, Any]) -> None:
-        body: Any = live
-        for path in _OURS:
-            body = without_value_at(path, body)
-        for path, value in decision.facts.restores or ():
-            if value is None:
-                body = without_value_at(path, body)
-            else:
-                body = with_value_at(path, body, value)
+        found = live["metadata"]
+        kept = {key: found[key] for key in _CLUSTER_KEEPS if key in found}
+        body = {**before, "metadata": {**before["metadata"], **kept}}
+        if "status" in live:
+            body["status"] = live["status"]
+        if decision.key.kind == SECRET and "data" in live:
+            body["data"] = live["data"]
         if normal(body) != normal(live):
             client.replace(body, OWN)
 
     change_live(client, decision.facts.object, act)
 
 
-_OURS: tuple[Parts, ...] = tuple(
-    ("metadata", "labels", name) for name in (PROJECT, *sorted(REVISION_LABELS))
-)
-"""Labels that every write sets, and that no plan lists among the fields."""
-
-
-def _fields(decision: Decision) -> Iterable[tuple[Parts, Any]]:
-    live = decision.facts.live.manifest
-    for change in decision.changes:
-        if decision.key.kind != SECRET or change.path[0] not in ("data", "stringData"):
-            value = value_at(change.path, live)
-            yield change.path, None if value is MISSING else value
-
-
-def _kept(field: tuple[Parts, Any]) -> dict[str, Any]:
-    path, value = field
-    return {"path": list(path)} if value is None else {"path": list(path), "value": value}
-
-
-def _part(part: Any) -> str | int:
-    return int(part) if isinstance(part, int | float) else str(part)
+_KEPT = ("name", "namespace", "labels", "annotations")
+_CLUSTER_KEEPS = ("resourceVersion", "uid", "finalizers", "ownerReferences")
+_CLUSTERS = ("status", "metadata")
+_VALUES = ("data", "stringData")

@@ -1,6 +1,6 @@
-"""``take-over``: objects that exist already and belong to no application.
+"""``take-over``: objects that exist already and belong to nobody or to somebody else.
 
-Follows KubeVela v1.10.
+KubeVela v1.10 takes over objects of no application only.
 """
 
 from __future__ import annotations
@@ -16,6 +16,6 @@ class Parameters(SelectingParameters):
 DEFINITION = PolicyDefinition(
     type="take-over",
     parameters=Parameters,
-    summary="Objects that exist already, of no application, and become this one's.",
+    summary="Objects that exist already, whoever they belong to, and become this application's.",
     example={"rules": [{"selector": {"resourceTypes": ["Deployment"]}}]},
 )
