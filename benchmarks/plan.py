@@ -144,7 +144,10 @@ def main() -> None:
         application = read_application(project, file)
         stages = {stage.name: stage.steps for stage in application.workflow.stages.values()}
         load = median(options.rounds, lambda: read_application(project, file))
-        plan = median(options.rounds, lambda: plan_document(application, stages, Look(project, reached)).digest)
+        plan = median(
+            options.rounds,
+            lambda: plan_document(application, stages, Look(project, reached)).digest,
+        )
         size = len(plan_document(application, stages, Look(project, reached)).text)
     print(f"{options.clusters} clusters x {options.objects} objects, plan of {size / 1e6:.2f} MB")
     print(f"  load and render          {load:.3f} s")

@@ -1,7 +1,8 @@
 """A model of an API server with one object: server-side apply, managed fields, other writers.
 
 An object is flat here: the value of each field that holds no further ones, by its path. Elements of
-lists with names are told by their name, as a server keeps them; other lists are one value.
+lists with names are told by their name, as a server keeps them, which is no field then; other lists
+are one value.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def flat(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
             yield from flat(below, (*path, key))
     elif isinstance(value, list) and value and by_name(value) is not None:
         for element in value:
-            yield from flat(element, (*path, Named(element["name"])))
+            rest = {key: below for key, below in element.items() if key != "name"}
+            yield from flat(rest, (*path, Named(element["name"])))
     else:
         yield path, value
 
@@ -57,7 +59,7 @@ def named(path: Iterable[str | int], value: Any) -> Path:
     found: list[str | Named] = []
     for part in path:
         if isinstance(part, int):
-            if by_name(value or []) is None or part >= len(value):
+            if not isinstance(value, list) or by_name(value) is None or part >= len(value):
                 break
             value = value[part]
             found.append(Named(value["name"]))

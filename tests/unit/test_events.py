@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from velapulumi.engine.events import Listener
+from velapulumi.plan.objects import ObjectKey
 
 URN = "urn:pulumi:shop.prod::p::kubernetes:apps/v1:Deployment::east/default/web"
 GIVEN_UP = "no longer in the stack"
@@ -102,6 +103,15 @@ def test_what_is_only_forgotten_is_not_called_deleted(left: bool, word: str) -> 
     lines, _ = told(event(resource_pre_event=gone), event(res_outputs_event=gone))
     before = [] if left else ["Deployment web on east: deleting"]
     assert lines == [*before, f"Deployment web on east: {word}"]
+
+
+def test_what_is_live_already_is_not_called_created() -> None:
+    taken = step("create")
+    lines: list[str] = []
+    listener = Listener(lines.append, [ObjectKey("east", "default", "Deployment", "web", "apps")])
+    for found in (event(resource_pre_event=taken), event(res_outputs_event=taken)):
+        listener.on_event(found)
+    assert lines == [f"Deployment web on east: {word}" for word in ("taking over", "taken over")]
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,8 @@ class Applier:
         self._teller.planned(prepared.title, plan)
         from velapulumi.engine.events import Listener
 
-        listener = Listener(lambda text: self._teller.progress(prepared.title, text))
+        present = (each.key for each in decisions if each.operation in _PRESENT)
+        listener = Listener(lambda text: self._teller.progress(prepared.title, text), present)
         try:
             self._run_engine(prepared, record, errand, listener, decisions)
             self._take_from_others(application, decisions, listener)
@@ -395,6 +396,9 @@ class Applier:
         if not errand.tolerant:
             raise next(iter(found.values())) from error
         return found
+
+
+_PRESENT = (Operation.TAKE_OVER, Operation.HAND_OVER)
 
 
 def kept_unready(decisions: Iterable[Decision]) -> frozenset[ObjectKey]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from velapulumi.plan.objects import ObjectKey
 
 # What Kubernetes says on the way of every rollout, and what nobody needs to read.
 _NOISE = ("ScalingReplicaSet:", "[MinimumReplicasUnavailable]", "Skipping await logic")
@@ -15,10 +17,12 @@ class Listener:
 
     Args:
         progress: Is told of each step in one line.
+        present: The objects that are live already, so that the engine does not create them.
     """
 
-    def __init__(self, progress: Callable[[str], None]) -> None:
+    def __init__(self, progress: Callable[[str], None], present: Iterable[ObjectKey] = ()) -> None:
         self._progress = progress
+        self._present = {(key.cluster, key.namespace, key.kind, key.name) for key in present}
         self._heard = time.monotonic()
         self._errors: list[tuple[str, str]] = []
 
@@ -50,16 +54,20 @@ class Listener:
             elif diagnostic.ephemeral and diagnostic.urn and text and not text.startswith(_NOISE):
                 self._progress(f"{_subject(diagnostic.urn)}: {text}")
         for step, words in ((event.resource_pre_event, _DOING), (event.res_outputs_event, _DONE)):
-            if step is not None:
-                metadata = step.metadata
-                operation = str(getattr(metadata.op, "value", metadata.op))
-                if operation in words and metadata.type.startswith("kubernetes:"):
-                    given_up = operation == "delete" and getattr(
-                        getattr(metadata, "old", None), "retain_on_delete", False
-                    )
-                    word = _GIVEN_UP if given_up else words[operation]
-                    if not given_up or words is _DONE:
-                        self._progress(f"{_subject(metadata.urn)}: {word}")
+            if step is not None and step.metadata.type.startswith("kubernetes:"):
+                self._tell(step.metadata, words)
+
+    def _tell(self, metadata: Any, words: dict[str, str]) -> None:
+        """Tell of one step with an object: that it begins or that it is done."""
+        step = str(getattr(metadata.op, "value", metadata.op))
+        if step == "create" and _place(metadata.urn) in self._present:
+            step = "take-over"
+        elif step == "delete" and getattr(
+            getattr(metadata, "old", None), "retain_on_delete", False
+        ):
+            step = "forget"
+        if word := words.get(step):
+            self._progress(f"{_subject(metadata.urn)}: {word}")
 
 
 # What is replaced is told of by its creation: the plan has said that it is deleted before.
@@ -68,13 +76,15 @@ _DOING = {
     "create-replacement": "creating",
     "update": "updating",
     "delete": "deleting",
+    "take-over": "taking over",
 }
-_GIVEN_UP = "no longer in the stack"
 _DONE = {
     "create": "created",
     "create-replacement": "created",
     "update": "updated",
     "delete": "deleted",
+    "take-over": "taken over",
+    "forget": "no longer in the stack",
 }
 
 
@@ -85,11 +95,17 @@ def _is_echo(text: str) -> bool:
 
 
 def _subject(urn: str) -> str:
-    """``<kind> <name> on <cluster>`` from an object's URN, whose name is ``<cluster>/…/<name>``."""
+    """``<kind> <name> on <cluster>`` from an object's URN."""
+    cluster, _, kind, name = _place(urn)
+    return f"{kind} {name} on {cluster}" if name else cluster
+
+
+def _place(urn: str) -> tuple[str, str, str, str]:
+    """Cluster, namespace, kind and name from a URN, which ends in ``<cluster>/…/<name>``."""
     head, _, full_name = urn.rpartition("::")
-    cluster, _, name = full_name.partition("/")
-    kind = head.rpartition(":")[2]
-    return f"{kind} {name.rpartition('/')[2]} on {cluster}" if name else cluster
+    cluster, _, path = full_name.partition("/")
+    namespace, _, name = path.rpartition("/")
+    return cluster, namespace, head.rpartition(":")[2], name
 
 
 def _cluster(urn: str) -> str:
