@@ -356,7 +356,7 @@ def check_announced(decision: Decision, before: Flat, after: Flat) -> None:
     if decision.operation not in (Operation.UPDATE, Operation.MEND, Operation.NONE):
         return
     said = [MARK, *taken(decision)]
-    for each in decision.changes:
+    for each in (*decision.changes, *(drifted for drifted in decision.drift if not drifted.left)):
         said.append(named(each.path, decision.manifest))
         if recorded is not None:
             said.append(named(each.path, recorded.manifest))
@@ -381,6 +381,8 @@ def check_delivery(world: World, wanted: dict[str, Any], *, takes_fields: bool =
         return world
     if world.kind != "Secret":
         assert takes_fields or not held, f"{held} {told(decision)}"
+    if any(each.left and isinstance(each.live, list | dict) for each in decision.drift):
+        return world  # a mistake, see test_operations_mistakes
     after = world.do(decision)
     assert after.served is not None
     spared = left(decision)

@@ -153,3 +153,30 @@ def test_a_new_field_that_is_there_already_is_no_drift() -> None:
     decision = decide(world.facts(revised(config_map(a="1", b="2"), 2)))
     assert decision.operation is Operation.UPDATE
     assert decision.drift == ()
+
+
+def web_with(**env: str) -> dict[str, Any]:
+    found = [{"name": name, "value": value} for name, value in env.items()]
+    return {"name": "web", "image": "1", **({"env": found} if found else {})}
+
+
+def environment(name: str) -> Path:
+    return (*WEB, "env", Named(name), "value")
+
+
+def test_an_element_that_goes_is_not_mistaken_for_the_one_in_its_place() -> None:
+    world = delivered(deployment(web_with(B="1")), Act(environment("A"), "1", EDIT))
+    wanted = revised(deployment(web_with(A="1")), 2)
+    assert decide(world.facts(wanted)).operation is Operation.UPDATE
+    check_delivery(world, wanted)
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a list is given up as a whole")
+def test_what_others_have_put_into_a_list_does_not_hide_what_goes_from_it() -> None:
+    world = delivered(deployment(web_with(A="1")), Act(environment("X"), "1", EDIT))
+    decision = decide(world.facts(revised(deployment(web_with()), 2)))
+    assert world.served is not None
+    after = world.do(decision).served
+    assert after is not None
+    assert environment("A") not in after.fields
+    check_announced(decision, world.served.fields, after.fields)

@@ -24,6 +24,7 @@ from velapulumi.errors import InvalidFile, UsageProblem
 from velapulumi.plan.document import Cause, Operation
 from velapulumi.program.application import Application, read_application
 from velapulumi.project import Project, StackName
+from velapulumi.stage.asking import ask
 from velapulumi.stage.facts import decide_stage
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision
@@ -81,13 +82,23 @@ class Stages:
 
     def decide(self, stage: str, *, collecting: bool = False) -> dict[str, Decision]:
         """What happens to each object of a stage, by its cluster."""
+        decisions, _ = self._decide(stage, collecting=collecting)
+        return {decision.key.cluster: decision for decision in decisions}
+
+    def asked(self, stage: str) -> list[str]:
+        """The clusters of the objects that a stage asks about, where old ones go."""
+        decisions, look = self._decide(stage, collecting=True)
+        held = [each for each in decisions if each.key.cluster in self.live]
+        return [key.cluster for key in ask(held, look)]
+
+    def _decide(self, stage: str, *, collecting: bool) -> tuple[list[Decision], Look]:
         known = {
             name: reached(name, FakeCluster(*([self.live[name]] if name in self.live else [])))
             for name in ("east", "west")
         }
         prepared = prepare(self.application, stage, known, collecting=collecting)
-        decided = decide_stage([prepared], Look(self.project, known))
-        return {decision.key.cluster: decision for _, decision in decided}
+        look = Look(self.project, known)
+        return [decision for _, decision in decide_stage([prepared], look)], look
 
 
 @pytest.fixture
@@ -115,7 +126,9 @@ def test_what_another_stage_takes_is_kept_until_it_has_it(stages: Stages) -> Non
     assert found.operation is Operation.HAND_OVER
     assert found.facts.other is not None
     assert (found.facts.other.stage, found.facts.other.takes) == (WEST, True)
+    assert stages.asked(EAST) == []  # the stage that takes it asks
     assert stages.decide(WEST)["west"].operation is Operation.HAND_OVER
+    assert stages.asked(WEST) == ["west"]
     stages.hold(WEST, "west", moved)
     found = stages.decide(EAST, collecting=True)["west"]
     assert (found.operation, found.cause) == (Operation.FORGET, Cause.TAKEN)

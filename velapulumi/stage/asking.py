@@ -66,10 +66,15 @@ def ask(decisions: Iterable[Decision], look: Look) -> Answers:
         decisions: What was decided about the objects.
         look: What the clusters have.
     """
-    asked = [each for each in decisions if each.operation in _ASKED and _can_ask(each, look)]
+    asked = [each for each in decisions if _is_asked(each) and _can_ask(each, look)]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = pool.map(lambda each: _ask(each, look), asked)
         return {each.key: answer for each, answer in zip(asked, found, strict=True)}
+
+
+def _is_asked(each: Decision) -> bool:
+    """Whether it is written; of what goes to another stage, that one asks."""
+    return each.operation in _ASKED and each.facts.wanted is not None
 
 
 def _can_ask(each: Decision, look: Look) -> bool:

@@ -210,7 +210,8 @@ class Decision:
     def taken(self) -> tuple[FieldPlace, ...]:
         """The fields that are taken from whoever holds them before the object is written."""
         drifted = [each.place for each in (*self.drift, *self.conflicts) if not each.left]
-        changed = [place_of(change.path, self.manifest) for change in self.changes]
+        written = (change for change in self.changes if change.after is not None)
+        changed = [place_of(change.path, self.manifest) for change in written]
         return tuple(dict.fromkeys((*drifted, *changed)))
 
     @cached_property
@@ -565,7 +566,7 @@ class _Comparison:
             return
         if recorded.manifest["apiVersion"] != wanted["apiVersion"]:
             return
-        for change in self.changes:
+        for change in (each for each in self.changes if each.after is not None):
             place = place_of(change.path, wanted)
             path = located(place, live)
             there = MISSING if path is None else value_at(path, normal(live))
