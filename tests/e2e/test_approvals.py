@@ -201,6 +201,10 @@ def plan_edited(shop: Shop) -> Callable[[], object]:
     return edited(the_plan(shop), lambda text: text.replace('"update"', '"none"'))
 
 
+def plan_of_another_stage(shop: Shop) -> Callable[[], object]:
+    return edited(the_plan(shop), lambda text: text.replace('"prod"', '"other"'))
+
+
 def plan_lost(shop: Shop) -> Callable[[], object]:
     path = the_plan(shop)
     text = path.read_text()
@@ -248,7 +252,8 @@ MUTATIONS = (
     Mutation("live field", relabelled, f"{WEB} has been changed in the cluster"),
     Mutation("state", recorded, f"{WEB} has been changed in the stack"),
     Mutation("authority", another_authority, f"the certificate authority of cluster {PROD}"),
-    Mutation("plan edited", plan_edited, "is not the plan that was approved"),
+    Mutation("plan edited", plan_edited, "is not what its digest says"),
+    Mutation("plan replaced", plan_of_another_stage, "is not the plan that was approved"),
     Mutation("plan lost", plan_lost, "the approved plan is not kept"),
     Mutation("ledger edited", ledger_edited, "shop.ledger.jsonl:"),
     Mutation("ledger cut", ledger_cut, CUT),
@@ -315,12 +320,11 @@ def lines(shop: Shop) -> list[str]:
 def test_a_plan_right_after_up_is_empty_and_one_before_it_is_what_is_approved(shop: Shop) -> None:
     after = shop.project.run("plan", "-f", "app.yaml", "-o", "json")
     assert after.returncode == 0, after.stderr
-    assert [stage for stage in json.loads(after.stdout)["stages"] if changes(stage)] == []
+    assert changes(json.loads(after.stdout)) == []
     shop.next()
     before = shop.project.run("plan", "-f", "app.yaml", "--stage", "prod", "-o", "json")
     assert before.returncode == 3, before.stderr
-    (stage,) = json.loads(before.stdout)["stages"]
-    found = [(each["kind"], each["operation"]) for each in changes(stage)]
+    found = [(each["kind"], each["operation"]) for each in changes(json.loads(before.stdout))]
     assert found == [("Deployment", "update"), ("Secret", "update")]
     assert "hunter2" not in before.stdout
     assert "aHVudGVyMg" not in before.stdout
@@ -331,11 +335,11 @@ def test_a_plan_right_after_up_is_empty_and_one_before_it_is_what_is_approved(sh
     assert "-   spec.template.spec.containers[0].image: web:1\n+   spec" in markdown
 
 
-def changes(stage: dict[str, Any]) -> list[dict[str, Any]]:
+def changes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         each
-        for cluster in stage["clusters"]
-        for each in cluster["objects"]
+        for content in plan["contents"].values()
+        for each in content["objects"]
         if each.get("operation", "none") not in ("none", "read")
     ]
 

@@ -166,7 +166,7 @@ class Served:
         for path in order:
             there = (each[len(path)] for each in fields if each[: len(path)] == path)
             names = dict.fromkeys(part.name for part in there if isinstance(part, Named))
-            before = (*self.order.get(path, ()), *_names_at(applied, path))
+            before = _merged(self.order.get(path, ()), _names_at(applied, path))
             added = [each for each in names if each not in before]
             known = [*added, *before] if self.first else [*before, *added]
             order[path] = tuple(dict.fromkeys(each for each in known if each in names))
@@ -226,6 +226,13 @@ def _tree(paths: Iterable[Path]) -> dict[str, Any]:
             else:
                 node = node.setdefault(f"f:{part}", {})
     return tree
+
+
+def _merged(live: Iterable[str], applied: list[str]) -> list[str]:
+    """The order of elements after an apply: those applied keep the order they have in it."""
+    left = list(applied)
+    found = [left.pop(0) if name in applied and left else name for name in live]
+    return [*found, *left]
 
 
 def _names_at(value: Any, path: Path) -> list[str]:

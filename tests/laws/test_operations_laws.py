@@ -39,7 +39,7 @@ from velapulumi.stage.operations import decide
 from velapulumi.stage.operations_table import Reason
 from velapulumi.stage.resources import Mode
 
-few = settings(max_examples=1201, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @few
