@@ -37,6 +37,15 @@ def test_stacks_of_an_earlier_version_have_what_the_file_says(project: Project) 
     assert project_id(project, [record()]) == PROJECT_ID
 
 
+def test_a_first_delivery_that_was_killed_has_begun(project: Project) -> None:
+    """The stack has nothing yet, and what was under way may be live."""
+    begun = {"type": "creating", "resource": resource("east", manifest())}
+    killed = record_of({**deployment(), "pending_operations": [begun]})
+    assert killed.pending
+    claim_project_id(project, PROJECT_ID)
+    assert project_id(project, [killed]) == PROJECT_ID
+
+
 def test_other_stacks_of_the_project_say_it_to_a_new_application(project: Project) -> None:
     held = deployment(resource("east", manifest()), project=PROJECT_ID)
     store(project, StackName("blog", "prod"), held)

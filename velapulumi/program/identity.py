@@ -92,8 +92,15 @@ def claim_project_id(project: Project, known: str) -> str:
 
 
 def _begun(records: Iterable[StageRecord | None]) -> Iterator[StageRecord]:
-    """The stacks that anything was ever delivered with; one that was only made says nothing."""
-    return (each for each in records if each is not None and (each.objects or each.outputs))
+    """The stacks that anything was ever delivered with; one that was only made says nothing.
+
+    A first delivery that was killed leaves nothing but what it had begun to create.
+    """
+    return (
+        each
+        for each in records
+        if each is not None and (each.objects or each.outputs or each.pending)
+    )
 
 
 def _known(records: Iterable[StageRecord]) -> Iterator[str]:
