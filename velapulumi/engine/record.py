@@ -95,6 +95,7 @@ class StageRecord:
         interrupted: Whether an operation was under way when the engine last stopped.
         read: The objects of others that it only reads.
         pending: The objects whose operation was under way then.
+        begun: Whether the engine has ever worked on it; a stack that was only made holds nothing.
     """
 
     outputs: Mapping[str, Any]
@@ -102,6 +103,7 @@ class StageRecord:
     interrupted: bool
     read: tuple[RecordedObject, ...] = ()
     pending: frozenset[ObjectKey] = frozenset()
+    begun: bool = False
 
     @cached_property
     def keys(self) -> frozenset[ObjectKey]:
@@ -341,6 +343,7 @@ def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
         bool(operations),
         tuple(read),
         frozenset(names.key(each) for each in under_way if _is_object(each)),
+        bool(operations or deployment.get("resources")),
     )
 
 

@@ -94,13 +94,9 @@ def claim_project_id(project: Project, known: str) -> str:
 def _begun(records: Iterable[StageRecord | None]) -> Iterator[StageRecord]:
     """The stacks that anything was ever delivered with; one that was only made says nothing.
 
-    A first delivery that was killed leaves nothing but what it had begun to create.
+    A first delivery that was killed leaves no objects, and may have made some.
     """
-    return (
-        each
-        for each in records
-        if each is not None and (each.objects or each.outputs or each.pending)
-    )
+    return (each for each in records if each is not None and each.begun)
 
 
 def _known(records: Iterable[StageRecord]) -> Iterator[str]:
