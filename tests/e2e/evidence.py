@@ -19,6 +19,7 @@ GIVEN = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
 
 CHANGING = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation")
 HASH = re.compile(r":[0-9a-f]{16}\b")
+PROJECT = re.compile(r'("velapulumi.dev/project": ")[0-9a-f]{16}')
 
 Key = tuple[str, str, str]
 """Cluster, kind and name of an object in the test's namespace."""
@@ -154,9 +155,9 @@ def plain(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def neutral(document: Any, namespace: str) -> Any:
-    """A document without what names the test's own namespace."""
+    """A document without what names the test's own namespace and project."""
     text = json.dumps(document, sort_keys=True).replace(namespace, "NAMESPACE")
-    return json.loads(HASH.sub("", text))
+    return json.loads(HASH.sub("", PROJECT.sub(r"\1PROJECT", text)))
 
 
 class Write(NamedTuple):

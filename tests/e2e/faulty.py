@@ -48,8 +48,8 @@ class Fault(Enum):
 
 
 def writes(method: str, path: str) -> bool:
-    """Whether a request changes something."""
-    return method in WRITES
+    """Whether a request changes something; a dry run does not."""
+    return method in WRITES and "dryRun" not in path
 
 
 def everything(method: str, path: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.setting import Setting
-from velapulumi.errors import PlanChanged
+from velapulumi.errors import ClusterUnreachable, PlanChanged
 from velapulumi.plan.document import Operation
 from velapulumi.project import Project
 from velapulumi.stage.shown import check_shown, shown_of
@@ -51,3 +51,19 @@ def test_what_was_not_shown_is_refused_and_named(setting: Setting) -> None:
         check_shown([*gone.values()], shown)
     with pytest.raises(PlanChanged, match="c on east: shown was none, now it is mend"):
         check_shown([*more.values()], {})
+
+
+def test_what_a_silent_cluster_owes_may_be_made_and_never_deleted(setting: Setting) -> None:
+    live = setting.all_live()
+    setting.cluster = ClusterUnreachable("cluster east cannot be reached")
+    silent = [*setting.decide().values()]
+    setting.cluster = None
+    assert {each.operation for each in silent} == {Operation.OWED}
+    owed = shown_of(silent)
+    made = setting.decide(setting.live("a"), setting.live("b"))
+    check_shown([*made.values()], owed)
+    check_shown(silent, shown_of(made.values()))  # it fell silent since: nothing is written
+    setting.collecting = True
+    del setting.values["a"]
+    with pytest.raises(PlanChanged, match="a on east: shown was owed, now it is delete"):
+        check_shown([*setting.decide(*live).values()], owed)

@@ -372,9 +372,13 @@ class Applier:
         held = record.objects if record else ()
         broken = [entry for entry in held if not entry.ready and entry.cluster in names]
         found: dict[str, VelapulumiError] = {}
+        answers = reach(prepared.application.project, names)
         for name in names:
             here = [entry for entry in broken if entry.cluster == name]
-            if refused := [entry for entry in here if self._is_refused(entry, decisions)]:
+            answer = answers[name]
+            if isinstance(answer, VelapulumiError):
+                found[name] = answer  # the engine's words for it are a guess
+            elif refused := [entry for entry in here if self._is_refused(entry, decisions)]:
                 found[name] = _refused(name, refused)
             elif here:
                 services = read_services(

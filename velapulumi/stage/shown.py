@@ -15,6 +15,9 @@ Shown = Mapping[ObjectKey, tuple[Operation, frozenset[Parts]]]
 """The operation of each object that is written, and the fields that it changes."""
 
 
+_HARMLESS = (Operation.CREATE, Operation.UPDATE, Operation.MEND)
+
+
 def shown_of(decisions: Iterable[Decision]) -> Shown:
     """What is shown of decisions.
 
@@ -31,7 +34,9 @@ def shown_of(decisions: Iterable[Decision]) -> Shown:
 def check_shown(decisions: Sequence[Decision], shown: Shown | None) -> None:
     """Refuse what was not shown: something has changed in the moment between.
 
-    Fewer changes than shown are fine, and so is an object that is created all the same.
+    Fewer changes than shown are fine, and so is an object that is created all the same. Of what
+    was owed, as its cluster did not answer, nothing was known: it may be created or changed, and
+    nothing of it may go.
 
     Args:
         decisions: What is about to be done.
@@ -44,9 +49,11 @@ def check_shown(decisions: Sequence[Decision], shown: Shown | None) -> None:
         return
     lines = []
     for each in decisions:
-        if each.operation.is_quiet:
+        if each.operation.is_quiet or each.operation is Operation.OWED:
             continue
         operation, paths = shown.get(each.key, (Operation.NONE, frozenset[Parts]()))
+        if operation is Operation.OWED and each.operation in _HARMLESS:
+            continue
         where = f"{each.key} on {each.key.cluster}"
         if operation is not each.operation:
             lines.append(f"  - {where}: shown was {operation}, now it is {each.operation}")
