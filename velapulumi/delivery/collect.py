@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from velapulumi.clusters.identity import reach
 from velapulumi.delivery.apply import Teller, kept_unready
 from velapulumi.delivery.remove import Removal
 from velapulumi.engine.interrupts import Interrupts
+from velapulumi.errors import PlanChanged, VelapulumiError
 from velapulumi.plan.document import Operation
 from velapulumi.program.application import Application
 from velapulumi.project import StackName
@@ -102,13 +104,20 @@ class Collector:
             from velapulumi.stage.program import deliver_stage
 
             shown = shown_of(decisions)
-            engine.up(
-                prepared.stack,
-                lambda: deliver_stage(prepared.reread(), self._patience, shown),
-                clusters,
-                max(self._patience, DELETING),
-                settle=kept_unready(decisions),
-            )
+            try:
+                engine.up(
+                    prepared.stack,
+                    lambda: deliver_stage(prepared.reread(), self._patience, shown),
+                    clusters,
+                    max(self._patience, DELETING),
+                    settle=kept_unready(decisions),
+                )
+            except PlanChanged:
+                # What falls silent is another plan; then the silence is what is to be said.
+                for answer in reach(application.project, prepared.stage.clusters).values():
+                    if isinstance(answer, VelapulumiError):
+                        raise answer from None
+                raise
         return True
 
     def _now(self, values: Mapping[str, Any]) -> Application:

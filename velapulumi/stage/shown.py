@@ -49,10 +49,12 @@ def check_shown(decisions: Sequence[Decision], shown: Shown | None) -> None:
         return
     lines = []
     for each in decisions:
-        if each.operation.is_quiet or each.operation is Operation.OWED:
+        if each.operation.is_quiet:
             continue
         operation, paths = shown.get(each.key, (Operation.NONE, frozenset[Parts]()))
         if operation is Operation.OWED and each.operation in _HARMLESS:
+            continue
+        if each.operation is Operation.OWED and not operation.goes:
             continue
         where = f"{each.key} on {each.key.cluster}"
         if operation is not each.operation:
