@@ -171,7 +171,8 @@ class Ground:
     @cached_property
     def edits(self) -> dict[str, Whole]:
         """The runs that go over to a content."""
-        there = Whole.of(self.whole, RIGHT, self.first.end)
+        first = self.first  # makes the place
+        there = Whole.of(self.whole, RIGHT, first.end)
         return {RIGHT: there, LEFT: Whole.of(self.whole, LEFT, there.end)}
 
     def place(self, name: str) -> Place:
