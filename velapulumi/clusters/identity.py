@@ -73,6 +73,17 @@ def reach(project: Project, names: Iterable[str]) -> dict[str, Reached | Velapul
         return dict(zip(wanted, pool.map(lambda name: _reach(project, name), wanted), strict=True))
 
 
+def unusable(project: Project, names: Iterable[str]) -> dict[str, VelapulumiError]:
+    """The clusters that cannot be used now, and why.
+
+    Args:
+        project: The project they are joined to.
+        names: The names of those that are contacted.
+    """
+    answers = reach(project, names)
+    return {name: error for name, error in answers.items() if isinstance(error, VelapulumiError)}
+
+
 def _reach(project: Project, name: str) -> Reached | VelapulumiError:
     try:
         joined, client = open_cluster(project, name)

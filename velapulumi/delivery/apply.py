@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from velapulumi.clusters.health import Completed, Service, read_services
-from velapulumi.clusters.identity import Reached, reach
+from velapulumi.clusters.identity import Reached, unusable
 from velapulumi.definitions import Done
 from velapulumi.engine.creation import StackCreation
 from velapulumi.engine.interrupts import Interrupts
@@ -314,8 +314,7 @@ class Applier:
     def _gone(self, prepared: Prepared, errand: Errand) -> dict[str, VelapulumiError]:
         """The clusters that have gone while the engine worked, and that the step may fail on."""
         names = prepared.check_clusters() if errand.tolerant else ()
-        answers = reach(prepared.application.project, names)
-        return {n: error for n, error in answers.items() if isinstance(error, VelapulumiError)}
+        return unusable(prepared.application.project, names)
 
     def _configure(self, prepared: Prepared) -> None:
         """Write what the stage's stack configuration must say."""
@@ -371,14 +370,13 @@ class Applier:
         names = [name for name in prepared.stage.clusters if name not in prepared.without]
         held = record.objects if record else ()
         broken = [entry for entry in held if not entry.ready and entry.cluster in names]
-        found: dict[str, VelapulumiError] = {}
-        answers = reach(prepared.application.project, names)
+        # The engine's words for a cluster that is gone are a guess.
+        found = unusable(prepared.application.project, names)
         for name in names:
             here = [entry for entry in broken if entry.cluster == name]
-            answer = answers[name]
-            if isinstance(answer, VelapulumiError):
-                found[name] = answer  # the engine's words for it are a guess
-            elif refused := [entry for entry in here if self._is_refused(entry, decisions)]:
+            if name in found:
+                continue
+            if refused := [entry for entry in here if self._is_refused(entry, decisions)]:
                 found[name] = _refused(name, refused)
             elif here:
                 services = read_services(
@@ -455,5 +453,4 @@ def _silent(prepared: Prepared, record: StageRecord | None) -> frozenset[str]:
     """The clusters left out that do not answer and have something that did not get ready."""
     objects = record.objects if record else ()
     unready = prepared.without & {entry.cluster for entry in objects if not entry.ready}
-    answers = reach(prepared.application.project, unready)
-    return frozenset(name for name, found in answers.items() if not isinstance(found, Reached))
+    return frozenset(unusable(prepared.application.project, unready))

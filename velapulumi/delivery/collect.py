@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from velapulumi.clusters.identity import reach
+from velapulumi.clusters.identity import unusable
 from velapulumi.delivery.apply import Teller, kept_unready
 from velapulumi.delivery.remove import Removal
 from velapulumi.engine.interrupts import Interrupts
-from velapulumi.errors import PlanChanged, VelapulumiError
+from velapulumi.errors import PlanChanged
 from velapulumi.plan.document import Operation
 from velapulumi.program.application import Application
 from velapulumi.project import StackName
@@ -114,9 +114,8 @@ class Collector:
                 )
             except PlanChanged:
                 # What falls silent is another plan; then the silence is what is to be said.
-                for answer in reach(application.project, prepared.stage.clusters).values():
-                    if isinstance(answer, VelapulumiError):
-                        raise answer from None
+                for error in unusable(application.project, prepared.stage.clusters).values():
+                    raise error from None
                 raise
         return True
 

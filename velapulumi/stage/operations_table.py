@@ -509,7 +509,7 @@ _OPERATIONS: Mapping[Operation, str] = {
     Operation.SHARE: "somebody else's object is used, and its annotation says so",
     Operation.READ: "it is only read",
     Operation.LEAVE: "it is left as others have made it",
-    Operation.KEEP: "it is not wanted any more, and stays for now",
+    Operation.KEEP: "it is no longer wanted, and stays for now",
     Operation.DISOWN: "the stack forgets it; its labels say that it is no longer managed",
     Operation.FORGET: "the stack forgets it; nothing is written",
     Operation.DELETE: "it is deleted",
@@ -519,7 +519,7 @@ _OPERATIONS: Mapping[Operation, str] = {
 }
 
 _FURTHER: Mapping[tuple[str, Any], str] = {
-    ("same", False): "it was made anew by others",
+    ("same", False): "others have recreated it",
     ("begun", True): "an interrupted run had begun to make it",
     ("shared", True): "its applications share it",
     ("take_over", True): "a policy takes it over",

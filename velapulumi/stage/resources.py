@@ -7,7 +7,7 @@ that the engine leaves it as its stack has it, whatever else differs.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -273,32 +273,23 @@ def write_beside(
         manager = manager_of(recorded)
         if operation is Operation.MEND:
             manifest = _kept(decision, marked(decision.manifest, project_id), "")
-            act = partial(_mend, client, manifest, decision.taken, manager)
+            act = partial(_change, mend, client, manifest, decision.taken, manager)
         elif each.mode is Mode.WRITE and operation is not Operation.REPLACE:
-            act = partial(_prepare, client, manifest, decision.taken, manager)
+            act = partial(_change, prepare_update, client, manifest, decision.taken, manager)
         else:
             continue
         change_live(client, manifest, act)
 
 
-def _mend(
+def _change(
+    write: Callable[[Cluster, Mapping[str, Any], Mapping[str, Any], Iterable[Parts], str], object],
     client: Cluster,
     manifest: Mapping[str, Any],
     taken: tuple[FieldPlace, ...],
     manager: str,
     live: Mapping[str, Any],
 ) -> None:
-    mend(client, manifest, live, _paths(taken, live), manager)
-
-
-def _prepare(
-    client: Cluster,
-    manifest: Mapping[str, Any],
-    taken: tuple[FieldPlace, ...],
-    manager: str,
-    live: Mapping[str, Any],
-) -> None:
-    prepare_update(client, manifest, live, _paths(taken, live), manager)
+    write(client, manifest, live, _paths(taken, live), manager)
 
 
 def _paths(places: Iterable[FieldPlace], live: Mapping[str, Any]) -> list[Parts]:
