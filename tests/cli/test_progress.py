@@ -366,6 +366,18 @@ def test_failures_and_what_follows_from_them_in_lines() -> None:
     assert "[  2.0s] staging: failed: stage staging is not healthy after 4s\n" in text
 
 
+def test_a_cluster_that_cannot_be_looked_at_is_not_called_unhealthy() -> None:
+    gone = ClusterUnreachable("cluster east at https://x cannot be reached: refused")
+    silent = Observation(False, gone.message, gone)
+    script = Script(looks={("deploy-staging", "cluster-staging"): [STUCK, silent]})
+    text, conclusion = lines_of(application(SEED), script)
+    assert text.splitlines()[-4:-2] == [
+        f"[  3.2s] staging: {gone.message}",
+        f"[  6.0s] staging: failed: cluster-staging: {gone.message}",
+    ]
+    assert conclusion.errors == (gone,)
+
+
 def test_a_cluster_that_does_not_answer_is_told_when_it_may_fail() -> None:
     script = fleet_script()
     script.failed = {"west": ClusterUnreachable("cluster west: no answer")}

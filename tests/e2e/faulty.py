@@ -73,7 +73,7 @@ class FaultyServer:
         self._mended = threading.Event()
         self._fault, self._times = Fault.NONE, 0
         self._only: Only = everything
-        self._writes_left, self._then = 0, self.mend
+        self._left, self._then, self._counts = 0, self.mend, False
         self._sockets: set[socket] = set()
         self._listener = self._listen(0)
         self.port = int(self._listener.server_address[1])
@@ -109,10 +109,10 @@ class FaultyServer:
         if fault is Fault.DOWN:
             self._stop()
 
-    def fail_after(self, count: int, then: Callable[[], None]) -> None:
-        """Do something when so many writes have been passed on and answered."""
+    def fail_after(self, count: int, then: Callable[[], None], *, dry_runs: bool = False) -> None:
+        """Do something when so many writes, or dry runs, have been passed on and answered."""
         with self._lock:
-            self._writes_left, self._then = count, then
+            self._left, self._then, self._counts = count, then, dry_runs
 
     def mend(self) -> None:
         """Be as good as the real one again; what hung gets its connection closed."""
@@ -150,13 +150,14 @@ class FaultyServer:
         """Whether a request that was passed on, such as a watch, is told nothing more."""
         return self._fault is Fault.HANG and self._only(method, path)
 
-    def answered(self, method: str) -> None:
+    def answered(self, method: str, path: str) -> None:
         """A request has been passed on and answered."""
         with self._lock:
-            if method not in WRITES or self._writes_left == 0:
+            counts = method in WRITES and ("dryRun" in path) is self._counts
+            if not counts or self._left == 0:
                 return
-            self._writes_left -= 1
-            due = self._writes_left == 0
+            self._left -= 1
+            due = self._left == 0
         if due:
             self._then()
 
@@ -209,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         match faulty.fault_of(self.command, self.path):
             case Fault.NONE:
                 self._pass_on(body)
-                faulty.answered(self.command)
+                faulty.answered(self.command, self.path)
             case Fault.ERROR:
                 content = json.dumps(_BROKEN).encode()
                 self.send_response(500)

@@ -46,6 +46,11 @@ def from_the_start(server: FaultyServer, fault: Fault) -> None:
     server.fail(fault)
 
 
+def after_the_plan(server: FaultyServer, fault: Fault) -> None:
+    """It goes wrong when it has been asked about all objects, and before the stage begins."""
+    server.fail_after(3, partial(server.fail, fault), dry_runs=True)
+
+
 def in_the_middle(server: FaultyServer, fault: Fault) -> None:
     """It goes wrong when the first object has been written."""
     server.fail_after(1, partial(server.fail, fault))
@@ -110,7 +115,7 @@ def versions(place: Place) -> dict[str, str]:
 
 def test_a_stage_whose_server_is_wrong(ground: Ground) -> None:
     assert ground.first.kinds[-1] == "finish"
-    moments = (from_the_start, in_the_middle, while_waiting)
+    moments = (from_the_start, after_the_plan, in_the_middle, while_waiting)
     all_well(partial(fault_case, ground, moment, fault) for moment in moments for fault in BAD)
 
 

@@ -438,7 +438,7 @@ def test_by_hand_what_is_shared_or_never_deleted_stays(story: Story) -> None:
     assert story.sharers("configmap", "common") == "ns/shop"
     assert story.owner("configmap", "forever") == "shop"
     refused = story.up(app(story.namespace, objects, *policies), code=1)
-    assert "belongs to this application and project, but no stack of this backend holds" in refused
+    assert "of a project that no stack of this backend knows\n" in refused
     selector = rules({"resourceNames": ["common", "forever"]})
     again = app(story.namespace, objects, *policies, ("take-over", selector))
     story.up(again)

@@ -103,13 +103,14 @@ def test_pods_are_looked_for_by_the_workloads_own_selector() -> None:
     assert (service.reason, plain.calls) == ("", [])
 
 
-def test_a_cluster_that_does_not_answer_makes_its_services_unhealthy() -> None:
+def test_a_cluster_that_does_not_answer_is_told_from_one_with_sick_services() -> None:
     gone = ClusterUnreachable("cluster east at https://x cannot be reached: timed out")
     silent = {"east": reached("east", FakeCluster(error=gone))}
     for clusters in (silent, {"east": gone}):
         (service,) = read_services([("east", manifest())], clusters)
         assert (service.healthy, service.present, service.message) == (False, True, "")
-        assert service.reason == gone.message
+        assert (service.reason, service.unread) == (gone.message, gone)
+    assert read(manifest(status={})).unread is None
 
 
 def test_other_clusters_are_judged_all_the_same() -> None:

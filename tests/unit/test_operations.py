@@ -171,6 +171,18 @@ def test_what_somebody_else_owns_is_refused_without_permission(
     assert setting.first(there).operation is Operation.TAKE_OVER
 
 
+def test_a_project_without_stacks_is_told_that_nothing_says_whose_the_object_is(
+    setting: Setting,
+) -> None:
+    error = refused(setting, theirs("default/shop", project=OTHER_PROJECT))
+    assert error.message == (
+        "ConfigMap default/a on east belongs to application default/shop of a project that no "
+        "stack of this backend knows"
+    )
+    other = refused(setting, theirs("team/blog", project=OTHER_PROJECT))
+    assert other.message.endswith("by other application team/blog of another project")
+
+
 def test_the_mark_alone_does_not_make_an_object_ours(setting: Setting) -> None:
     setting.store()
     there = setting.live()

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from tests.unit.helpers import V1, V2
 from velapulumi.workflow.entries import ClusterPhase, Entry, Kind
 from velapulumi.workflow.phases import Reason, StepPhase
-from velapulumi.workflow.run import ClusterRun, Run, StepRun, advance, interrupted, run_of
+from velapulumi.workflow.run import (
+    ClusterRun,
+    Run,
+    StepRun,
+    advance,
+    interrupted,
+    run_of,
+    unfinished,
+)
 
 FRESH = Run(V1, 1)
 
@@ -101,6 +109,23 @@ def test_a_cluster_moves_from_phase_to_phase() -> None:
     )
     west = step_after(late, before=BUSY).clusters["west"]
     assert west == ClusterRun(ClusterPhase.TIMED_OUT, 1, message="late")
+
+
+@pytest.mark.parametrize(
+    ("ends", "left"),
+    [
+        ((), {"a"}),
+        ((entry(Kind.APPLIED, step="a"),), set()),
+        ((entry(Kind.APPLIED, step="a", failed={"west": "gone"}),), {"a"}),
+        ((entry(Kind.APPLIED, step="b"),), {"a"}),
+        ((entry(Kind.END, step="a", phase=StepPhase.FAILED), entry(Kind.BEGIN)), {"a"}),
+        ((entry(Kind.APPLIED, step="a"), entry(Kind.APPLY, step="a")), {"a"}),
+    ],
+)
+def test_an_apply_that_did_not_end_well_is_unfinished_in_later_runs_too(
+    ends: tuple[Entry, ...], left: set[str]
+) -> None:
+    assert unfinished((entry(Kind.APPLY, step="a"), *ends)) == left
 
 
 def test_errors_are_counted_and_the_last_one_is_kept() -> None:

@@ -35,8 +35,6 @@ from velapulumi.stage import program
 from velapulumi.stage.desired import Portion, desired_objects
 from velapulumi.stage.manifest import Manifest
 from velapulumi.stage.prepare import Prepared
-from velapulumi.workflow.phases import StepPhase
-from velapulumi.workflow.run import StepRun
 
 
 class Recorder(mocks.Mocks):
@@ -313,8 +311,7 @@ def hold_prod(project: Project) -> None:
 def begun(stage: Prepared) -> Prepared:
     """The stage as a run left it that had begun to deliver it, and was killed."""
     application = stage.application
-    run = application.run.with_step(stage.step.name, StepRun(StepPhase.RUNNING))
-    return replace(stage, application=replace(application, run=run))
+    return replace(stage, application=replace(application, unfinished={stage.step.name}))
 
 
 @pytest.mark.parametrize("preview", [False, True])

@@ -35,6 +35,7 @@ class Service:
         message: The definition's own message, such as ``Ready:1/1``.
         reason: Why it is not healthy, as far as the cluster tells; empty when it is.
         present: Whether the workload is there at all.
+        unread: Why it could not be looked at; None when it was.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Service:
     message: str
     reason: str = ""
     present: bool = True
+    unread: VelapulumiError | None = None
 
 
 def read_services(
@@ -64,8 +66,8 @@ def read_services(
         completed: Tells the Jobs that have completed: they are healthy also when they are gone.
 
     Returns:
-        One entry per workload, in the order of the objects. A cluster that does not answer makes
-        its services unhealthy, with the reason.
+        One entry per workload, in the order of the objects. Services of a
+        cluster that does not answer are not seen to be healthy, with the reason.
     """
     services = []
     for cluster, manifest in objects:
@@ -78,7 +80,7 @@ def read_services(
             services.append(_read(reached.client, cluster, manifest, catalog, done))
         else:
             reason = reached.message if reached else f"cluster {cluster} is not joined"
-            services.append(_service(cluster, manifest, False, "", reason))
+            services.append(_service(cluster, manifest, False, "", reason, unread=reached))
     return tuple(services)
 
 
@@ -111,7 +113,7 @@ def _read(
         reason = "" if health.healthy else _why(client, live)
         return _service(cluster, manifest, health.healthy, health.message, reason)
     except ClusterUnreachable as error:
-        return _service(cluster, manifest, False, "", error.message)
+        return _service(cluster, manifest, False, "", error.message, unread=error)
 
 
 def _service(
@@ -122,6 +124,7 @@ def _service(
     reason: str,
     *,
     present: bool = True,
+    unread: VelapulumiError | None = None,
 ) -> Service:
     metadata = manifest["metadata"]
     return Service(
@@ -135,6 +138,7 @@ def _service(
         message=message,
         reason=reason,
         present=present,
+        unread=unread,
     )
 
 

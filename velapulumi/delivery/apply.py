@@ -31,6 +31,7 @@ from velapulumi.stage.approval import authorize
 from velapulumi.stage.facts import decide_stage
 from velapulumi.stage.look import Look, SharedLook
 from velapulumi.stage.operations import Decision
+from velapulumi.stage.operations_table import Presence
 from velapulumi.stage.plan import PlanWriter
 from velapulumi.stage.prepare import Prepared, prepare
 from velapulumi.stage.refusals import check_going, is_going, refuse
@@ -145,7 +146,9 @@ class Applier:
             )
             healthy = all(service.healthy for service in services)
             told = services if healthy else [each for each in services if not each.healthy]
-            seen[name] = Observation(healthy, "; ".join(map(describe, told)))
+            unread = next((each.unread for each in services if each.unread), None)
+            message = unread.message if unread else "; ".join(map(describe, told))
+            seen[name] = Observation(healthy, message, unread)
         return seen
 
     def _completed(self, step: str) -> Completed:
@@ -227,6 +230,10 @@ class Applier:
         application = prepared.application
         record = application.records[prepared.stage.name]
         look, decisions = self._decide(prepared, errand)
+        if unread := _unread(prepared, decisions):
+            if not errand.tolerant:
+                raise next(iter(unread.values()))
+            return False, unread
         complete = record is not None and (
             record.steps.get(prepared.step.name) == str(application.revision)
         )
@@ -398,6 +405,16 @@ class Applier:
         if not errand.tolerant:
             raise next(iter(found.values())) from error
         return found
+
+
+def _unread(prepared: Prepared, decisions: Iterable[Decision]) -> dict[str, VelapulumiError]:
+    """The clusters that fell silent before anything was written to them, and why."""
+    names = set(prepared.stage.clusters) - prepared.without
+    return {
+        each.key.cluster: ClusterUnreachable(each.facts.live.detail)
+        for each in decisions
+        if each.key.cluster in names and each.facts.live.presence is Presence.UNKNOWN
+    }
 
 
 _PRESENT = (Operation.TAKE_OVER, Operation.HAND_OVER)

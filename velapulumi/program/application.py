@@ -25,7 +25,7 @@ from velapulumi.render import Loaded, load, parse, render_environment
 from velapulumi.workflow.gates import clusters_of, healthy_since, opened
 from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.revision import Revision, revision_of
-from velapulumi.workflow.run import Run, run_of
+from velapulumi.workflow.run import Run, run_of, unfinished
 from velapulumi.workflow.stages import Workflow, workflow_of
 from velapulumi.workflow.steps import WorkflowStep
 
@@ -44,6 +44,7 @@ class Application:
         records: What each stage's stack holds; None for a stage without one.
         revision: The revision the content is.
         run: What its journal tells of the current run of the revision.
+        unfinished: The steps whose last apply, of whichever revision, did not end well.
         authority: Its approvals, and the policy they are judged by.
         project_id: The identity of the project; empty before its first delivery.
         abandoned: What the stacks hold that no step delivers to any more, by stage.
@@ -62,6 +63,7 @@ class Application:
     authority: Authority
     project_id: str = ""
     abandoned: Mapping[str, StageRecord] = field(default_factory=dict)
+    unfinished: frozenset[str] = frozenset()
     takes_fields: bool = False
 
     @property
@@ -273,6 +275,7 @@ def _with_records(project: Project, file: Path, loaded: Loaded) -> Application:
         abandoned,
     )
     entries = told(project.journal_file(name))
+    application = replace(application, unfinished=unfinished(entries))
     return application.taken_up(run_of(entries, str(revision), number))
 
 

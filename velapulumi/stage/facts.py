@@ -19,9 +19,6 @@ from velapulumi.stage.operations_table import Place, Presence
 from velapulumi.stage.prepare import Prepared
 from velapulumi.stage.release import LEFT_BEHIND, full_name
 from velapulumi.stage.taken import taken_over
-from velapulumi.workflow.phases import StepPhase
-
-_UNFINISHED = (StepPhase.RUNNING,)
 
 
 def decide_stage(
@@ -153,11 +150,19 @@ class Gathered:
         return self._application.brought(stages)
 
     def _has_begun(self, key: ObjectKey) -> bool:
-        """Whether a run had begun to make an object, and did not finish."""
-        if self._record is not None and key in self._record.pending:
+        """Whether a run had begun to make an object, and did not finish.
+
+        A killed engine leaves a list of what it was about to make. One that ends by itself may not
+        have recorded all that it made, as the answer of the server got lost: then the journal
+        tells, or, of a plain ``pulumi up``, that the stack holds no revision completely.
+        """
+        record = self._record
+        if record and record.interrupted and key in record.pending:
             return True
-        run = self._application.run
-        return any(run.step(step.name).phase in _UNFINISHED for step in self._stage.steps)
+        if record and record.objects and not record.interrupted and not record.steps:
+            return True
+        steps = {step.name for step in self._stage.steps}
+        return not steps.isdisjoint(self._application.unfinished)
 
     def _stays(self, desired: Desired | None, treatment: Treatment) -> bool:
         """Whether an object that is not rendered stays, also once old objects are deleted."""

@@ -432,10 +432,18 @@ class _Comparison:
         if facts.key.kind != SECRET or wanted is None or not self._is_another_component():
             return
         if self._live is not None:
-            yield from _values_changed(self._live, wanted)
+            changes = _values_changed(self._live, wanted)
+            yield from (change for change in changes if not self._is_set_by_others(change.path))
             yield from self._secret_keys_gone(wanted)
         elif facts.recorded is not None:
             yield FieldChange(("data",), _HIDDEN, _OTHER)
+
+    def _is_set_by_others(self, path: Parts) -> bool:
+        """Whether somebody else has set a value of a Secret since the stack delivered it."""
+        live, recorded = self._live, self._facts.recorded
+        if live is None or recorded is None or not recorded.ready:
+            return False
+        return any(not manager.is_engine for manager in managers_of(live, path))
 
     def _secret_keys_gone(self, wanted: Mapping[str, Any]) -> Iterator[FieldChange]:
         """The keys of a Secret that only the engine holds, and the application no longer names.
@@ -505,15 +513,17 @@ class _Comparison:
         if recorded.manifest["apiVersion"] != wanted["apiVersion"]:
             return  # what was recorded is of another form, so nothing can be told
         before, now = normal(owned(recorded.outputs, wanted)), normal(owned(live, wanted))
-        for change in differences(_without_values(before), _without_values(now)):
+        found = differences(_without_values(before), _without_values(now))
+        for change in _one_by_one(found):  # who holds some of a map need not hold all of it
             place = place_of(change.path, now if change.after is not None else before)
             if self._is_recorded(place):
                 yield from self._drifted(change, place)
-        tells = facts.key.kind == SECRET and not _has_sealed_values(wanted)
-        if tells and not self._is_another_component():
+        if facts.key.kind == SECRET and not _has_sealed_values(wanted):
+            changed = self._is_another_component()
             for change in _values_changed(live, wanted):
-                back = FieldChange(change.path, change.after, change.before)
-                yield from self._drifted(back, change.path)
+                if not changed or self._is_set_by_others(change.path):
+                    back = FieldChange(change.path, change.after, change.before)
+                    yield from self._drifted(back, change.path)
 
     def _drifted(self, change: FieldChange, place: FieldPlace) -> Iterator[DriftedField]:
         """A field that is not as it was delivered: before is what was, after what is."""

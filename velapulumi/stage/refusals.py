@@ -19,6 +19,7 @@ from velapulumi.stage.operations import Decision, hidden
 from velapulumi.stage.operations_table import Owner, Presence, Reason
 
 _TAKE_OVER = "take it over with a policy of type take-over"
+_OTHER_BACKEND = f"Use the backend that it was delivered with; if that is lost, {_TAKE_OVER}."
 
 
 def refusal_of(decision: Decision) -> Refusal | None:
@@ -155,7 +156,7 @@ def _unheld(decision: Decision) -> tuple[str, str]:
     return (
         f"{_where(decision)} belongs to this application and project, but no stack of this "
         "backend holds it",
-        f"Use the backend that it was delivered with; if that is lost, {_TAKE_OVER}.",
+        _OTHER_BACKEND,
     )
 
 
@@ -166,7 +167,14 @@ def _not_ours(decision: Decision) -> tuple[str, str]:
             f"{_where_exists(decision)} but not managed by any application now",
             f"Delete or rename it, or {_TAKE_OVER}.",
         )
-    if decision.facts.treatment.shared and owner is Owner.SIBLING:
+    facts = decision.facts
+    if owner is Owner.FOREIGN and not facts.project and decision.owner_name == facts.application:
+        return (
+            f"{_where(decision)} belongs to application {decision.owner_name} of a project that no "
+            "stack of this backend knows",
+            _OTHER_BACKEND,
+        )
+    if facts.treatment.shared and owner is Owner.SIBLING:
         return (
             f"{_where(decision)}: application is controlled by {decision.owner_name} but is not "
             "sharable",

@@ -91,6 +91,7 @@ class Driver:
         self._due: dict[str, float] = {}
         self._polls: dict[str, int] = {}
         self._words: dict[str, dict[str, str]] = {}
+        self._unread: dict[str, dict[str, VelapulumiError]] = {}
         self._errors: dict[str, VelapulumiError] = {}
         self._changed: dict[str, None] = {}
         self._collecting: list[str] | None = None
@@ -290,9 +291,12 @@ class Driver:
             return False
         move = self._move(step, state)
         if isinstance(move, Settle):
-            words = self._words.get(step.name, {})
+            words, unread = self._words.get(step.name, {}), self._unread.get(step.name, {})
+            if all(name in unread for name in move.clusters):
+                self._errors.setdefault(step.name, unread[move.clusters[0]])
             for name in move.clusters:
-                text = ": ".join(part for part in (move.message, words.get(name, "")) if part)
+                said = "" if name in unread else move.message  # nobody knows how it is there
+                text = ": ".join(part for part in (said, words.get(name, "")) if part)
                 self._note_step(
                     self._entry(
                         Kind.CLUSTER,
@@ -473,6 +477,7 @@ class Driver:
             self._due,
             self._polls,
             self._words,
+            self._unread,
             self._publishing,
         )
         for memory in known:
@@ -527,9 +532,11 @@ class Driver:
         step = self._by_name[outcome.step]
         self._seen[step.name] = self._edge.now()
         words = self._words.setdefault(step.name, {})
+        clusters = outcome.clusters.items()
+        self._unread[step.name] = {name: seen.unread for name, seen in clusters if seen.unread}
         healthy = all(observation.healthy for observation in outcome.clusters.values())
         self._samples[step.name] = self._samples.get(step.name, 0) + healthy
-        for cluster, observation in outcome.clusters.items():
+        for cluster, observation in clusters:
             words[cluster] = "" if observation.healthy else observation.message
             self._watcher.seen(step, cluster, observation)
         rollout, state = self._workflow.rollouts[step.name], self.run.step(step.name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from velapulumi.errors import VelapulumiError
 from velapulumi.workflow.entries import ClusterPhase, Entry, Kind
 from velapulumi.workflow.phases import Reason, StepPhase
 from velapulumi.workflow.run import ClusterRun, StepRun
@@ -55,10 +56,17 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Observation:
-    """How one cluster is seen: whether everything of the step is healthy there, and why not."""
+    """How one cluster is seen.
+
+    Attributes:
+        healthy: Whether everything of the step is seen to be healthy there.
+        message: What is said of it, or why it is not healthy.
+        unread: Why it could not be looked at; None when it was.
+    """
 
     healthy: bool
     message: str = ""
+    unread: VelapulumiError | None = None
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,23 @@ def run_of(entries: Iterable[Entry], revision: str, number: int) -> Run:
     return run
 
 
+def unfinished(entries: Iterable[Entry]) -> frozenset[str]:
+    """Names of the steps whose last apply, in whichever run, did not end well on all clusters.
+
+    What it had begun may be in a cluster though no stack holds it.
+
+    Args:
+        entries: The journal's entries, oldest first.
+    """
+    found = set()
+    for entry in entries:
+        if entry.kind is Kind.APPLY or (entry.kind is Kind.APPLIED and entry.failed):
+            found.add(entry.step)
+        elif entry.kind is Kind.APPLIED:
+            found.discard(entry.step)
+    return frozenset(found)
+
+
 def advance(run: Run, entry: Entry) -> Run:
     """The run after one more entry of its journal."""
     match entry.kind:

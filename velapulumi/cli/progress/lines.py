@@ -100,7 +100,8 @@ class Lines:
             before = self._seen.setdefault(step.name, {}).get(cluster)
             self._seen[step.name][cluster] = observation
             if not observation.healthy and observation != before:
-                text = f"not healthy yet on {cluster}: {observation.message}"
+                lead = "" if observation.unread else f"not healthy yet on {cluster}: "
+                text = f"{lead}{observation.message}"
                 self._tell_of(step, Line(text, dim=True))
 
     def approved(self, step: WorkflowStep, by: str) -> None:
