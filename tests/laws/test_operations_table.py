@@ -132,6 +132,10 @@ LAWS = (
         owner=Owner.OURS, holder=Holder.KEEPS,
     ),
     law(
+        Operation.REFUSE, wanted=Wanted.WRITTEN, recorded=UNHELD, presence=Presence.ABSENT,
+        holder=Holder.KEEPS,
+    ),
+    law(
         Operation.HAND_OVER, Operation.REFUSE, wanted=Wanted.WRITTEN, recorded=UNHELD,
         presence=Presence.PRESENT, owner=Owner.OURS, holder=Holder.GIVES,
         reasons=(Reason.CONTRADICTION,),

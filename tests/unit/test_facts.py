@@ -19,6 +19,7 @@ from tests.unit.helpers import (
     resource,
     store,
 )
+from tests.unit.setting import words
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import InvalidFile, UsageProblem
 from velapulumi.plan.document import Cause, Operation
@@ -140,6 +141,19 @@ def test_what_two_stages_would_own_is_refused(stages: Stages) -> None:
     found = stages.decide(WEST)["east"]
     assert found.reason is Reason.TWO_STAGES
     assert stages.decide(EAST)["east"].operation in (Operation.NONE, Operation.UPDATE)
+
+
+def test_what_two_stages_want_anew_is_refused_by_both_before_either_makes_it(
+    stages: Stages,
+) -> None:
+    stages.text = BOTH
+    for stage, other in ((EAST, WEST), (WEST, EAST)):
+        found = stages.decide(stage)["east"]
+        assert found.reason is Reason.TWO_STAGES
+        assert f"is delivered by stage {other} too" in words(found)
+    # Of two that run under conditions only one may get its turn.
+    stages.text = BOTH.replace("{name: second,", "{name: second, if: status.first.failed,")
+    assert stages.decide(EAST)["east"].operation is Operation.CREATE
 
 
 def test_what_no_stage_holds_is_not_handed_over(stages: Stages) -> None:

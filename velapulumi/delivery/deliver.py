@@ -260,11 +260,7 @@ def check_stages(application: Application, look: Look) -> None:
         VelapulumiError: Something cannot be delivered; all of it is named.
     """
     stages = application.workflow.stages
-    sure = {
-        name: stage.steps
-        for name, stage in stages.items()
-        if not any(step.condition for step in stage.steps)
-    }
+    sure = {name: stage.steps for name, stage in stages.items() if not stage.is_conditional}
     decisions = [
         decision
         for name, steps in sure.items()

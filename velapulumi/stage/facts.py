@@ -188,7 +188,9 @@ class Gathered:
 def other_of(
     application: Application, stage: str, key: ObjectKey, *, wanted: bool = False
 ) -> Other | None:
-    """Another stage whose stack holds an object, or that takes one which a stage does not want.
+    """Another stage whose stack holds an object, or that wants it, too.
+
+    Of two stages that both want it, and that run under conditions, one may be left out.
 
     Args:
         application: The application.
@@ -204,6 +206,15 @@ def other_of(
             return Other(name, keeps=True, takes=not holds)
         if holds:
             return Other(name, keeps=False)
+    stages = application.workflow.stages
+    if wanted and not stages[stage].is_conditional:
+        for name, each in stages.items():
+            if (
+                name != stage
+                and not each.is_conditional
+                and key in application.delivered_keys(name)
+            ):
+                return Other(name, keeps=True)
     return None
 
 

@@ -55,7 +55,7 @@ class Holder(StrEnum):
 
     NONE = "no other stage holds it"
     GIVES = "another stage gives it up"
-    KEEPS = "another stage keeps it"
+    KEEPS = "another stage keeps it, or wants it too"
     TAKES = "another stage takes it in this delivery"
 
 
@@ -228,6 +228,7 @@ TABLE: tuple[Row, ...] = (
         presence=Presence.DELETING,
     ),
     # Wanted, and the stack does not hold it.
+    _refuse(Reason.TWO_STAGES, holder=Holder.KEEPS, **_MADE, **_AWAY),
     _refuse(Reason.NO_KIND, place=Place.NO_KIND, **_MADE, **_AWAY),
     _refuse(Reason.NO_NAMESPACE, place=Place.NO_NAMESPACE, **_MADE, **_AWAY),
     _row(Operation.CREATE, note="created, with its content", **_MADE, **_AWAY),

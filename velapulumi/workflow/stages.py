@@ -39,6 +39,11 @@ class Stage:
         places = (place for each in self.environments.values() for place in each.placements)
         return tuple(dict.fromkeys(place.cluster for place in places))
 
+    @property
+    def is_conditional(self) -> bool:
+        """Whether a step of it may be left out, by what it finds when its turn comes."""
+        return any(step.condition for step in self.steps)
+
 
 @dataclass(frozen=True)
 class Workflow:
