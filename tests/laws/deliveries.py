@@ -31,9 +31,10 @@ from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.render.rules import PROJECT
 from velapulumi.stage.desired import Desired
-from velapulumi.stage.operations import Decision, Facts, Live, decide
-from velapulumi.stage.operations_table import Presence, Reason
+from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.resources import Mode, Registration, registrations
+from velapulumi.stage.sides import Facts, Live
+from velapulumi.stage.situation import Presence, Reason
 
 PROJECT_ID = "00112233445566ff"
 APPLICATION = "default/shop"

@@ -36,8 +36,8 @@ from velapulumi.engine.record import RecordedObject
 from velapulumi.plan.document import Cause, Operation
 from velapulumi.render.rules import NO_WAIT, Treatment
 from velapulumi.stage.operations import decide
-from velapulumi.stage.operations_table import Reason
 from velapulumi.stage.resources import Mode
+from velapulumi.stage.situation import Reason
 
 few = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 

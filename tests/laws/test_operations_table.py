@@ -22,21 +22,18 @@ from typing import Any, get_type_hints
 import pytest
 
 from velapulumi.plan.document import Operation
-from velapulumi.stage.operations_table import (
-    TABLE,
+from velapulumi.stage.operations_page import page
+from velapulumi.stage.operations_table import TABLE, NoRow, Row, row_for
+from velapulumi.stage.situation import (
     Difference,
     Holder,
     Job,
-    NoRow,
     Owner,
     Presence,
     Reason,
     Recorded,
-    Row,
     Situation,
     Wanted,
-    page,
-    row_for,
 )
 
 DOCS = Path(__file__).parents[2] / "docs" / "operations.md"

@@ -30,12 +30,13 @@ from tests.unit.helpers import (
 )
 from velapulumi.clusters.registry import Registry
 from velapulumi.gate.ledger import Trust
+from velapulumi.plan.approved import differences
 from velapulumi.plan.canonical import canonical
-from velapulumi.plan.document import PlanDocument, differences, read_plan
+from velapulumi.plan.document import PlanDocument, read_plan
 from velapulumi.program.application import read_application
 from velapulumi.project import Project, StackName
 from velapulumi.stage import look as looking
-from velapulumi.stage import plan as planning
+from velapulumi.stage import planned
 from velapulumi.stage.look import Look
 from velapulumi.stage.plan import plan_document
 
@@ -256,7 +257,7 @@ def test_an_image_whose_tag_was_moved_is_another_plan(
     monkeypatch.setattr("velapulumi.program.authority.read_trust", lambda project: trust)
     tags = {"web:1": "a"}
     monkeypatch.setattr(
-        planning, "pinned", lambda names, _: {name: f"{name}@{tags.get(name)}" for name in names}
+        planned, "pinned", lambda names, _: {name: f"{name}@{tags.get(name)}" for name in names}
     )
     first = plan(project, yaml.safe_load(APP))
     assert [each.images for each in first.stages[0].clusters[0].objects if each.images] == [

@@ -11,8 +11,9 @@ from velapulumi.engine.record import RecordedObject, record_of
 from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.fields import written
 from velapulumi.plan.objects import ObjectKey
-from velapulumi.stage.operations import Decision, Facts, Live, decide
-from velapulumi.stage.operations_table import Presence
+from velapulumi.stage.operations import Decision, decide
+from velapulumi.stage.sides import Facts, Live
+from velapulumi.stage.situation import Presence
 
 names = st.sampled_from(["a", "b", "c"])
 values = st.recursive(

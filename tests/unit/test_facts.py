@@ -29,8 +29,8 @@ from velapulumi.stage.asking import ask
 from velapulumi.stage.facts import decide_stage
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision
-from velapulumi.stage.operations_table import Reason
 from velapulumi.stage.prepare import prepare
+from velapulumi.stage.situation import Reason
 
 TEXT = """\
 apiVersion: core.oam.dev/v1beta1

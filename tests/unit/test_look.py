@@ -15,8 +15,8 @@ from velapulumi.plan.objects import ObjectKey
 from velapulumi.project import Project
 from velapulumi.stage.facts import decide_stage
 from velapulumi.stage.look import Look
-from velapulumi.stage.operations import Live
-from velapulumi.stage.operations_table import Place, Presence
+from velapulumi.stage.sides import Live
+from velapulumi.stage.situation import Place, Presence
 
 WEB = ObjectKey.of("east", manifest())
 SHOP = "default/shop"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from velapulumi.clusters.managed import Manager, conflicting, managers_of, without_fields
+from velapulumi.clusters.managed import Manager, managers_of, without_fields
 from velapulumi.definitions.rules.fieldpath import Parts
 
 Tree = dict[str, Any]
@@ -206,14 +206,6 @@ def test_an_element_may_be_named_by_its_position() -> None:
     assert not managers_of(found, (*FIRST[:-1], 0))
 
 
-def test_conflicts_are_with_other_names() -> None:
-    found = live(ENGINE, KUBECTL)
-    path = ("spec", "replicas")
-    assert [each.name for each in conflicting(found, path, "pulumi-kubernetes-1a")] == ["kubectl"]
-    assert len(conflicting(found, path, "x")) == 2
-    assert conflicting(found, FIRST, "pulumi-kubernetes-1a") == ()
-
-
 def test_exactly_the_named_fields_are_taken() -> None:
     before = live(ENGINE, KUBECTL, EDIT)
     unchanged = copy.deepcopy(before)
@@ -326,4 +318,4 @@ def test_a_manager_that_keeps_loses_nothing(
     assert [each for each in entries if each["manager"] == "m"] == kept
     left = {**found, "metadata": {"managedFields": entries}}
     assert without_fields(left, taken, lambda each: each.name == "m") == entries
-    assert all(conflicting(left, path, "m") == () for path in taken)
+    assert all({each.name for each in managers_of(left, path)} <= {"m"} for path in taken)

@@ -19,8 +19,8 @@ from velapulumi.errors import (
 from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.fields import FieldChange
 from velapulumi.project import Project
-from velapulumi.stage.operations_table import Owner, Reason
 from velapulumi.stage.refusals import refuse
+from velapulumi.stage.situation import Owner, Reason
 
 OTHER_PROJECT = "ffeeddccbbaa9988"
 ENGINE = "pulumi-kubernetes-1a2b"

@@ -15,9 +15,9 @@ from velapulumi.plan.fields import FieldChange
 from velapulumi.project import Project
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision
-from velapulumi.stage.operations_table import Reason
-from velapulumi.stage.plan import ObjectWriter
+from velapulumi.stage.planned import ObjectWriter
 from velapulumi.stage.refusals import refusal_of
+from velapulumi.stage.situation import Reason
 
 KEY = ("data", "key")
 

@@ -10,6 +10,7 @@ import pytest
 
 from velapulumi.definitions.rules.fieldpath import Parts
 from velapulumi.errors import InvalidFile
+from velapulumi.plan.approved import differences
 from velapulumi.plan.canonical import canonical, digest
 from velapulumi.plan.document import (
     Base,
@@ -20,7 +21,6 @@ from velapulumi.plan.document import (
     PlannedObject,
     StagePlan,
     Tools,
-    differences,
     read_plan,
 )
 from velapulumi.plan.fields import FieldChange

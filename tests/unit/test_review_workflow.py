@@ -24,6 +24,7 @@ from tests.unit.test_driver import LIMITS, REVISION, phases, workflow
 from velapulumi.clusters.registry import Registry
 from velapulumi.definitions import Done
 from velapulumi.delivery.apply import Applier, Errand
+from velapulumi.delivery.failures import FailedRun
 from velapulumi.errors import EngineFailed, Unhealthy, VelapulumiError
 from velapulumi.gate.promotion import missing
 from velapulumi.program.application import Application, read_application
@@ -264,9 +265,7 @@ def test_a_cluster_left_out_is_not_why_the_engine_failed(project: Project) -> No
     )
     left_out = frozenset({"east"})
     prepared = Prepared(application, application.workflow.stages[stage], step, {}, None, left_out)
-    errand = Errand(step, ("west",), left_out, True, 1.0)
-    nobody: Any = None
     heard: Any = Heard()
-    applier = Applier(application, nobody, nobody, SharedLook(project))
+    failed = FailedRun(prepared, (), heard, {}, 1.0, tolerant=True)
     with pytest.raises(EngineFailed, match="on its own"):
-        applier._where(prepared, errand, heard, EngineFailed("on its own"))
+        failed.places(EngineFailed("on its own"))

@@ -15,8 +15,9 @@ from velapulumi.plan.objects import ObjectKey
 from velapulumi.project import Project
 from velapulumi.stage.facts import removal_facts
 from velapulumi.stage.look import Look
-from velapulumi.stage.operations import Decision, Other, decide
+from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.release import LEFT_BEHIND, full_name, release, released
+from velapulumi.stage.sides import Other
 
 NAME, NAMESPACE = "app.oam.dev/name", "app.oam.dev/namespace"
 SHARED_BY = "app.oam.dev/shared-by"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from velapulumi.clusters.answers import read_version
-from velapulumi.clusters.connection import NO_KUBERNETES, TIMEOUT, Connection, Manifest
+from velapulumi.clusters.connection import NO_KUBERNETES, Connection, Manifest
 from velapulumi.clusters.managed import OWN
 from velapulumi.definitions import ClusterVersion
 
@@ -75,16 +75,10 @@ class Cluster(Connection):
         ClusterUnreachable: The kubeconfig's credentials cannot be used.
     """
 
-    def __init__(
-        self,
-        name: str,
-        kubeconfig: Mapping[str, Any],
-        *,
-        scratch: Path | None = None,
-        timeout: float = TIMEOUT,
-    ) -> None:
-        super().__init__(name, kubeconfig, scratch=scratch, timeout=timeout)
-        self._resources: dict[str, dict[str, _Resource]] = {}
+    @cached_property
+    def _resources(self) -> dict[str, dict[str, _Resource]]:
+        """The kinds that the cluster serves, as far as they were asked for, by their version."""
+        return {}
 
     def identity(self) -> Identity:
         """Ask the cluster who it is.

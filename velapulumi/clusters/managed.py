@@ -90,20 +90,6 @@ def managers_of(live: Mapping[str, Any], path: Parts) -> tuple[Manager, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def conflicting(live: Mapping[str, Any], path: Parts, manager_name: str) -> tuple[Manager, ...]:
-    """Find the managers of a field that have another name.
-
-    Args:
-        live: The object as it is in the cluster, with its managed fields.
-        path: Path of the field; numbers are positions in the object's lists.
-        manager_name: Whoever has this name is left out, however it wrote.
-
-    Returns:
-        As `managers_of` does.
-    """
-    return tuple(each for each in managers_of(live, path) if each.name != manager_name)
-
-
 def without_fields(
     live: Mapping[str, Any], paths: Iterable[Parts], keep: Callable[[Manager], bool]
 ) -> list[dict[str, Any]]:

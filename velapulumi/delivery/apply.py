@@ -7,23 +7,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from velapulumi.clusters.health import Completed, Service, read_services
+from velapulumi.clusters.health import Completed, read_services
 from velapulumi.clusters.identity import Reached, unusable
 from velapulumi.definitions import Done
+from velapulumi.delivery.failures import FailedRun, describe, unread
 from velapulumi.engine.creation import StackCreation
 from velapulumi.engine.interrupts import Interrupts
-from velapulumi.engine.record import RecordedObject, StageRecord, completed, words
+from velapulumi.engine.record import StageRecord, completed
 from velapulumi.engine.stacks import read_record
 from velapulumi.errors import (
     ClusterUnreachable,
     EngineFailed,
-    ObjectRefused,
-    Unhealthy,
     VelapulumiError,
 )
 from velapulumi.plan.document import Cause, Operation, StagePlan
-from velapulumi.plan.fields import owned
-from velapulumi.plan.normal import changed_fields
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.program.application import Application
 from velapulumi.render import RenderedObject
@@ -31,7 +28,6 @@ from velapulumi.stage.approval import authorize
 from velapulumi.stage.facts import decide_stage
 from velapulumi.stage.look import Look, SharedLook
 from velapulumi.stage.operations import Decision
-from velapulumi.stage.operations_table import Presence
 from velapulumi.stage.plan import PlanWriter
 from velapulumi.stage.prepare import Prepared, prepare
 from velapulumi.stage.refusals import check_going, is_going, refuse
@@ -230,10 +226,10 @@ class Applier:
         application = prepared.application
         record = application.records[prepared.stage.name]
         look, decisions = self._decide(prepared, errand)
-        if unread := _unread(prepared, decisions):
+        if silent := unread(prepared, decisions):
             if not errand.tolerant:
-                raise next(iter(unread.values()))
-            return False, unread
+                raise next(iter(silent.values()))
+            return False, silent
         complete = record is not None and (
             record.steps.get(prepared.step.name) == str(application.revision)
         )
@@ -257,7 +253,10 @@ class Applier:
             self._run_engine(prepared, record, errand, listener, decisions)
             self._take_from_others(application, decisions, listener)
         except EngineFailed as error:
-            return True, self._where(prepared, errand, listener, error, decisions)
+            failed = FailedRun(
+                prepared, decisions, listener, self._clusters, errand.patience, errand.tolerant
+            )
+            return True, failed.places(error)
         except ClusterUnreachable:
             if gone := self._gone(prepared, errand):
                 return True, gone
@@ -307,17 +306,6 @@ class Applier:
         for stage, keys in taken.items():
             engine.forget(application.stack(stage), keys)
 
-    def _is_refused(self, entry: RecordedObject, decisions: Sequence[Decision]) -> bool:
-        """Whether the cluster did not take what was to be written, as it is live without it."""
-        reached = self._clusters.get(entry.cluster)
-        written = next((each for each in decisions if each.key == entry.key), None)
-        if not isinstance(reached, Reached) or written is None or written.facts.wanted is None:
-            return False
-        live = reached.client.read(entry.manifest)
-        if live is None:
-            return True
-        return any(changed_fields(written.manifest, owned(live, written.manifest), live))
-
     def _gone(self, prepared: Prepared, errand: Errand) -> dict[str, VelapulumiError]:
         """The clusters that have gone while the engine worked, and that the step may fail on."""
         names = prepared.check_clusters() if errand.tolerant else ()
@@ -359,63 +347,6 @@ class Applier:
             settle=kept_unready(decisions),
         )
 
-    def _where(
-        self,
-        prepared: Prepared,
-        errand: Errand,
-        listener: Listener,
-        error: EngineFailed,
-        decisions: Sequence[Decision] = (),
-    ) -> dict[str, VelapulumiError]:
-        """The clusters that the engine failed on, and why; those left out are none of them.
-
-        Raises:
-            EngineFailed: It did not fail on single clusters.
-            Unhealthy: An object did not get ready on the only cluster.
-        """
-        record = read_record(prepared.application.project, prepared.stack)
-        names = [name for name in prepared.stage.clusters if name not in prepared.without]
-        held = record.objects if record else ()
-        broken = [entry for entry in held if not entry.ready and entry.cluster in names]
-        # The engine's words for a cluster that is gone are a guess.
-        found = unusable(prepared.application.project, names)
-        for name in names:
-            here = [entry for entry in broken if entry.cluster == name]
-            if name in found:
-                continue
-            if refused := [entry for entry in here if self._is_refused(entry, decisions)]:
-                found[name] = _refused(name, refused)
-            elif here:
-                services = read_services(
-                    [(e.cluster, e.manifest) for e in held if e.cluster == name],
-                    self._clusters,
-                    self._application.catalog,
-                )
-                found[name] = _unhealthy(prepared, errand, services, here)
-            elif text := listener.errors_of(name):
-                found[name] = EngineFailed(f"stack {prepared.stack}: {text}")
-        if (
-            not found
-            and not listener.errors_of("")
-            and any(map(listener.errors_of, prepared.without))
-        ):
-            return {}  # a cluster that was left out is told of already
-        if not found or (listener.errors_of("") and not broken):
-            raise error
-        if not errand.tolerant:
-            raise next(iter(found.values())) from error
-        return found
-
-
-def _unread(prepared: Prepared, decisions: Iterable[Decision]) -> dict[str, VelapulumiError]:
-    """The clusters that fell silent before anything was written to them, and why."""
-    names = set(prepared.stage.clusters) - prepared.without
-    return {
-        each.key.cluster: ClusterUnreachable(each.facts.live.detail)
-        for each in decisions
-        if each.key.cluster in names and each.facts.live.presence is Presence.UNKNOWN
-    }
-
 
 _PRESENT = (Operation.TAKE_OVER, Operation.HAND_OVER)
 
@@ -433,37 +364,6 @@ def kept_unready(decisions: Iterable[Decision]) -> frozenset[ObjectKey]:
         and not each.facts.recorded.ready
         and each.operation in (Operation.KEEP, Operation.LEAVE, Operation.MEND)
     )
-
-
-def _unhealthy(
-    prepared: Prepared,
-    errand: Errand,
-    services: Sequence[Service],
-    broken: Sequence[RecordedObject],
-) -> Unhealthy:
-    sick = [describe(service, place=True) for service in services if not service.healthy]
-    said = [f"{entry.key} on {entry.cluster}: {text}" for entry in broken for text in words(entry)]
-    reason = "; ".join(sick or said)
-    return Unhealthy(f"stage {prepared.title} is not healthy after {errand.patience:g}s: {reason}")
-
-
-def _refused(cluster: str, entries: Sequence[RecordedObject]) -> ObjectRefused:
-    """What a cluster said to the objects that it did not take."""
-    return ObjectRefused(
-        "\n".join(f"{entry.key} on {cluster}: {text}" for entry in entries for text in words(entry))
-    )
-
-
-def describe(service: Service, *, place: bool = False) -> str:
-    """A service with what it and its cluster say of it.
-
-    Args:
-        service: The service.
-        place: Whether to name its cluster.
-    """
-    said = " - ".join(part for part in (service.message, service.reason) if part)
-    where = f" on {service.cluster}" if place else ""
-    return f"{service.name}{where} {said}".rstrip()
 
 
 def _silent(prepared: Prepared, record: StageRecord | None) -> frozenset[str]:

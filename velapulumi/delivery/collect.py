@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from velapulumi.clusters.identity import unusable
 from velapulumi.delivery.apply import Teller, kept_unready
+from velapulumi.delivery.failures import named_by_finalizers
 from velapulumi.delivery.remove import Removal
 from velapulumi.engine.interrupts import Interrupts
 from velapulumi.errors import PlanChanged
@@ -105,13 +106,14 @@ class Collector:
 
             shown = shown_of(decisions)
             try:
-                engine.up(
-                    prepared.stack,
-                    lambda: deliver_stage(prepared.reread(), self._patience, shown),
-                    clusters,
-                    max(self._patience, DELETING),
-                    settle=kept_unready(decisions),
-                )
+                with named_by_finalizers(application.project, decisions):
+                    engine.up(
+                        prepared.stack,
+                        lambda: deliver_stage(prepared.reread(), self._patience, shown),
+                        clusters,
+                        max(self._patience, DELETING),
+                        settle=kept_unready(decisions),
+                    )
             except PlanChanged:
                 # What falls silent is another plan; then the silence is what is to be said.
                 for error in unusable(application.project, prepared.stage.clusters).values():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from velapulumi.clusters.identity import Reached
+from velapulumi.delivery.failures import named_by_finalizers
 from velapulumi.delivery.runlock import running
 from velapulumi.engine.environment import engine_environment
 from velapulumi.engine.interrupts import Interrupts
@@ -23,10 +24,11 @@ from velapulumi.program.identity import project_id
 from velapulumi.project import Project, StackName
 from velapulumi.stage.facts import other_of, removal_facts
 from velapulumi.stage.look import Look
-from velapulumi.stage.operations import Decision, Other, decide
+from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.plan import removal_plan as stage_removal_plan
 from velapulumi.stage.refusals import refuse
 from velapulumi.stage.release import is_taken_out, release, released
+from velapulumi.stage.sides import Other
 
 if TYPE_CHECKING:
     from velapulumi.engine.automation import Engine
@@ -118,9 +120,9 @@ class Removal:
             release(application_of(self.record), released(self.decisions), clusters)
             if gone := frozenset(each.key for each in self.decisions if is_taken_out(each)):
                 engine.forget(self.stack, gone)
-            engine.destroy(
-                self.stack, [each for each in clusters.values() if isinstance(each, Reached)]
-            )
+            reached = [each for each in clusters.values() if isinstance(each, Reached)]
+            with named_by_finalizers(self.project, self.decisions):
+                engine.destroy(self.stack, reached)
         self.project.config_file(self.stack).unlink(missing_ok=True)
 
 

@@ -15,7 +15,8 @@ from velapulumi.gate.approver import who
 from velapulumi.gate.decision import Decision
 from velapulumi.gate.ledger import append
 from velapulumi.gate.statement import StatementKind
-from velapulumi.plan.document import PlanDocument, differences, differences_back
+from velapulumi.plan.approved import differences, differences_back
+from velapulumi.plan.document import PlanDocument
 from velapulumi.program.application import Application
 from velapulumi.program.authority import kept_plan, read_trust
 from velapulumi.stage.look import Look

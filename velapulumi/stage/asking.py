@@ -22,8 +22,9 @@ from velapulumi.plan.fields import is_below, located, owned, written
 from velapulumi.plan.normal import changed_fields
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.stage.look import Look
-from velapulumi.stage.operations import SECRET, Decision
-from velapulumi.stage.operations_table import Place
+from velapulumi.stage.operations import Decision
+from velapulumi.stage.secrets import SECRET
+from velapulumi.stage.situation import Place
 
 REFUSED = "refused: "
 """What the remark begins with that a cluster would refuse an object."""

@@ -14,10 +14,11 @@ from velapulumi.program.application import Application
 from velapulumi.render.rules import Treatment
 from velapulumi.stage.desired import Desired
 from velapulumi.stage.look import NAMESPACE, Look
-from velapulumi.stage.operations import Decision, Facts, Other, decide
-from velapulumi.stage.operations_table import Place, Presence
+from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.prepare import Prepared
 from velapulumi.stage.release import LEFT_BEHIND, full_name
+from velapulumi.stage.sides import Facts, Other
+from velapulumi.stage.situation import Place, Presence
 from velapulumi.stage.taken import taken_over
 
 

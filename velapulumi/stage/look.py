@@ -14,8 +14,8 @@ from velapulumi.errors import AccessDenied, ClusterUnreachable, VelapulumiError
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.project import Project
 from velapulumi.render.rules import owner_of, project_of
-from velapulumi.stage.operations import Live
-from velapulumi.stage.operations_table import Place, Presence
+from velapulumi.stage.sides import Live
+from velapulumi.stage.situation import Place, Presence
 
 NAMESPACE = "Namespace"
 CRD = "CustomResourceDefinition"

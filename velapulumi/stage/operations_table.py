@@ -6,164 +6,24 @@ from here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from velapulumi.plan.document import Cause, Operation
-
-
-class Wanted(StrEnum):
-    """What the application wants of an object."""
-
-    WRITTEN = "written"
-    READ_ONLY = "read-only"
-    KEPT = "kept as it is"
-    NO = "no"
-
-
-class Recorded(StrEnum):
-    """What the stage's stack has of it."""
-
-    HELD = "held"
-    READ = "only read"
-    NO = "no"
-
-
-class Presence(StrEnum):
-    """What its cluster has of it."""
-
-    PRESENT = "present"
-    ABSENT = "absent"
-    DELETING = "being deleted"
-    UNKNOWN = "unknown"
-    FORBIDDEN = "not permitted to read"
-
-
-class Owner(StrEnum):
-    """Whose the live object is."""
-
-    OURS = "this application"
-    SIBLING = "another application"
-    FOREIGN = "another project"
-    NOBODY = "nobody"
-
-
-class Holder(StrEnum):
-    """What another stage of the application does with it."""
-
-    NONE = "no other stage holds it"
-    GIVES = "another stage gives it up"
-    KEEPS = "another stage keeps it, or wants it too"
-    TAKES = "another stage takes it in this delivery"
-
-
-class Place(StrEnum):
-    """Whether its cluster can take it."""
-
-    READY = "ready"
-    NO_KIND = "kind not served"
-    NO_NAMESPACE = "namespace missing"
-
-
-class Difference(StrEnum):
-    """How what is wanted differs from what is recorded."""
-
-    EQUAL = "equal"
-    CHANGED = "changed"
-    FIXED = "changed in a field that never changes, which no policy names"
-    REPLACED = "changed in a field that never changes"
-    CONFLICT = "a new field is held by somebody else with another value"
-
-
-class Drift(StrEnum):
-    """How what is live differs from what was last written."""
-
-    NONE = "none"
-    LEFT = "only in fields that are left to others"
-    DRIFTED = "drifted"
-
-
-class Job(StrEnum):
-    """What became of a Job."""
-
-    NO = "not a Job, or not ended"
-    COMPLETED = "completed"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Situation:
-    """All that the decision about one object depends on.
-
-    Attributes:
-        wanted: What the application wants.
-        recorded: What the stage's stack has.
-        presence: What the cluster has.
-        owner: Whose the live object is.
-        same: Whether the live object is the one that was last written, by its UID.
-        holder: What another stage does with it.
-        place: Whether the cluster can take it.
-        difference: How what is wanted differs from what is recorded.
-        drift: How what is live differs from what was last written.
-        job: What became of a Job.
-        begun: Whether a run had begun to make it and did not finish.
-        shared: Whether the policies of all its applications share it.
-        take_over: Whether a policy takes it over.
-        once: Whether a policy leaves it as it is once it is there.
-        absent_is_fine: Whether a policy leaves it away when others have deleted it.
-        unready: Whether the engine has not seen it come up.
-        never_deleted: Whether a policy leaves it behind for good.
-        listed: Whether it names the application among those that share it.
-        others: Whether other applications share it, too.
-        guests: Whether it is a Namespace or a CRD that holds objects of others.
-        restores: Whether a way back is gone, and it had been taken over on the way there.
-        contradicts: Whether one policy replaces it and another never deletes it.
-        pruned: Whether what is no longer wanted goes now.
-    """
-
-    wanted: Wanted = Wanted.WRITTEN
-    recorded: Recorded = Recorded.NO
-    presence: Presence = Presence.ABSENT
-    owner: Owner = Owner.OURS
-    same: bool = True
-    holder: Holder = Holder.NONE
-    place: Place = Place.READY
-    difference: Difference = Difference.EQUAL
-    drift: Drift = Drift.NONE
-    job: Job = Job.NO
-    begun: bool = False
-    shared: bool = False
-    take_over: bool = False
-    once: bool = False
-    absent_is_fine: bool = False
-    unready: bool = False
-    never_deleted: bool = False
-    listed: bool = False
-    others: bool = False
-    guests: bool = False
-    restores: bool = False
-    contradicts: bool = False
-    pruned: bool = False
-
-
-class Reason(StrEnum):
-    """Why an object is refused."""
-
-    CONTRADICTION = "two policies contradict each other"
-    FORBIDDEN = "not permitted to read"
-    MISSING = "an object that is only read does not exist"
-    NO_KIND = "the cluster does not serve its kind"
-    NO_NAMESPACE = "its namespace does not exist"
-    TWO_STAGES = "two stages would own it"
-    UNHELD = "it is this application's, and no stack holds it"
-    NOT_OURS = "it is somebody else's"
-    TAKEN = "somebody else has taken it over"
-    JOB_FAILED = "the Job has failed"
-    FIXED = "a field cannot be changed, and what it holds would be lost"
-    CONFLICT = "somebody else holds a field"
-    GUESTS = "it holds objects of others"
+from velapulumi.stage.situation import (
+    Difference,
+    Drift,
+    Holder,
+    Job,
+    Owner,
+    Place,
+    Presence,
+    Reason,
+    Recorded,
+    Situation,
+    Wanted,
+)
 
 
 @dataclass(frozen=True)
@@ -498,106 +358,3 @@ def row_for(situation: Situation) -> Row:
         if row.fits(situation):
             return row
     raise NoRow(situation)
-
-
-_OPERATIONS: Mapping[Operation, str] = {
-    Operation.CREATE: "it is made",
-    Operation.UPDATE: "fields that the application has changed are written",
-    Operation.MEND: "exactly the fields that others have changed are put back",
-    Operation.REPLACE: "it is deleted and made again",
-    Operation.TAKE_OVER: "it is there already, and becomes what is wanted and the stage's",
-    Operation.HAND_OVER: "it goes from one stage of the application to another",
-    Operation.SHARE: "somebody else's object is used, and its annotation says so",
-    Operation.READ: "it is only read",
-    Operation.LEAVE: "it is left as others have made it",
-    Operation.KEEP: "it is no longer wanted, and stays for now",
-    Operation.DISOWN: "the stack forgets it; its labels say that it is no longer managed",
-    Operation.FORGET: "the stack forgets it; nothing is written",
-    Operation.DELETE: "it is deleted",
-    Operation.NONE: "nothing",
-    Operation.OWED: "it is left to a later run",
-    Operation.REFUSE: "nothing of the stage is written, and the run ends with the reason",
-}
-
-_FURTHER: Mapping[tuple[str, Any], str] = {
-    ("same", False): "others have recreated it",
-    ("begun", True): "an interrupted run had begun to make it",
-    ("shared", True): "its applications share it",
-    ("take_over", True): "a policy takes it over",
-    ("once", True): "a policy leaves it as it is once it is there",
-    ("absent_is_fine", True): "a policy leaves it away",
-    ("unready", True): "it was not seen to get ready",
-    ("never_deleted", True): "a policy never deletes it",
-    ("listed", True): "it names the application among them",
-    ("listed", False): "it does not name the application among them",
-    ("others", True): "other applications share it, too",
-    ("others", False): "no other application shares it",
-    ("guests", True): "it is a Namespace or a CRD with objects of others",
-    ("guests", False): "it holds no objects of others",
-    ("restores", True): "the delivery that has taken it over is taken back",
-    ("contradicts", True): "one policy replaces it, and another never deletes it",
-    ("pruned", False): "the workflow has not succeeded yet",
-}
-"""What a row says of the columns that are true or false."""
-
-_NAMES: Mapping[str, str] = {
-    "owner": "it belongs to", "holder": "", "place": "", "difference": "difference:",
-    "drift": "drift:", "job": "the Job has",
-}  # fmt: skip
-"""What stands before the values of the other columns."""
-
-
-def page() -> Iterator[str]:
-    """The table as a page of Markdown."""
-    yield "# What happens to an object"
-    yield ""
-    yield (
-        "Of each object three things are known: what the application wants, as its file is "
-        "rendered and its policies say; what the stage's stack has recorded of the last delivery; "
-        "and what the cluster has. The first row of the table that fits decides what happens. What "
-        "a row does not name may be anything. Plans, digests, screens and the engine follow from "
-        "it, so all of them say the same."
-    )
-    yield ""
-    yield (
-        "*Difference* is how what is wanted differs from what is recorded, *drift* how what is in "
-        "the cluster differs from what was last written, both in the fields that the application "
-        "names."
-    )
-    yield ""
-    yield (
-        "An object is the same one by the cluster's identity, its group and kind, its namespace and"
-        " its name. It belongs to this application when its labels name the application and the "
-        "project *and* a stack of the project holds it: the labels alone make nobody the owner. "
-        "One without the project's label, from an earlier version, belongs to it where the stack "
-        "holds it."
-    )
-    yield ""
-    yield "| wanted | in the stack | in the cluster | further | operation | what people see |"
-    yield "|---|---|---|---|---|---|"
-    for row in TABLE:
-        first = (_values(row.when.get(name)) for name in _FIRST)
-        further = "; ".join(
-            _further(name, value) for name, value in row.when.items() if name not in _FIRST
-        )
-        because = f" ({row.cause})" if row.cause else ""
-        yield f"| {' | '.join(first)} | {further} | {row.operation}{because} | {row.note} |"
-    yield ""
-    yield "The operations:"
-    yield ""
-    yield from (f"- **{operation}**: {text}." for operation, text in _OPERATIONS.items())
-
-
-_FIRST = ("wanted", "recorded", "presence")
-
-
-def _further(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return _FURTHER[name, value]
-    return f"{_NAMES[name]} {_values(value)}".strip()
-
-
-def _values(value: Any) -> str:
-    if value is None:
-        return ""
-    return " or ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from velapulumi.errors import (
@@ -15,8 +15,10 @@ from velapulumi.errors import (
 )
 from velapulumi.plan.document import Operation, Refusal
 from velapulumi.plan.fields import FieldChange, written
-from velapulumi.stage.operations import Decision, hidden
-from velapulumi.stage.operations_table import Owner, Presence, Reason
+from velapulumi.stage.operations import Decision
+from velapulumi.stage.secrets import hidden
+from velapulumi.stage.sides import Live
+from velapulumi.stage.situation import Owner, Presence, Reason
 
 _TAKE_OVER = "take it over with a policy of type take-over"
 _OTHER_BACKEND = f"Use the backend that it was delivered with; if that is lost, {_TAKE_OVER}."
@@ -57,17 +59,28 @@ def check_going(decisions: Sequence[Decision]) -> None:
     Raises:
         ObjectRefused: Some are; each is named with what it waits for.
     """
+    if error := still_going((each, each.facts.live) for each in decisions if is_going(each)):
+        raise error
+
+
+def still_going(objects: Iterable[tuple[Decision, Live]]) -> ObjectRefused | None:
+    """An error that names the objects which are being deleted; None when none is.
+
+    Args:
+        objects: What was decided about each, and what its cluster has of it now.
+    """
     lines = [
-        f"{_where(each)} {being_deleted(each.facts.live.manifest or {})}"
-        for each in decisions
-        if is_going(each)
+        f"{_where(each)} {being_deleted(live.manifest or {})}"
+        for each, live in objects
+        if live.presence is Presence.DELETING
     ]
-    if lines:
-        raise ObjectRefused(
-            "\n".join(lines),
-            next_step="Have what it waits for end, or take its finalizers away, then run the "
-            "command again.",
-        )
+    if not lines:
+        return None
+    return ObjectRefused(
+        "\n".join(lines),
+        next_step="Have what it waits for end, or take its finalizers away, then run the command "
+        "again.",
+    )
 
 
 def is_going(decision: Decision) -> bool:

@@ -17,7 +17,8 @@ from velapulumi.clusters.sharing import change_live
 from velapulumi.definitions.rules.fieldpath import value_at
 from velapulumi.plan.normal import normal
 from velapulumi.render.rules import TAKEN
-from velapulumi.stage.operations import SECRET, Decision
+from velapulumi.stage.operations import Decision
+from velapulumi.stage.secrets import SECRET
 
 _LONGEST = 200_000
 """Letters that an annotation may have here; Kubernetes takes 262,144 for all of an object."""

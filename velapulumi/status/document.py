@@ -9,7 +9,8 @@ from typing import Any
 
 from velapulumi.plan.fields import FieldChange, written
 from velapulumi.render.targets import DEPLOY2ENV
-from velapulumi.stage.operations import DriftedField, hidden
+from velapulumi.stage.secrets import hidden
+from velapulumi.stage.sides import DriftedField
 from velapulumi.status.drift import Drifted
 from velapulumi.status.report import StageService, Status
 from velapulumi.workflow.phases import Phase, StepPhase, WorkflowPhase

@@ -13,8 +13,9 @@ from velapulumi.program.standing import Standing
 from velapulumi.project import Project
 from velapulumi.render.rules import owner_of
 from velapulumi.stage.look import Look
-from velapulumi.stage.operations import DriftedField, Facts, decide
-from velapulumi.stage.operations_table import Presence
+from velapulumi.stage.operations import decide
+from velapulumi.stage.sides import DriftedField, Facts
+from velapulumi.stage.situation import Presence
 
 
 @dataclass(frozen=True)

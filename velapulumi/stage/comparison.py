@@ -1,0 +1,399 @@
+"""What is wanted, recorded and live beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+from velapulumi.clusters.managed import managers_of
+from velapulumi.definitions.rules.fieldpath import (
+    MISSING,
+    Parts,
+    value_at,
+    with_value_at,
+    without_value_at,
+)
+from velapulumi.engine.record import RecordedObject
+from velapulumi.plan.fields import (
+    FieldChange,
+    FieldPlace,
+    differences,
+    is_revision_label,
+    located,
+    owned,
+    place_of,
+)
+from velapulumi.plan.fixed import fixed_fields, is_precious
+from velapulumi.plan.normal import normal
+from velapulumi.render.rules import (
+    MARK,
+    SHARERS,
+    TAKEN,
+    registered,
+    sharers_of,
+)
+from velapulumi.stage.secrets import (
+    HIDDEN,
+    OTHER,
+    SECRET,
+    changed_values,
+    changes_outside_secrets,
+    has_sealed_values,
+    hidden,
+    without_values,
+)
+from velapulumi.stage.sides import DriftedField, Facts, holder, is_shared, job, owner, recorded_as
+from velapulumi.stage.situation import (
+    Difference,
+    Drift,
+    Situation,
+    Wanted,
+)
+
+
+def desired(facts: Facts) -> Mapping[str, Any]:
+    """The object as the application wants it in the cluster, policies considered.
+
+    Args:
+        facts: What is known of it; it is rendered.
+    """
+    assert facts.wanted is not None
+    # What is left as it is once it is there is never written, so what the file says is shown.
+    treatment = replace(facts.treatment, frozen=False)
+    manifest = registered(dict(facts.wanted), facts.live.manifest, treatment)
+    return _with_recorded_template(manifest, facts.recorded)
+
+
+def _with_recorded_template(
+    manifest: Mapping[str, Any], recorded: RecordedObject | None
+) -> Mapping[str, Any]:
+    """A Job with the template it has, where only labels of revisions differ: it cannot change."""
+    if recorded is None or manifest["kind"] != "Job":
+        return manifest
+    template = value_at(_TEMPLATE, recorded.manifest)
+    if template is MISSING:
+        return manifest
+    changes = differences(normal(_at(template)), normal(_at(value_at(_TEMPLATE, manifest))))
+    if all(is_revision_label(change.path) for change in changes):
+        return dict(with_value_at(_TEMPLATE, manifest, template))
+    return manifest
+
+
+_TEMPLATE: Parts = ("spec", "template")
+
+
+def _at(template: Any) -> dict[str, Any]:
+    return {"spec": {"template": template}}
+
+
+class Comparison:
+    """What is wanted, recorded and live beside each other."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._desired = desired(facts) if facts.wanted is not None else None
+        self._live = facts.live.manifest
+        differing = tuple(self._changes())
+        left = tuple(self._left(differing))
+        places = {each.path for each in left}
+        self._all_changes = tuple(each for each in differing if each.path not in places)
+        self.changes = tuple(
+            change for change in self._all_changes if not is_revision_label(change.path)
+        )
+        self.drift = (
+            *left,
+            *self._kept(),
+            *(each for each in self._drift() if each.path not in places),
+        )
+        held = facts.recorded is not None and self._desired is not None
+        self.fixed = self._fixed() if held else ()
+        self.conflicts = tuple(self._conflicts()) if held else ()
+
+    @property
+    def shown(self) -> tuple[FieldChange, ...]:
+        """The changes without values that nobody may see, and without what somebody else holds."""
+        held = {conflict.path for conflict in self.conflicts}
+        changes = (change for change in self.changes if change.path not in held)
+        return tuple(hidden(self._facts.key.kind, changes))
+
+    def situation(self) -> Situation:
+        """What the decision depends on."""
+        facts, treatment = self._facts, self._facts.treatment
+        sharers = sharers_of(self._live) if self._live is not None else ()
+        return Situation(
+            wanted=self._wanted(),
+            recorded=recorded_as(facts),
+            presence=facts.live.presence,
+            owner=owner(facts),
+            same=self._is_same(),
+            holder=holder(facts),
+            place=facts.place,
+            difference=self._difference(),
+            drift=self._drift_kind(),
+            job=job(facts),
+            begun=facts.begun,
+            shared=is_shared(facts, sharers),
+            take_over=treatment.take_over,
+            once=treatment.frozen,
+            absent_is_fine=not facts.mends,
+            unready=facts.recorded is not None and not facts.recorded.ready,
+            never_deleted=treatment.never_deleted or facts.left_behind,
+            listed=facts.application in sharers,
+            others=any(name != facts.application for name in sharers),
+            guests=bool(facts.guests),
+            restores=facts.restores is not None,
+            contradicts=bool(treatment.recreated) and (treatment.never_deleted or treatment.shared),
+            pruned=facts.pruned,
+        )
+
+    def _wanted(self) -> Wanted:
+        facts = self._facts
+        if facts.wanted is not None:
+            return Wanted.READ_ONLY if facts.treatment.read_only else Wanted.WRITTEN
+        return Wanted.KEPT if facts.stays else Wanted.NO
+
+    def _is_same(self) -> bool:
+        facts = self._facts
+        if self._live is None or facts.recorded is None or not facts.recorded.uid:
+            return True
+        return str(self._live["metadata"].get("uid") or "") == facts.recorded.uid
+
+    def _changes(self) -> Iterator[FieldChange]:
+        """How what is wanted differs from what was asked for, or from what is live.
+
+        What is not recorded is compared with the live object. So is what the engine has not seen
+        come up: it records what it asked for even when the server refused it.
+        """
+        facts, wanted, live = self._facts, self._desired, self._live
+        if wanted is None:
+            return
+        recorded = facts.recorded
+        if recorded is not None and (recorded.ready or live is None):
+            before = without_value_at(TAKEN, recorded.manifest)
+            found = changes_outside_secrets(wanted, before, recorded.outputs)
+        elif live is not None:
+            found = chain(changes_outside_secrets(wanted, owned(live, wanted), live), self._gone())
+        else:
+            return
+        for change in _one_by_one(found):
+            if change.path in (MARK, TAKEN) or self._keeps(change.path):
+                continue
+            said = value_at(SHARERS, live) if change.path == SHARERS else MISSING
+            if said is MISSING or said != change.after:  # who joins says so on the object itself
+                yield change
+        yield from (c for c in self._secret_changes() if not self._keeps(c.path))
+
+    def _gone(self) -> Iterator[FieldChange]:
+        """What the stack names of an unready object and the application no longer does."""
+        wanted, live, recorded = self._desired, self._live, self._facts.recorded
+        if wanted is None or recorded is None:
+            return
+        before = without_value_at(TAKEN, recorded.manifest)
+        for change in changes_outside_secrets(wanted, before, recorded.outputs):
+            path = located(place_of(change.path, before), live)
+            if change.after is None and path is not None and value_at(path, live) is not MISSING:
+                yield change
+
+    def _secret_changes(self) -> Iterator[FieldChange]:
+        """The values of a Secret that change, compared with the cluster: stacks encrypt them."""
+        facts, wanted = self._facts, self._desired
+        if facts.key.kind != SECRET or wanted is None or not self._is_another_component():
+            return
+        if self._live is not None:
+            changes = changed_values(self._live, wanted)
+            yield from (change for change in changes if not self._is_set_by_others(change.path))
+            yield from self._secret_keys_gone(wanted)
+        elif facts.recorded is not None:
+            yield FieldChange(("data",), HIDDEN, OTHER)
+
+    def _is_set_by_others(self, path: Parts) -> bool:
+        """Whether somebody else has set a value of a Secret since the stack delivered it."""
+        live, recorded = self._live, self._facts.recorded
+        if live is None or recorded is None or not recorded.ready:
+            return False
+        return any(not manager.is_engine for manager in managers_of(live, path))
+
+    def _secret_keys_gone(self, wanted: Mapping[str, Any]) -> Iterator[FieldChange]:
+        """The keys of a Secret that only the engine holds, and the application no longer names.
+
+        The stack has them encrypted, so who manages them tells.
+        """
+        live = self._live or {}
+        names = normal(wanted).get("data") or {}
+        for key in sorted((live.get("data") or {}).keys() - names.keys()):
+            managers = managers_of(live, ("data", key))
+            if managers and all(manager.is_engine for manager in managers):
+                yield FieldChange(("data", key), live["data"][key], None)
+
+    def _is_another_component(self) -> bool:
+        """Whether the component has changed since the Secret was last written."""
+        recorded = self._facts.recorded
+        if recorded is None or not recorded.ready or self._desired is None:
+            return True
+        before, now = recorded.manifest, self._desired
+        return bool(_component_revision(before) != _component_revision(now))
+
+    def _left(self, changes: Iterable[FieldChange]) -> Iterator[DriftedField]:
+        """The changes of fields that a controller keeps as it wants them.
+
+        The stack names them already. A field that is named for the first time is a conflict.
+        """
+        live = self._live
+        if live is None or self._facts.recorded is None or self._facts.takes_fields:
+            return
+        for change in changes:
+            side = self._desired if change.after is not None else self._facts.recorded.manifest
+            place = place_of(change.path, side)
+            path = located(place, live)
+            if path is None or is_revision_label(change.path) or not self._is_recorded(place):
+                continue
+            managers = managers_of(live, path)
+            value = value_at(path, live)
+            if value is MISSING or value == change.after or self._facts.key.kind == SECRET:
+                continue
+            # What the application gives up stays with whoever else holds it.
+            stays = change.after is None and any(not manager.is_engine for manager in managers)
+            if stays or any(manager.is_controller for manager in managers):
+                yield DriftedField(change.path, value, change.after, managers, True, place)
+
+    def _kept(self) -> Iterator[DriftedField]:
+        """The fields whose live values a policy keeps, where the file says something else."""
+        wanted, live = self._facts.wanted, self._live
+        if wanted is None or live is None or self._facts.recorded is None:
+            return
+        for path in self._facts.treatment.kept:
+            value, said = value_at(path, live), value_at(path, wanted)
+            if MISSING not in (value, said) and normal({"x": value}) != normal({"x": said}):
+                yield DriftedField(path, value, said, managers_of(live, path), True, path)
+
+    def _is_recorded(self, place: FieldPlace) -> bool:
+        """Whether the stack names a field already."""
+        recorded = self._facts.recorded
+        if recorded is None:
+            return False
+        path = located(place, recorded.manifest)
+        return path is not None and value_at(path, recorded.manifest) is not MISSING
+
+    def _drift(self) -> Iterator[DriftedField]:
+        facts, live, recorded, wanted = self._facts, self._live, self._facts.recorded, self._desired
+        if live is None or recorded is None or wanted is None or not recorded.ready:
+            return
+        if recorded.manifest["apiVersion"] != wanted["apiVersion"]:
+            return  # what was recorded is of another form, so nothing can be told
+        before, now = normal(owned(recorded.outputs, wanted)), normal(owned(live, wanted))
+        found = differences(without_values(before), without_values(now))
+        for change in _one_by_one(found):  # who holds some of a map need not hold all of it
+            place = place_of(change.path, now if change.after is not None else before)
+            if self._is_recorded(place):
+                yield from self._drifted(change, place)
+        if facts.key.kind == SECRET and not has_sealed_values(wanted):
+            changed = self._is_another_component()
+            for change in changed_values(live, wanted):
+                if not changed or self._is_set_by_others(change.path):
+                    back = FieldChange(change.path, change.after, change.before)
+                    yield from self._drifted(back, change.path)
+
+    def _drifted(self, change: FieldChange, place: FieldPlace) -> Iterator[DriftedField]:
+        """A field that is not as it was delivered: before is what was, after what is."""
+        facts, live = self._facts, self._live
+        path = change.path
+        if path in (MARK, TAKEN, SHARERS) or is_revision_label(path) or self._keeps(path):
+            return
+        here, there = located(place, self._desired), located(place, live)
+        managers = managers_of(live, there) if live is not None and there is not None else ()
+        wanted = MISSING if here is None else value_at(here, self._desired)
+        controlled = any(manager.is_controller for manager in managers) and not facts.takes_fields
+        yield DriftedField(
+            path if here is None else here,
+            change.after,
+            change.before if wanted is MISSING or _is_value(facts, path) else wanted,
+            managers,
+            facts.treatment.frozen or not facts.mends or controlled,
+            place,
+        )
+
+    def _keeps(self, path: Parts) -> bool:
+        return any(path[: len(kept)] == kept for kept in self._facts.treatment.kept)
+
+    def _drift_kind(self) -> Drift:
+        if any(not drifted.left for drifted in self.drift):
+            return Drift.DRIFTED
+        return Drift.LEFT if self.drift else Drift.NONE
+
+    def _fixed(self) -> tuple[Parts, ...]:
+        recorded = self._facts.recorded
+        sides = (self._desired, self._live, recorded.manifest if recorded else None)
+        return fixed_fields(
+            (self._facts.key.group, self._facts.key.kind),
+            (*self.changes, *(self._back(each) for each in self.drift if not each.left)),
+            immutable=any(side is not None and side.get("immutable") is True for side in sides),
+            recreated=self._facts.treatment.recreated,
+        )
+
+    def _back(self, drifted: DriftedField) -> FieldChange:
+        """The change that puts a field back."""
+        return FieldChange(drifted.path, drifted.live, drifted.desired)
+
+    def _conflicts(self) -> Iterator[DriftedField]:
+        """The fields that the application names for the first time, and that somebody else holds.
+
+        Their live values are other ones, so writing them would take them from somebody.
+        """
+        recorded, live, wanted = self._facts.recorded, self._live, self._desired
+        if recorded is None or live is None or wanted is None or self._facts.key.kind == SECRET:
+            return
+        if recorded.manifest["apiVersion"] != wanted["apiVersion"]:
+            return
+        for change in (each for each in self.changes if each.after is not None):
+            place = place_of(change.path, wanted)
+            path = located(place, live)
+            there = MISSING if path is None else value_at(path, normal(live))
+            if path is None or there is MISSING or self._is_recorded(place):
+                continue
+            for each in differences(owned(there, change.after), change.after, change.path):
+                inner = place_of(each.path, wanted)
+                where = located(inner, live)
+                if each.before is None or where is None:
+                    continue
+                managers = tuple(m for m in managers_of(live, where) if not m.is_engine)
+                if managers:
+                    yield DriftedField(each.path, each.before, each.after, managers, place=inner)
+
+    def _difference(self) -> Difference:
+        facts = self._facts
+        if facts.recorded is None or not (self._all_changes or self.fixed):
+            return Difference.EQUAL
+        if self.fixed:
+            named = facts.treatment.recreated
+            allowed = all(any(path[: len(n)] == n for n in named) for path in self.fixed)
+            precious = is_precious(facts.key.group, facts.key.kind, self._live)
+            return Difference.REPLACED if allowed or not precious else Difference.FIXED
+        if self.conflicts and not facts.takes_fields:
+            return Difference.CONFLICT
+        return Difference.CHANGED
+
+
+_COMPONENT_REVISION: Parts = ("metadata", "labels", "app.oam.dev/revision")
+
+
+def _one_by_one(changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
+    """Changes in which a map that goes is the fields that go: others may hold some of them."""
+    for change in changes:
+        if change.after is None and isinstance(change.before, Mapping) and change.before:
+            below = (
+                FieldChange((*change.path, key), value, None)
+                for key, value in change.before.items()
+            )
+            yield from _one_by_one(below)
+        else:
+            yield change
+
+
+def _is_value(facts: Facts, path: Parts) -> bool:
+    return facts.key.kind == SECRET and path[0] == "data"
+
+
+def _component_revision(manifest: Mapping[str, Any]) -> Any:
+    return value_at(_COMPONENT_REVISION, manifest)

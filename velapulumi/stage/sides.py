@@ -1,0 +1,191 @@
+"""What is known of one object: as it is wanted, recorded and live, and who else has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from velapulumi.clusters.managed import Manager
+from velapulumi.definitions.rules.fieldpath import (
+    Parts,
+)
+from velapulumi.engine.record import RecordedObject
+from velapulumi.plan.fields import (
+    FieldPlace,
+)
+from velapulumi.plan.objects import ObjectKey
+from velapulumi.render.rules import (
+    Treatment,
+    owner_of,
+    project_of,
+    sharers_of,
+)
+from velapulumi.stage.situation import (
+    Holder,
+    Job,
+    Owner,
+    Place,
+    Presence,
+    Recorded,
+)
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a cluster has of an object.
+
+    Attributes:
+        presence: Whether it is there.
+        manifest: The object, when it is.
+        detail: Why that is not known, in the cluster's words.
+    """
+
+    presence: Presence
+    manifest: Mapping[str, Any] | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another stage of the application that holds the object, or takes it.
+
+    Attributes:
+        stage: Its name.
+        keeps: Whether it goes on delivering it.
+        takes: Whether it does not hold it yet, and will.
+    """
+
+    stage: str
+    keeps: bool
+    takes: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known of one object.
+
+    Attributes:
+        key: What identifies it.
+        application: The application, ``<namespace>/<name>``.
+        project: The identity of the project; empty before its first delivery.
+        live: What its cluster has.
+        wanted: The object as it is rendered; None when it is not.
+        stays: Whether it stays as it is recorded, where it is not rendered.
+        treatment: What the policies say about it.
+        recorded: What the stack holds of it.
+        read: What the stack has of it as one that it only reads.
+        other: Another stage that holds it.
+        place: Whether its cluster can take it.
+        begun: Whether a run had begun to make it and did not finish.
+        mends: Whether the policies have put back what others have deleted or changed.
+        takes_fields: Whether fields that others hold are taken from them.
+        guests: What objects of others it holds, in words; of a Namespace or a CRD.
+        left_behind: Whether the stack says that it is never deleted.
+        restores: What it was before it was taken over, where that is taken back.
+        pruned: Whether what is no longer wanted goes now.
+    """
+
+    key: ObjectKey
+    application: str
+    project: str
+    live: Live
+    wanted: Mapping[str, Any] | None = None
+    stays: bool = False
+    treatment: Treatment = field(default_factory=Treatment)
+    recorded: RecordedObject | None = None
+    read: RecordedObject | None = None
+    other: Other | None = None
+    place: Place = Place.READY
+    begun: bool = False
+    mends: bool = True
+    takes_fields: bool = False
+    guests: str = ""
+    left_behind: bool = False
+    restores: Mapping[str, Any] | None = None
+    pruned: bool = False
+
+    @property
+    def object(self) -> Mapping[str, Any]:
+        """The object as far as it is known: rendered, recorded or live."""
+        held = self.recorded or self.read
+        return self.wanted or (held.manifest if held else self.live.manifest) or {}
+
+
+@dataclass(frozen=True)
+class DriftedField:
+    """A field that others have changed in the cluster.
+
+    Attributes:
+        path: Where it is, with the positions of the application's object.
+        live: Its value there; None when it is not there.
+        desired: The value it was delivered with.
+        managers: Who holds it now.
+        left: Whether it is left as it is.
+        place: Where it is, whatever others have put into its lists.
+    """
+
+    path: Parts
+    live: Any
+    desired: Any
+    managers: tuple[Manager, ...] = ()
+    left: bool = False
+    place: FieldPlace = ()
+
+
+def owner(facts: Facts) -> Owner:
+    """Whose the live object is, by the labels of the application and the mark of the project.
+
+    Without a mark it may be one of an earlier version, so that it is ours where our stack holds it.
+    """
+    live = facts.live.manifest
+    if live is None:
+        return Owner.OURS
+    name, project = owner_of(live), project_of(live)
+    if not name:
+        return Owner.NOBODY
+    if project and project != facts.project:
+        return Owner.FOREIGN
+    if name == facts.application:
+        held = facts.recorded or facts.read
+        return Owner.OURS if project or held is not None else Owner.FOREIGN
+    return Owner.SIBLING if project or sharers_of(live) else Owner.FOREIGN
+
+
+def recorded_as(facts: Facts) -> Recorded:
+    """What the stage's stack has of it."""
+    if facts.recorded is not None:
+        return Recorded.HELD
+    return Recorded.READ if facts.read is not None else Recorded.NO
+
+
+def holder(facts: Facts) -> Holder:
+    """What another stage of the application does with it."""
+    if facts.other is None:
+        return Holder.NONE
+    if facts.other.takes:
+        return Holder.TAKES
+    return Holder.KEEPS if facts.other.keeps else Holder.GIVES
+
+
+def is_shared(facts: Facts, sharers: tuple[str, ...]) -> bool:
+    """Whether all who have the object share it; what is no longer wanted, whether we share it."""
+    if facts.wanted is None:
+        return facts.application in sharers
+    return facts.treatment.shared and bool(sharers)
+
+
+def job(facts: Facts) -> Job:
+    """What became of a Job, by its conditions: the live ones, or the last that were recorded."""
+    if facts.key.kind != "Job":
+        return Job.NO
+    recorded = facts.recorded.outputs if facts.recorded else {}
+    status = (facts.live.manifest or recorded).get("status") or {}
+    held = {
+        condition.get("type")
+        for condition in status.get("conditions") or ()
+        if condition.get("status") == "True"
+    }
+    if "Complete" in held:
+        return Job.COMPLETED
+    return Job.FAILED if "Failed" in held else Job.NO
