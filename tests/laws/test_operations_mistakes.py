@@ -171,7 +171,6 @@ def test_an_element_that_goes_is_not_mistaken_for_the_one_in_its_place() -> None
     check_delivery(world, wanted)
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a list is given up as a whole")
 def test_what_others_have_put_into_a_list_does_not_hide_what_goes_from_it() -> None:
     world = delivered(deployment(web_with(A="1")), Act(environment("X"), "1", EDIT))
     decision = decide(world.facts(revised(deployment(web_with()), 2)))

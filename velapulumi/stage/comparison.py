@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -12,13 +11,12 @@ from velapulumi.definitions.rules.fieldpath import (
     MISSING,
     Parts,
     value_at,
-    with_value_at,
     without_value_at,
 )
-from velapulumi.engine.record import RecordedObject
 from velapulumi.plan.fields import (
     FieldChange,
     FieldPlace,
+    by_name,
     differences,
     is_revision_label,
     located,
@@ -31,7 +29,6 @@ from velapulumi.render.rules import (
     MARK,
     SHARERS,
     TAKEN,
-    registered,
     sharers_of,
 )
 from velapulumi.stage.secrets import (
@@ -44,48 +41,22 @@ from velapulumi.stage.secrets import (
     hidden,
     without_values,
 )
-from velapulumi.stage.sides import DriftedField, Facts, holder, is_shared, job, owner, recorded_as
+from velapulumi.stage.sides import (
+    DriftedField,
+    Facts,
+    desired,
+    holder,
+    is_shared,
+    job,
+    owner,
+    recorded_as,
+)
 from velapulumi.stage.situation import (
     Difference,
     Drift,
     Situation,
     Wanted,
 )
-
-
-def desired(facts: Facts) -> Mapping[str, Any]:
-    """The object as the application wants it in the cluster, policies considered.
-
-    Args:
-        facts: What is known of it; it is rendered.
-    """
-    assert facts.wanted is not None
-    # What is left as it is once it is there is never written, so what the file says is shown.
-    treatment = replace(facts.treatment, frozen=False)
-    manifest = registered(dict(facts.wanted), facts.live.manifest, treatment)
-    return _with_recorded_template(manifest, facts.recorded)
-
-
-def _with_recorded_template(
-    manifest: Mapping[str, Any], recorded: RecordedObject | None
-) -> Mapping[str, Any]:
-    """A Job with the template it has, where only labels of revisions differ: it cannot change."""
-    if recorded is None or manifest["kind"] != "Job":
-        return manifest
-    template = value_at(_TEMPLATE, recorded.manifest)
-    if template is MISSING:
-        return manifest
-    changes = differences(normal(_at(template)), normal(_at(value_at(_TEMPLATE, manifest))))
-    if all(is_revision_label(change.path) for change in changes):
-        return dict(with_value_at(_TEMPLATE, manifest, template))
-    return manifest
-
-
-_TEMPLATE: Parts = ("spec", "template")
-
-
-def _at(template: Any) -> dict[str, Any]:
-    return {"spec": {"template": template}}
 
 
 class Comparison:
@@ -177,13 +148,29 @@ class Comparison:
             found = chain(changes_outside_secrets(wanted, owned(live, wanted), live), self._gone())
         else:
             return
-        for change in _one_by_one(found):
+        for change in _one_by_one(self._by_element(found)):
             if change.path in (MARK, TAKEN) or self._keeps(change.path):
                 continue
             said = value_at(SHARERS, live) if change.path == SHARERS else MISSING
             if said is MISSING or said != change.after:  # who joins says so on the object itself
                 yield change
         yield from (c for c in self._secret_changes() if not self._keeps(c.path))
+
+    def _by_element(self, changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
+        """Changes in which a list that goes is its elements, where others have added some to it."""
+        for change in changes:
+            ours = _names(change.before) if change.after is None else frozenset()
+            if ours and self._live_names(change.path) - ours:
+                for index, element in enumerate(change.before):
+                    yield FieldChange((*change.path, index), element, None)
+            else:
+                yield change
+
+    def _live_names(self, path: Parts) -> frozenset[str]:
+        """The names of the elements that a recorded list has in the cluster."""
+        recorded, live = self._facts.recorded, self._live
+        there = located(place_of(path, recorded.manifest), live) if recorded else None
+        return frozenset() if there is None else _names(value_at(there, live))
 
     def _gone(self) -> Iterator[FieldChange]:
         """What the stack names of an unready object and the application no longer does."""
@@ -389,6 +376,11 @@ def _one_by_one(changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
             yield from _one_by_one(below)
         else:
             yield change
+
+
+def _names(value: Any) -> frozenset[str]:
+    """The names of a list's elements; none of anything else."""
+    return frozenset(by_name(value) or ()) if isinstance(value, list) else frozenset()
 
 
 def _is_value(facts: Facts, path: Parts) -> bool:

@@ -31,10 +31,10 @@ from velapulumi.render.rules import (
     TAKEN,
     owner_of,
 )
-from velapulumi.stage.comparison import Comparison, desired
+from velapulumi.stage.comparison import Comparison
 from velapulumi.stage.operations_table import row_for
 from velapulumi.stage.secrets import without_values
-from velapulumi.stage.sides import DriftedField, Facts, owner
+from velapulumi.stage.sides import DriftedField, Facts, desired, owner
 from velapulumi.stage.situation import (
     Owner,
     Reason,

@@ -29,13 +29,12 @@ from velapulumi.plan.normal import normal
 from velapulumi.project import Project
 from velapulumi.render.rules import MARK, TAKEN, registered, sharers_of
 from velapulumi.stage.asking import Answer, Answers
-from velapulumi.stage.comparison import desired
 from velapulumi.stage.look import Look
 from velapulumi.stage.masking import SECRET, Mask
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.refusals import being_deleted, refusal_of
 from velapulumi.stage.secrets import hidden
-from velapulumi.stage.sides import DriftedField
+from velapulumi.stage.sides import DriftedField, desired
 from velapulumi.stage.taken import taken_over
 
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")

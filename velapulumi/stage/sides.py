@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from velapulumi.clusters.managed import Manager
 from velapulumi.definitions.rules.fieldpath import (
+    MISSING,
     Parts,
+    value_at,
+    with_value_at,
 )
 from velapulumi.engine.record import RecordedObject
 from velapulumi.plan.fields import (
     FieldPlace,
+    differences,
+    is_revision_label,
 )
+from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.render.rules import (
     Treatment,
     owner_of,
     project_of,
+    registered,
     sharers_of,
 )
 from velapulumi.stage.situation import (
@@ -189,3 +196,38 @@ def job(facts: Facts) -> Job:
     if "Complete" in held:
         return Job.COMPLETED
     return Job.FAILED if "Failed" in held else Job.NO
+
+
+def desired(facts: Facts) -> Mapping[str, Any]:
+    """The object as the application wants it in the cluster, policies considered.
+
+    Args:
+        facts: What is known of it; it is rendered.
+    """
+    assert facts.wanted is not None
+    # What is left as it is once it is there is never written, so what the file says is shown.
+    treatment = replace(facts.treatment, frozen=False)
+    manifest = registered(dict(facts.wanted), facts.live.manifest, treatment)
+    return _with_recorded_template(manifest, facts.recorded)
+
+
+def _with_recorded_template(
+    manifest: Mapping[str, Any], recorded: RecordedObject | None
+) -> Mapping[str, Any]:
+    """A Job with the template it has, where only labels of revisions differ: it cannot change."""
+    if recorded is None or manifest["kind"] != "Job":
+        return manifest
+    template = value_at(_TEMPLATE, recorded.manifest)
+    if template is MISSING:
+        return manifest
+    changes = differences(normal(_at(template)), normal(_at(value_at(_TEMPLATE, manifest))))
+    if all(is_revision_label(change.path) for change in changes):
+        return dict(with_value_at(_TEMPLATE, manifest, template))
+    return manifest
+
+
+_TEMPLATE: Parts = ("spec", "template")
+
+
+def _at(template: Any) -> dict[str, Any]:
+    return {"spec": {"template": template}}
