@@ -173,6 +173,7 @@ def test_what_is_refused_is_told_with_what_to_do() -> None:
     ]
     remark = an_object(Operation.UPDATE, remarks=("refused: spec.x: must be 1",))
     assert plan_refuses(a_plan(a_stage(remark)))
+    assert summary(a_stage(remark)) == "1 refused on 1 cluster"
     error, following = texts(refusal_lines(a_plan(a_stage(remark))))
     assert error == "Error [VP206]: Deployment default/x on east: spec.x: must be 1"
     assert following.startswith("Next: Correct what the cluster names")

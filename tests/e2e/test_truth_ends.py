@@ -79,6 +79,25 @@ def test_what_is_being_deleted_is_waited_for_and_its_finalizer_named(story: Trut
     free(story)
 
 
+def test_what_cannot_be_made_anew_for_its_finalizer_is_named(story: Truth) -> None:
+    def text(value: str) -> str:
+        held = {**config_map("held", a=value), "immutable": True}
+        held["metadata"]["finalizers"] = [HELD]
+        return app(story.namespace, {"main": [held, config_map("data", a=value)]})
+
+    story.up(text("1"))
+    path = story.project.write(text("2"))
+    failed = story.project.run("up", "-f", str(path), "--timeout", "3")
+    assert failed.returncode == 1, failed.stderr
+    waits = rf"\[VP206\]: .*/held on {STAGING} is being deleted since [^ ]+Z; it waits for {HELD}\n"
+    assert re.search(waits, failed.stderr), failed.stderr
+    assert "context canceled" not in failed.stderr
+    free(story)
+    story.up(text("2"))
+    assert story.value("configmap", "held", "data") == {"a": "2"}
+    free(story)
+
+
 def free(story: Truth) -> None:
     """Take the finalizer away."""
     patch = json.dumps({"metadata": {"finalizers": None}})

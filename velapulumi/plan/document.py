@@ -110,6 +110,10 @@ class Refusal(StrictModel):
     next_step: str = ""
 
 
+REFUSED = "refused: "
+"""What a remark begins with that tells why a cluster would refuse an object."""
+
+
 class PlannedObject(StrictModel):
     """An object of a stage on one cluster.
 
@@ -162,6 +166,17 @@ class PlannedObject(StrictModel):
         """Kind, namespace and name."""
         place = f"{self.namespace}/" if self.namespace else ""
         return f"{self.kind} {place}{self.name}"
+
+    @property
+    def refused_by_cluster(self) -> tuple[str, ...]:
+        """Why its cluster would refuse it, in the cluster's words; empty when it would not."""
+        said = (text for text in self.remarks if text.startswith(REFUSED))
+        return tuple(text.removeprefix(REFUSED) for text in said)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it cannot be delivered as it is."""
+        return bool(self.refusal or self.refused_by_cluster)
 
 
 class ReverseStep(StrictModel):

@@ -17,7 +17,7 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.managed import OWN
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.errors import AccessDenied, ClusterUnreachable, ObjectRefused, VelapulumiError
-from velapulumi.plan.document import Operation
+from velapulumi.plan.document import REFUSED, Operation
 from velapulumi.plan.fields import is_below, located, owned, written
 from velapulumi.plan.normal import changed_fields
 from velapulumi.plan.objects import ObjectKey
@@ -25,9 +25,6 @@ from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.secrets import SECRET
 from velapulumi.stage.situation import Place
-
-REFUSED = "refused: "
-"""What the remark begins with that a cluster would refuse an object."""
 
 _AT_ONCE = 8
 _ASKED = (

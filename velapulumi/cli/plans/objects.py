@@ -8,6 +8,7 @@ from velapulumi.cli.plans.content import content_fields, content_parts
 from velapulumi.cli.plans.part import Level, Part
 from velapulumi.cli.plans.values import change, difference, short
 from velapulumi.plan.document import (
+    REFUSED,
     Cause,
     ClusterPlan,
     Operation,
@@ -16,9 +17,6 @@ from velapulumi.plan.document import (
     ReverseStep,
 )
 from velapulumi.plan.fields import written
-
-REFUSED = "refused: "
-"""How a remark begins that says what the server would not take."""
 
 _SIGNS = {
     Operation.NONE: ("·", ""),

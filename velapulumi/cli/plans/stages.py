@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from velapulumi.cli.plans.objects import (
-    REFUSED,
     fields_of,
     is_listed,
     object_parts,
@@ -127,7 +126,8 @@ def _listed(cluster: ClusterPlan, *, full: bool) -> list[PlannedObject]:
 
 def summary(stage: StagePlan) -> str:
     """How much a stage changes, in words."""
-    operations = [each.operation for cluster in stage.clusters for each in cluster.objects]
+    objects = [each for cluster in stage.clusters for each in cluster.objects]
+    operations = [Operation.REFUSE if each.is_refused else each.operation for each in objects]
     parts = [
         f"{count} {word}"
         for operation, word in _COUNTED.items()
@@ -189,12 +189,11 @@ def way_back(stage: StagePlan) -> str:
 
 def plan_refuses(plan: PlanDocument) -> bool:
     """Whether objects of a plan cannot be delivered, or a cluster would not take them."""
-    return bool(plan.refusals) or any(
-        remark.startswith(REFUSED)
+    return any(
+        each.is_refused
         for stage in plan.stages
         for cluster in stage.clusters
         for each in cluster.objects
-        for remark in each.remarks
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from velapulumi.cli.line import Line
-from velapulumi.cli.plans.objects import REFUSED
 from velapulumi.cli.plans.part import Level, Part
 from velapulumi.cli.plans.stages import grouped, name_of, plan_parts, stage_parts
 from velapulumi.cli.plans.values import printable
@@ -99,14 +98,12 @@ def _line(part: Part) -> Line:
 def _refusals(each: PlannedObject, clusters: Sequence[str]) -> Iterator[Refusal]:
     if each.refusal:
         yield each.refusal
-    for remark in each.remarks:
-        if remark.startswith(REFUSED):
-            said = remark.removeprefix(REFUSED)
-            yield Refusal(
-                code=ObjectRefused.code,
-                message=f"{each.title} on {', '.join(clusters)}: {said}",
-                next_step=ObjectRefused.next_step,
-            )
+    for said in each.refused_by_cluster:
+        yield Refusal(
+            code=ObjectRefused.code,
+            message=f"{each.title} on {', '.join(clusters)}: {said}",
+            next_step=ObjectRefused.next_step,
+        )
 
 
 def _duration(seconds: float) -> str:
