@@ -264,28 +264,44 @@ MUTATIONS = (
 )
 
 
+OFTEN = ("velapulumi", "time", "live field", "state", "plan edited", "ledger cut", "live object")
+"""Those of every run; without a cluster the comparison is tested with all facts every time."""
+
+
 def test_each_fact_changed_after_the_approval_is_refused_and_nothing_written(shop: Shop) -> None:
     for mutation in MUTATIONS:
-        shop.next()
+        if mutation.name in OFTEN:
+            check_mutation(shop, mutation)
+
+
+@pytest.mark.exhaustive
+def test_every_other_fact_changed_after_the_approval_is_refused_too(shop: Shop) -> None:
+    for mutation in MUTATIONS:
+        if mutation.name not in OFTEN:
+            check_mutation(shop, mutation)
+
+
+def check_mutation(shop: Shop, mutation: Mutation) -> None:
+    shop.next()
+    shop.approve()
+    before, image = shop.writes(), shop.images()
+    back = mutation.change(shop)
+    found = shop.up(*mutation.altered)
+    assert found.returncode in (2, 4, 5), (mutation.name, found.stderr)
+    assert found.returncode != 4 or mutation.name == "time"
+    text = (found.stderr + found.stdout).replace(f"{shop.namespace}/", "NS/")
+    assert mutation.says in text, (mutation.name, text)
+    assert shop.writes() == before, mutation.name
+    if mutation.name != "live object":
+        assert shop.images() == image
+    if back is not None:
+        back()
+    elif not mutation.altered:
         shop.approve()
-        before, image = shop.writes(), shop.images()
-        back = mutation.change(shop)
-        found = shop.up(*mutation.altered)
-        assert found.returncode in (2, 4, 5), (mutation.name, found.stderr)
-        assert found.returncode != 4 or mutation.name == "time"
-        text = (found.stderr + found.stdout).replace(f"{shop.namespace}/", "NS/")
-        assert mutation.says in text, (mutation.name, text)
-        assert shop.writes() == before, mutation.name
-        if mutation.name != "live object":
-            assert shop.images() == image
-        if back is not None:
-            back()
-        elif not mutation.altered:
-            shop.approve()
-        done = shop.up()
-        assert done.returncode == 0, (mutation.name, done.stderr)
-        assert shop.writes() > before
-        assert shop.images() == f"web:{shop.number}"
+    done = shop.up()
+    assert done.returncode == 0, (mutation.name, done.stderr)
+    assert shop.writes() > before
+    assert shop.images() == f"web:{shop.number}"
 
 
 def test_by_hand_the_same_is_refused(shop: Shop) -> None:

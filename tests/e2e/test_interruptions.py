@@ -17,6 +17,7 @@ import subprocess
 from collections.abc import Iterator
 from functools import partial
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,13 @@ def ground(
 
 WAYS = [("after", "SIGKILL"), ("before", "SIGKILL"), ("after", "signals"), ("after", "full")]
 """Where and how; ``signals`` are SIGINT and SIGTERM by turns, other turns in the edit."""
+
+
+def ways(*often: tuple[str, str]) -> list[Any]:
+    """All of them; those that are not named are left to the exhaustive runs."""
+    rare = pytest.mark.exhaustive
+    return [pytest.param(*way, marks=() if way in often else rare) for way in WAYS]
+
 
 SIGNALS = ("SIGINT", "SIGTERM")
 
@@ -122,14 +130,16 @@ def edit_case(ground: Ground, where: str, number: int, how: str) -> str:
     return problems
 
 
-@pytest.mark.parametrize(("where", "how"), WAYS)
+@pytest.mark.parametrize(("where", "how"), ways(("after", "SIGKILL"), ("before", "SIGKILL")))
 def test_a_first_up_goes_on(ground: Ground, where: str, how: str) -> None:
     assert ground.first.kinds == FIRST_KINDS
     numbers = points(ground.first, where)
     all_well(partial(first_case, ground, where, number, how) for number in numbers)
 
 
-@pytest.mark.parametrize(("where", "how"), WAYS)
+@pytest.mark.parametrize(
+    ("where", "how"), ways(("before", "SIGKILL"), ("after", "signals"), ("after", "full"))
+)
 def test_an_edit_goes_on(ground: Ground, where: str, how: str) -> None:
     """Signals and full disks only where an edit does what a first run does not: it collects."""
     whole = ground.edits[RIGHT]
