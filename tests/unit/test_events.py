@@ -32,7 +32,7 @@ def step(operation: Any, kind: str = "kubernetes:apps/v1:Deployment", urn: str =
 
 def told(*events: Any) -> tuple[list[str], str]:
     lines: list[str] = []
-    listener = Listener(lines.append)
+    listener = Listener(lines.append, {})
     for entry in events:
         listener.on_event(entry)
     return lines, listener.errors
@@ -59,7 +59,7 @@ def test_other_severities_are_no_errors(severity: str) -> None:
 
 
 def test_errors_of_an_operation_before_are_forgotten() -> None:
-    listener = Listener(lambda text: None)
+    listener = Listener(lambda text: None, {})
     listener.on_event(diagnostic("old"))
     listener.clear()
     assert listener.errors == ""
@@ -108,7 +108,9 @@ def test_what_is_only_forgotten_is_not_called_deleted(left: bool, word: str) -> 
 def test_what_is_live_already_is_not_called_created() -> None:
     taken = step("create")
     lines: list[str] = []
-    listener = Listener(lines.append, [ObjectKey("east", "default", "Deployment", "web", "apps")])
+    listener = Listener(
+        lines.append, {}, [ObjectKey("east", "default", "Deployment", "web", "apps")]
+    )
     for found in (event(resource_pre_event=taken), event(res_outputs_event=taken)):
         listener.on_event(found)
     assert lines == [f"Deployment web on east: {word}" for word in ("taking over", "taken over")]
@@ -144,7 +146,7 @@ def test_an_object_is_named_with_its_cluster(name: str, subject: str) -> None:
 
 
 def test_errors_are_told_apart_by_cluster() -> None:
-    listener = Listener(lambda text: None)
+    listener = Listener(lambda text: None, {})
     west = URN.replace("::east/", "::west/")
     provider = "urn:pulumi:shop.prod::p::pulumi:providers:kubernetes::east"
     for text, urn in (("a", URN), ("b", west), ("a", URN), ("c", URN), ("d", provider), ("e", "")):
@@ -156,3 +158,18 @@ def test_errors_are_told_apart_by_cluster() -> None:
     assert listener.errors == "a\nb\nc\nd\ne"
     listener.clear()
     assert (listener.errors_of("east"), listener.errors_of("")) == ("", "")
+
+
+def test_a_renamed_cluster_is_told_of_by_the_name_that_it_has_now() -> None:
+    """The stack goes on calling it what it called it first."""
+    lines: list[str] = []
+    present = [ObjectKey("west", "default", "Deployment", "web", "apps")]
+    listener = Listener(lines.append, {"east": "west"}, present)
+    for found in (
+        event(res_outputs_event=step("create")),
+        diagnostic("late", "info", ephemeral=True),
+    ):
+        listener.on_event(found)
+    listener.on_event(diagnostic("broken"))
+    assert lines == ["Deployment web on west: taken over", "Deployment web on west: late"]
+    assert (listener.errors_of("west"), listener.errors_of("east")) == ("broken", "")

@@ -247,8 +247,11 @@ class Applier:
         self._teller.planned(prepared.title, plan)
         from velapulumi.engine.events import Listener
 
-        present = (each.key for each in decisions if each.operation in _PRESENT)
-        listener = Listener(lambda text: self._teller.progress(prepared.title, text), present)
+        listener = Listener(
+            lambda text: self._teller.progress(prepared.title, text),
+            prepared.cluster_names(each.key for each in decisions),
+            (each.key for each in decisions if each.operation in _PRESENT),
+        )
         try:
             self._run_engine(prepared, record, errand, listener, decisions)
             self._take_from_others(application, decisions, listener)

@@ -10,6 +10,7 @@ from velapulumi.clusters.identity import unusable
 from velapulumi.delivery.apply import Teller, kept_unready
 from velapulumi.delivery.failures import named_by_finalizers
 from velapulumi.delivery.remove import Removal
+from velapulumi.engine.handles import names_of
 from velapulumi.engine.interrupts import Interrupts
 from velapulumi.errors import PlanChanged
 from velapulumi.plan.document import Operation
@@ -92,7 +93,8 @@ class Collector:
         refuse(decisions)
         authorize(prepared, look)
         intent()
-        engine = self._engine(stage)
+        names = prepared.cluster_names(each.key for each in decisions)
+        engine = self._engine(stage, names)
         writer = PlanWriter(application, look)
         self._teller.planned(prepared.title, writer.stage(stage, [prepared.step], decisions))
         beside = [each for each in decisions if is_taken_out(each)]
@@ -133,14 +135,14 @@ class Collector:
         if removal.waits:
             return
         self._teller.planned(stack.stage, removal.plan)
-        engine = self._engine(stack.stage)
+        engine = self._engine(stack.stage, names_of(removal.record))
         removal.run(engine, lambda text: self._teller.progress("", text))
 
-    def _engine(self, stage: str) -> Engine:
+    def _engine(self, stage: str, names: Mapping[str, str]) -> Engine:
         from velapulumi.engine.automation import Engine
         from velapulumi.engine.events import Listener
 
-        listener = Listener(lambda text: self._teller.progress(stage, text))
+        listener = Listener(lambda text: self._teller.progress(stage, text), names)
         return Engine(self._application.project, listener, self._interrupts)
 
 

@@ -11,6 +11,7 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.delivery.failures import named_by_finalizers
 from velapulumi.delivery.runlock import running
 from velapulumi.engine.environment import engine_environment
+from velapulumi.engine.handles import names_of
 from velapulumi.engine.interrupts import Interrupts
 from velapulumi.engine.locks import clear_stale_lock
 from velapulumi.engine.record import StageRecord, application_of
@@ -179,13 +180,13 @@ def remove(
         lambda: progress("stopping when what is under way is done; once more to stop now")
     )
     with running(project, application, "delete"), interrupts.handled():
-        engine = Engine(project, Listener(progress), interrupts)
         for stage in stages:
             Removal.of(project, StackName(application, stage)).check()
         for stage in stages:
             removal = Removal.of(project, StackName(application, stage))
             removal.check()
-            removal.run(engine, progress)
+            listener = Listener(progress, names_of(removal.record))
+            removal.run(Engine(project, listener, interrupts), progress)
         project.gate_file(application).unlink(missing_ok=True)
         project.journal_file(application).unlink(missing_ok=True)
         kept = project.revision_file(application, "any").parent

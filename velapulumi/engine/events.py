@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from velapulumi.plan.objects import ObjectKey
@@ -17,11 +17,19 @@ class Listener:
 
     Args:
         progress: Is told of each step in one line.
+        names: The canonical names of clusters, by what the stack calls them. The engine knows the
+            stack's names only, and what is told here never speaks of them.
         present: The objects that are live already, so that the engine does not create them.
     """
 
-    def __init__(self, progress: Callable[[str], None], present: Iterable[ObjectKey] = ()) -> None:
+    def __init__(
+        self,
+        progress: Callable[[str], None],
+        names: Mapping[str, str],
+        present: Iterable[ObjectKey] = (),
+    ) -> None:
         self._progress = progress
+        self._names = names
         self._present = {(key.cluster, key.namespace, key.kind, key.name) for key in present}
         self._heard = time.monotonic()
         self._errors: list[tuple[str, str]] = []
@@ -36,7 +44,11 @@ class Listener:
         return "\n".join(dict.fromkeys(text for _, text in self._errors))
 
     def errors_of(self, cluster: str) -> str:
-        """The errors of a cluster's objects; with an empty name those of nothing else."""
+        """The errors of a cluster's objects; with an empty name those of nothing else.
+
+        Args:
+            cluster: Its canonical name.
+        """
         return "\n".join(dict.fromkeys(t for name, t in self._errors if name == cluster))
 
     def heard(self) -> float:
@@ -50,9 +62,9 @@ class Listener:
         if diagnostic is not None:
             text = diagnostic.message.strip()
             if diagnostic.severity == "error" and text and not _is_echo(text):
-                self._errors.append((_cluster(diagnostic.urn or ""), text))
+                self._errors.append((self._cluster(diagnostic.urn or ""), text))
             elif diagnostic.ephemeral and diagnostic.urn and text and not text.startswith(_NOISE):
-                self._progress(f"{_subject(diagnostic.urn)}: {text}")
+                self._progress(f"{self._subject(diagnostic.urn)}: {text}")
         for step, words in ((event.resource_pre_event, _DOING), (event.res_outputs_event, _DONE)):
             if step is not None and step.metadata.type.startswith("kubernetes:"):
                 self._tell(step.metadata, words)
@@ -60,14 +72,30 @@ class Listener:
     def _tell(self, metadata: Any, words: dict[str, str]) -> None:
         """Tell of one step with an object: that it begins or that it is done."""
         step = str(getattr(metadata.op, "value", metadata.op))
-        if step == "create" and _place(metadata.urn) in self._present:
+        if step == "create" and self._place(metadata.urn) in self._present:
             step = "take-over"
         elif step == "delete" and getattr(
             getattr(metadata, "old", None), "retain_on_delete", False
         ):
             step = "forget"
         if word := words.get(step):
-            self._progress(f"{_subject(metadata.urn)}: {word}")
+            self._progress(f"{self._subject(metadata.urn)}: {word}")
+
+    def _subject(self, urn: str) -> str:
+        """``<kind> <name> on <cluster>`` from an object's URN."""
+        cluster, _, kind, name = self._place(urn)
+        return f"{kind} {name} on {cluster}" if name else cluster
+
+    def _place(self, urn: str) -> tuple[str, str, str, str]:
+        """Cluster, namespace, kind and name from a URN, which ends in ``<handle>/…/<name>``."""
+        head, _, full_name = urn.rpartition("::")
+        handle, _, path = full_name.partition("/")
+        namespace, _, name = path.rpartition("/")
+        return self._names.get(handle, handle), namespace, head.rpartition(":")[2], name
+
+    def _cluster(self, urn: str) -> str:
+        """The cluster of an object's URN; empty for anything else."""
+        return self._place(urn)[0] if "kubernetes:" in urn.rpartition("::")[0] else ""
 
 
 # What is replaced is told of by its creation: the plan has said that it is deleted before.
@@ -92,23 +120,3 @@ def _is_echo(text: str) -> bool:
     """Whether an error only repeats that there was one."""
     said_before = ("update failed", "an unhandled error occurred", "preview failed")
     return text.startswith(said_before) or text.endswith("failed to register")
-
-
-def _subject(urn: str) -> str:
-    """``<kind> <name> on <cluster>`` from an object's URN."""
-    cluster, _, kind, name = _place(urn)
-    return f"{kind} {name} on {cluster}" if name else cluster
-
-
-def _place(urn: str) -> tuple[str, str, str, str]:
-    """Cluster, namespace, kind and name from a URN, which ends in ``<cluster>/…/<name>``."""
-    head, _, full_name = urn.rpartition("::")
-    cluster, _, path = full_name.partition("/")
-    namespace, _, name = path.rpartition("/")
-    return cluster, namespace, head.rpartition(":")[2], name
-
-
-def _cluster(urn: str) -> str:
-    """The cluster of an object's URN; empty for anything else."""
-    kind, _, full_name = urn.rpartition("::")
-    return full_name.partition("/")[0] if "kubernetes:" in kind else ""

@@ -87,7 +87,7 @@ class Watchdog:
         """Why a cluster does not answer now; None when all do.
 
         Args:
-            concerns: Whether a cluster of that name is asked at all.
+            concerns: Whether a cluster of that canonical name is asked at all.
         """
         for cluster in self._clusters:
             if concerns(cluster.joined.name):

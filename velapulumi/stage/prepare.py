@@ -7,10 +7,12 @@ out writes nothing.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from velapulumi.clusters.identity import Reached, reach
+from velapulumi.engine.handles import handles_of, names_of
 from velapulumi.errors import (
     PromotionRefused,
     UsageProblem,
@@ -229,6 +231,19 @@ class Prepared:
                 raise cluster
             reached[name] = cluster
         return reached
+
+    def handles(self, objects: Iterable[ObjectKey]) -> dict[str, str]:
+        """What the stage's stack calls its clusters once it holds objects, by canonical name."""
+        record = self.application.records[self.stage.name]
+        return handles_of(record, self._places(objects))
+
+    def cluster_names(self, objects: Iterable[ObjectKey]) -> dict[str, str]:
+        """The canonical names of its clusters, by what its stack calls them then."""
+        record = self.application.records[self.stage.name]
+        return names_of(record, self._places(objects))
+
+    def _places(self, objects: Iterable[ObjectKey]) -> set[str]:
+        return {*self.stage.clusters, *(key.cluster for key in objects)}
 
     def check_promotion(self) -> None:
         """Refuse a stage whose turn has not come.

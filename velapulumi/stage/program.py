@@ -7,9 +7,8 @@ are not the ones that were joined.
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -103,11 +102,11 @@ def deliver_stage(
     else:
         uses = authorize(prepared, look)
         check_shown(decisions, shown)
-    clusters, silent = _split(prepared, decisions, look)
+    clusters = _answering(prepared, decisions, look)
     project_id = application.project_id
     if not previews:
         project_id = claim_project_id(application.project, project_id)
-    handles = _handles(prepared, clusters.keys() | silent)
+    handles = prepared.handles(each.key for each in decisions)
     found = registrations(decided, handles, project_id, application.revision.name)
     if not previews:
         if prepared.first:
@@ -173,10 +172,8 @@ def _existing(project: Project, file: str) -> Path:
     return path
 
 
-def _split(
-    prepared: Prepared, decisions: Sequence[Decision], look: Look
-) -> tuple[dict[str, Reached], frozenset[str]]:
-    """The clusters of a stage's objects: those that answered, and those that did not.
+def _answering(prepared: Prepared, decisions: Sequence[Decision], look: Look) -> dict[str, Reached]:
+    """The clusters of a stage's objects that have answered.
 
     Raises:
         VelapulumiError: One cannot be used, and something is to be done there.
@@ -197,7 +194,7 @@ def _split(
         gone = [each for each in decisions if each.key.cluster == name and _is_given_up(each)]
         if gone and isinstance(cluster := look.clusters[name], VelapulumiError):
             raise cluster
-    return found, frozenset(silent)
+    return found
 
 
 def _is_given_up(each: Decision) -> bool:
@@ -205,22 +202,6 @@ def _is_given_up(each: Decision) -> bool:
     facts = each.facts
     going = facts.wanted is None and not facts.stays and facts.pruned
     return going and (facts.read is not None or bool(facts.recorded and facts.recorded.retained))
-
-
-def _handles(prepared: Prepared, clusters: Iterable[str]) -> dict[str, str]:
-    """What the stack calls each cluster: it keeps the name that it has begun with."""
-    record = prepared.application.records[prepared.stage.name]
-    found = dict(record.handles) if record else {}
-    taken = set(found.values())
-    for name in sorted(set(clusters) - found.keys()):
-        # Another cluster may once have had this name in the stack.
-        number = next(n for n in itertools.count(1) if _numbered(name, n) not in taken)
-        found[name] = _numbered(name, number)
-    return {name: found[name] for name in sorted(clusters)}
-
-
-def _numbered(name: str, number: int) -> str:
-    return name if number == 1 else f"{name}-{number}"
 
 
 def _register(
