@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -75,18 +77,19 @@ def test_plan_shows_all_content_when_asked(monkeypatch: pytest.MonkeyPatch) -> N
 def test_delete_shows_what_goes_and_asks(
     answer: str, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    removed: list[str] = []
+    removed: list[Any] = []
     claim = an_object(Operation.DELETE, "data", "PersistentVolumeClaim", irreversible=(LOST,))
-    stages = (a_stage(an_object(Operation.DELETE), claim, before="shop-v1:0"),)
+    plan = a_stage(an_object(Operation.DELETE), claim, before="shop-v1:0")
+    shown = (SimpleNamespace(plan=plan),)
     for name, stand_in in {
         "stages_of": lambda *_: ["prod"],
-        "removal_plan": lambda *_: stages,
-        "remove": lambda *args: removed.append(args[1]),
+        "removals": lambda *_: shown,
+        "remove": lambda *args: removed.append((args[1], args[2])),
     }.items():
         monkeypatch.setattr(f"velapulumi.delivery.remove.{name}", stand_in, raising=False)
     result = CliRunner().invoke(cli, ["delete", "shop"], standalone_mode=False, input=answer)
     assert result.return_value == code
-    assert removed == ([] if code else ["shop"])
+    assert removed == ([] if code else [("shop", shown)])
     assert result.stderr.splitlines()[:6] == [
         "Stage prod: 2 deleted on 1 cluster; it holds shop-v1",
         "  ! cannot be taken back: PersistentVolumeClaim default/data on east: "

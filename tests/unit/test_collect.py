@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from tests.unit.helpers import (
 )
 from velapulumi.clusters.registry import Registry
 from velapulumi.delivery import collect, remove
-from velapulumi.delivery.collect import Collector, abandoned
+from velapulumi.delivery.collect import Collector
+from velapulumi.delivery.deliver import check_stages
 from velapulumi.delivery.remove import Removal
 from velapulumi.engine import automation
 from velapulumi.engine.interrupts import Interrupts
@@ -34,7 +35,9 @@ from velapulumi.gate.journal import Journal
 from velapulumi.plan.document import StagePlan
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.program.application import Application, read_application
+from velapulumi.program.leaving import abandoned
 from velapulumi.project import Project, StackName
+from velapulumi.stage.look import Look
 from velapulumi.stage.prepare import prepare
 from velapulumi.workflow.entries import Entry, Kind
 
@@ -435,15 +438,82 @@ def test_a_namespace_with_objects_of_others_is_not_deleted(
     made = manifest("team", apiVersion="v1", kind="Namespace")
     del made["metadata"]["namespace"]
     theirs = manifest("theirs", metadata={"name": "theirs", "namespace": "team", "labels": {}})
-    client = FakeCluster(made, contents=[theirs, theirs, manifest("web")])
+    client = FakeCluster(made, GONE[1], contents=[theirs, theirs, GONE[1]])
     monkeypatch.setattr(
         "velapulumi.stage.look.reach",
         lambda _, names: {name: reached(name, client) for name in names},
     )
-    shop.hold("old", ("east", made), ("east", manifest("web")))
+    shop.hold("old", ("east", made), GONE)
     with pytest.raises(ObjectRefused) as caught:
         shop.collect("old")
     assert caught.value.message == (
         "Namespace /team on east cannot be deleted: it holds 2 Deployment of nobody"
     )
     assert shop.done == ["intent"]
+
+
+NAMESPACE = {**manifest("data", apiVersion="v1", kind="Namespace"), "spec": {}}
+NAMESPACE["metadata"] = {**NAMESPACE["metadata"], "name": "data"}
+del NAMESPACE["metadata"]["namespace"]
+INSIDE = manifest("inside")
+INSIDE["metadata"]["namespace"] = "data"
+
+
+class Filled(FakeCluster):
+    """A cluster whose namespaces hold what is there of them."""
+
+    def list_all(self, namespace: str) -> Iterator[Mapping[str, Any]]:
+        for entry in self._live.values():
+            if entry["metadata"].get("namespace") == namespace:
+                yield entry
+
+
+@pytest.fixture
+def filled(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    def reach(_: Project, names: Iterable[str]) -> dict[str, Any]:
+        return {name: reached(name, Filled(*shop.live[name].values())) for name in names}
+
+    monkeypatch.setattr("velapulumi.stage.prepare.reach", reach)
+    monkeypatch.setattr("velapulumi.stage.look.reach", reach)
+    return shop
+
+
+def test_what_lies_in_a_namespace_goes_before_it_whatever_stages_they_are_of(filled: Shop) -> None:
+    filled.delivered(EAST, ("east", NAMESPACE))
+    filled.delivered(WEST, ("east", INSIDE))
+    check_stages(filled.application, Look(filled.project))
+    assert filled.stages() == [WEST, EAST]
+    assert not filled.collect(EAST)  # as long as the other one has not been collected
+    assert filled.done == []
+    assert filled.collect(WEST)
+    filled.delivered(WEST)
+    del filled.live["east"]["inside"]
+    assert filled.collect(EAST)
+    assert filled.going() == [(WEST, ["delete inside east"]), (EAST, ["delete data east"])]
+
+
+def test_an_abandoned_stage_waits_for_what_lies_in_its_namespace(filled: Shop) -> None:
+    filled.hold("a-old", ("east", NAMESPACE))
+    filled.hold("b-old", ("east", INSIDE))
+    assert filled.stages() == ["b-old", "a-old"]
+    filled.collect("a-old")
+    assert filled.done == ["intent"]
+    filled.collect("b-old")
+    filled.hold("b-old")
+    del filled.live["east"]["inside"]
+    filled.collect("a-old")
+    assert filled.going() == [
+        ("b-old", ["delete inside east"]),
+        ("a-old", ["delete data east"]),
+    ]
+
+
+def test_a_namespace_with_something_that_another_stage_delivers_is_not_deleted(
+    filled: Shop,
+) -> None:
+    made = {**NAMESPACE, "metadata": {**NAMESPACE["metadata"], "name": "default"}}
+    filled.delivered(EAST)
+    filled.hold("old", ("east", made))
+    with pytest.raises(ObjectRefused, match="it holds 1 Deployment of this application"):
+        filled.collect("old")
+    assert filled.done == ["intent"]

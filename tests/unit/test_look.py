@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from tests.unit.helpers import FakeCluster, manifest, marked, reached
+from tests.unit.helpers import FakeCluster, manifest, reached
 from tests.unit.setting import Setting
 from velapulumi.clusters.identity import Reached
 from velapulumi.errors import AccessDenied, ClusterUnreachable, WrongCluster
@@ -19,7 +19,6 @@ from velapulumi.stage.sides import Live
 from velapulumi.stage.situation import Place, Presence
 
 WEB = ObjectKey.of("east", manifest())
-SHOP = "default/shop"
 
 
 class Counting(FakeCluster):
@@ -32,6 +31,14 @@ class Counting(FakeCluster):
     def read(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
         self.asked.append(f"{wanted['kind']} {wanted['metadata']['name']}")
         return super().read(wanted)
+
+    def list_all(self, namespace: str) -> Iterator[Mapping[str, Any]]:
+        self.asked.append(f"list {namespace}")
+        return super().list_all(namespace)
+
+    def list_kind(self, api_version: str, kind: str) -> list[Mapping[str, Any]]:
+        self.asked.append(f"list {api_version} {kind}")
+        return super().list_kind(api_version, kind)
 
 
 def look(project: Project, client: FakeCluster) -> Look:
@@ -81,7 +88,7 @@ def test_a_cluster_that_cannot_be_used_is_not_known(project: Project, error: Any
     seen = Look(project, {"east": error})
     assert seen.live(WEB, manifest()) == Live(Presence.UNKNOWN, None, error.message)
     assert seen.place(WEB, manifest()) is Place.READY
-    assert seen.guests(WEB, manifest(), SHOP, "", ()) == ""
+    assert seen.contents(WEB, manifest()) == ()
 
 
 def test_a_cluster_is_contacted_once_and_only_when_it_is_needed(
@@ -141,49 +148,21 @@ def test_what_has_no_namespace_needs_none(project: Project) -> None:
     assert look(project, FakeCluster(lacking=("",))).place(key, made) is Place.READY
 
 
-# What others have put into a namespace, or made of a kind.
-
-
-def labelled(owner: str, project: str = "", *, name: str = "goes") -> dict[str, Any]:
-    namespace, _, application = owner.partition("/")
-    found = manifest(name)
-    found["metadata"]["labels"] = {
-        "app.oam.dev/name": application,
-        "app.oam.dev/namespace": namespace,
-    }
-    return marked(found, project) if project else found
-
-
-BARE = manifest("bare", metadata={"name": "bare"})
-GOING = {ObjectKey.of("east", manifest("goes"))}
-"""What goes with the namespace or the definition anyway."""
-
-
-@pytest.mark.parametrize(
-    ("contents", "words"),
-    [
-        ([], ""),
-        ([labelled(SHOP), labelled(SHOP, "p1")], ""),
-        ([labelled(SHOP, name="stays")], "1 Deployment of default/shop"),
-        ([labelled(SHOP, "p2")], "1 Deployment of default/shop"),
-        ([labelled("team/blog"), labelled("team/blog", "p1")], "2 Deployment of team/blog"),
-        ([BARE, labelled("team/blog"), BARE], "2 Deployment of nobody, 1 Deployment of team/blog"),
-    ],
-)
-def test_what_a_namespace_or_a_definition_holds_of_others(
-    project: Project, contents: list[dict[str, Any]], words: str
-) -> None:
+def test_what_a_namespace_or_a_definition_holds_is_listed_once(project: Project) -> None:
     team = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}}
     served = [{"name": "v1", "served": False}, {"name": "v2", "served": True}]
-    spec = {"group": "apps", "names": {"kind": "Deployment"}, "versions": served}
     definition = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": "deployments.apps"},
-        "spec": spec,
+        "spec": {"group": "apps", "names": {"kind": "Deployment"}, "versions": served},
     }
-    seen = look(project, FakeCluster(contents=contents))
-    for holder in (team, definition):
-        key = ObjectKey.of("east", holder)
-        assert seen.guests(key, holder, SHOP, "p1", GOING) == words
-    assert seen.guests(WEB, manifest(), SHOP, "p1", GOING) == ""
+    other = manifest("other", kind="Other")
+    client = Counting(contents=[manifest(), other])
+    seen = look(project, client)
+    for _ in range(2):
+        assert seen.contents(ObjectKey.of("east", team), team) == (manifest(), other)
+        key = ObjectKey.of("east", definition)
+        assert seen.contents(key, definition) == (manifest(),)
+    assert client.asked == ["list team", "list apps/v2 Deployment"]
+    assert seen.contents(WEB, manifest()) == ()

@@ -422,7 +422,7 @@ def test_a_namespace_goes_only_with_what_is_deleted_anyway(setting: Setting) -> 
     for contents, said in (
         ([], ""),
         ([goes], ""),
-        ([goes, stays], "1 Deployment of default/shop"),
+        ([goes, stays], "1 Deployment of this application"),
         ([goes, theirs_too], "1 Deployment of nobody"),
     ):
         setting.cluster = reached("east", FakeCluster(live, goes, contents=contents))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +14,14 @@ from velapulumi.delivery import remove
 from velapulumi.delivery.remove import Removal
 from velapulumi.delivery.runlock import running
 from velapulumi.engine import automation, locks
-from velapulumi.errors import ClusterUnreachable, RunInProgress, StackLocked, VelapulumiError
+from velapulumi.errors import (
+    AccessDenied,
+    ClusterUnreachable,
+    ObjectRefused,
+    RunInProgress,
+    StackLocked,
+    VelapulumiError,
+)
 from velapulumi.project import Project, StackName
 
 STACK = StackName("shop", "prod")
@@ -54,8 +61,9 @@ def answer(
     )
 
 
-def delete(project: Project) -> None:
-    remove.remove(project, "shop", ["prod"], lambda text: None)
+def delete(project: Project, *stages: str, shown: Sequence[Removal] | None = None) -> None:
+    found = remove.removals(project, "shop", stages or ["prod"])
+    remove.remove(project, "shop", found if shown is None else shown, lambda text: None)
 
 
 def test_objects_are_given_up_before_the_stack_is_gone(project: Project, done: list[str]) -> None:
@@ -70,8 +78,8 @@ def test_what_has_gone_is_forgotten_and_nothing_is_said_to_be_deleted(
 ) -> None:
     held = [resource("east", manifest(name)) for name in ("web", "lost")]
     store(project, STACK, deployment(*held))
-    (plan,) = remove.removal_plan(project, "shop", ["prod"])
-    (cluster,) = plan.clusters
+    (removal,) = remove.removals(project, "shop", ["prod"])
+    (cluster,) = removal.plan.clusters
     assert {each.name: each.operation for each in cluster.objects} == {
         "web": "delete", "lost": "forget",
     }  # fmt: skip
@@ -91,7 +99,7 @@ def test_a_silent_cluster_stops_it_before_anything_of_any_stage(
     gone = ClusterUnreachable("no answer")
     answer(monkeypatch, lambda name: gone if name == silent else reached(name, FakeCluster()))
     with pytest.raises(ClusterUnreachable):
-        remove.remove(project, "shop", list(held), lambda text: None)
+        delete(project, *held)
     assert done == []
     assert all(project.config_file(StackName("shop", stage)).exists() for stage in held)
 
@@ -154,3 +162,68 @@ def test_nothing_is_given_up_while_another_run_holds_the_stack(
         delete(project)
     assert done == []
     assert project.config_file(STACK).exists()
+
+
+NAMESPACE = {
+    "apiVersion": "v1",
+    "kind": "Namespace",
+    "metadata": {"name": "data", "labels": manifest()["metadata"]["labels"]},
+}
+INSIDE = manifest("inside")
+INSIDE["metadata"]["namespace"] = "data"
+INFRA, APP = StackName("shop", "infra"), StackName("shop", "app")
+
+
+class Filled(FakeCluster):
+    """A cluster with the namespace and what is in it."""
+
+    def __init__(self, *inside: Mapping[str, Any], error: Exception | None = None) -> None:
+        super().__init__(NAMESPACE, *inside)
+        self._inside, self._failure = inside, error
+
+    def list_all(self, namespace: str) -> Iterator[Mapping[str, Any]]:
+        if self._failure:
+            raise self._failure
+        yield from self._inside
+
+
+@pytest.mark.parametrize("stages", [["infra", "app"], ["app", "infra"]])
+def test_what_lies_in_a_namespace_goes_before_it_whatever_stages_they_are_of(
+    project: Project, done: list[str], monkeypatch: pytest.MonkeyPatch, stages: list[str]
+) -> None:
+    store(project, INFRA, deployment(resource("east", NAMESPACE)))
+    store(project, APP, deployment(resource("east", INSIDE)))
+
+    def cluster(name: str) -> Reached:
+        gone = "destroy shop.app" in done
+        return reached(name, Filled() if gone else Filled(INSIDE))
+
+    answer(monkeypatch, cluster)
+    shown = remove.removals(project, "shop", stages)
+    assert [each.stack for each in shown] == [APP, INFRA]
+    delete(project, shown=shown)
+    assert done == ["destroy shop.app", "destroy shop.infra"]
+
+
+def test_what_no_stack_holds_keeps_a_namespace(
+    project: Project, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(project, INFRA, deployment(resource("east", NAMESPACE)))
+    answer(monkeypatch, lambda name: reached(name, Filled(INSIDE)))
+    with pytest.raises(ObjectRefused, match="holds 1 Deployment of this application"):
+        delete(project, "infra")
+    assert done == []
+
+
+@pytest.mark.parametrize("error", [AccessDenied("cannot list"), ClusterUnreachable("silent")])
+def test_what_nobody_can_look_into_is_not_deleted(
+    project: Project, done: list[str], monkeypatch: pytest.MonkeyPatch, error: VelapulumiError
+) -> None:
+    store(project, INFRA, deployment(resource("east", NAMESPACE)))
+    answer(monkeypatch, lambda name: reached(name, Filled(error=error)))
+    (shown,) = remove.removals(project, "shop", ["infra"])
+    (cluster,) = shown.plan.clusters
+    assert [each.operation for each in cluster.objects] in (["refuse"], ["owed"])
+    with pytest.raises(type(error), match=error.message):
+        delete(project, shown=[shown])
+    assert done == []

@@ -13,10 +13,10 @@ from velapulumi.engine.record import record_of
 from velapulumi.errors import ClusterUnreachable, ObjectRefused
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.project import Project
-from velapulumi.stage.facts import removal_facts
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.release import LEFT_BEHIND, full_name, release, released
+from velapulumi.stage.removal import Removed
 from velapulumi.stage.sides import Other
 
 NAME, NAMESPACE = "app.oam.dev/name", "app.oam.dev/namespace"
@@ -148,8 +148,8 @@ def decided(
     def other(key: ObjectKey) -> Other | None:
         return Other("prod", keeps=True) if key in elsewhere else None
 
-    facts = removal_facts("", found, "default/shop", look, other)
-    return [decide(each) for each in facts]
+    removed = Removed("", found, "default/shop", look, other)
+    return [decide(each) for each in removed.facts(dict, after_others=True)]
 
 
 def operations(decisions: Iterable[Decision]) -> dict[str, str]:

@@ -16,12 +16,13 @@ def delete(application: str, yes: bool) -> int:
     from velapulumi.cli.confirmation import confirmed
     from velapulumi.cli.line import write_line
     from velapulumi.cli.plans import stage_lines
-    from velapulumi.delivery.remove import removal_plan, remove, stages_of
+    from velapulumi.delivery.remove import removals, remove, stages_of
     from velapulumi.project import find_project
 
     project = find_project()
-    stages = stages_of(project, application)
-    plans = removal_plan(project, application, stages)
+    shown = removals(project, application, stages_of(project, application))
+    plans = [each.plan for each in shown]
+    stages = [plan.stage for plan in plans]
     for plan in plans:
         for line in stage_lines(plan):
             write_line(line)
@@ -30,6 +31,6 @@ def delete(application: str, yes: bool) -> int:
     question = f"Delete application {application} from {', '.join(stages)} ({what})?"
     if not yes and not confirmed(question, "delete", "deleted"):
         return 1
-    remove(project, application, stages, lambda text: click.echo(text, err=True))
+    remove(project, application, shown, lambda text: click.echo(text, err=True))
     click.echo(f"Application {application} deleted.")
     return 0

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from velapulumi import signatures
-from velapulumi.delivery.collect import abandoned
 from velapulumi.delivery.gatekeeper import Signer, keep, state
 from velapulumi.delivery.remove import Removal
 from velapulumi.delivery.source import current_application
@@ -27,6 +26,7 @@ from velapulumi.gate.statement import StatementKind
 from velapulumi.plan.document import PlanDocument
 from velapulumi.program.application import Application, read_application
 from velapulumi.program.authority import Authority, read_trust
+from velapulumi.program.leaving import abandoned
 from velapulumi.program.standing import Standing, read_standing
 from velapulumi.project import Project
 from velapulumi.stage.approval import current_plan, stale

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ from velapulumi.engine.interrupts import Interrupts
 from velapulumi.errors import PlanChanged
 from velapulumi.plan.document import Operation
 from velapulumi.program.application import Application
+from velapulumi.program.leaving import abandoned
 from velapulumi.project import StackName
 from velapulumi.stage.approval import authorize
 from velapulumi.stage.facts import decide_stage
+from velapulumi.stage.guests import awaited, inner_first
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.plan import PlanWriter
@@ -51,20 +53,24 @@ class Collector:
     def stages(self, values: Mapping[str, Any]) -> list[str]:
         """The stages which hold something to be deleted; those without steps come last.
 
+        What lies in a namespace, or is of a kind by its definition, goes before that.
+
         Args:
             values: What the steps have published.
         """
         application = self._now(values)
-        found = []
+        waits = {}
         for stage in application.workflow.stages:
             prepared = _collecting(application, stage)
-            if prepared is not None and _is_due(prepared):
-                found.append(stage)
-        return found + [
-            stack.stage
-            for stack in abandoned(application)
-            if not Removal.of(application.project, stack, application).waits
-        ]
+            if prepared is not None:
+                decisions = _at_last(prepared)
+                if any(each.operation.goes for each in decisions):
+                    waits[stage] = awaited(decisions)
+        for stack in abandoned(application):
+            removal = Removal.of(application.project, stack, application)
+            if not removal.waits:
+                waits[stack.stage] = awaited(removal.decisions)
+        return inner_first(waits)
 
     def collect(self, stage: str, values: Mapping[str, Any], intent: Callable[[], None]) -> bool:
         """Delete what a stage holds beyond what the application delivers; whether it did.
@@ -91,6 +97,8 @@ class Collector:
         look = Look(application.project, prepared.clusters)
         decisions = _decide(prepared, look)
         refuse(decisions)
+        if all(each.operation.is_quiet for each in decisions):
+            return False  # it waits for a stage that has not come so far
         authorize(prepared, look)
         intent()
         names = prepared.cluster_names(each.key for each in decisions)
@@ -130,7 +138,7 @@ class Collector:
 
     def _abandon(self, application: Application, stack: StackName) -> None:
         """Delete a stack that no step delivers to any more, with what only it holds."""
-        removal = Removal.of(application.project, stack, application)
+        removal = Removal.of(application.project, stack, application, after_others=False)
         removal.check()
         if removal.waits:
             return
@@ -146,23 +154,6 @@ class Collector:
         return Engine(self._application.project, listener, self._interrupts)
 
 
-def abandoned(application: Application) -> Iterator[StackName]:
-    """The stacks that no step delivers to any more, but those a policy keeps something in.
-
-    Nobody could approve the end of a stage under a gate policy, so that stays, too.
-    """
-    rules = application.loaded.rules
-    for stack in application.project.stack_names(application.name):
-        if stack.stage in application.workflow.stages:
-            continue
-        record = application.abandoned.get(stack.stage)
-        objects = record.objects if record else ()
-        if application.authority.governs(stack.stage, {entry.cluster for entry in objects}):
-            continue
-        if not any(rules.treatment_of(entry.manifest).stays for entry in objects):
-            yield stack
-
-
 def _collecting(application: Application, stage: str) -> Prepared | None:
     """A stage as it is collected; None when no step of it has delivered the revision."""
     record = application.records[stage]
@@ -175,9 +166,10 @@ def _collecting(application: Application, stage: str) -> Prepared | None:
     return prepare(application, stage, None, done[-1], without=lost, collecting=True)
 
 
-def _is_due(prepared: Prepared) -> bool:
+def _at_last(prepared: Prepared) -> list[Decision]:
+    """What happens to the objects of a stage when it is collected after all it waits for."""
     look = Look(prepared.application.project, prepared.clusters)
-    return any(each.operation.goes for each in _decide(prepared, look))
+    return [decision for _, decision in decide_stage([prepared], look, after_others=True)]
 
 
 def _decide(prepared: Prepared, look: Look) -> list[Decision]:

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from velapulumi.clusters.registry import LOCAL, Registry
 from velapulumi.delivery.apply import Teller
-from velapulumi.delivery.collect import abandoned
 from velapulumi.delivery.edge import ClusterEdge, record
 from velapulumi.delivery.gatekeeper import withdraw
 from velapulumi.delivery.runlock import running
@@ -25,12 +24,13 @@ from velapulumi.errors import (
 )
 from velapulumi.gate.journal import Journal
 from velapulumi.program.application import Application, read_application
+from velapulumi.program.leaving import abandoned
 from velapulumi.project import Project
 from velapulumi.render import Loaded
 from velapulumi.stage.asking import ask, refused_by
 from velapulumi.stage.facts import decide_stage
 from velapulumi.stage.look import Look, SharedLook
-from velapulumi.stage.plan import prepared_steps
+from velapulumi.stage.prepare import prepared_steps
 from velapulumi.stage.refusals import refuse
 from velapulumi.workflow.driver import Driver, begun_anew
 from velapulumi.workflow.edge import Conclusion, Limits, Watcher
@@ -264,7 +264,9 @@ def check_stages(application: Application, look: Look) -> None:
     decisions = [
         decision
         for name, steps in sure.items()
-        for _, decision in decide_stage(list(prepared_steps(application, name, steps, look)), look)
+        for _, decision in decide_stage(
+            list(prepared_steps(application, name, steps, look)), look, after_others=True
+        )
     ]
     refuse(decisions)
     for error in refused_by(ask(decisions, look)):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from velapulumi.clusters.identity import Reached
@@ -16,20 +17,21 @@ from velapulumi.engine.interrupts import Interrupts
 from velapulumi.engine.locks import clear_stale_lock
 from velapulumi.engine.record import StageRecord, application_of
 from velapulumi.engine.stacks import file_backend, read_record
-from velapulumi.errors import UnknownApplication, VelapulumiError
+from velapulumi.errors import ClusterUnreachable, UnknownApplication, VelapulumiError
 from velapulumi.gate.file import read_gate
 from velapulumi.plan.document import Operation, StagePlan
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.program.application import Application
 from velapulumi.program.identity import project_id
 from velapulumi.project import Project, StackName
-from velapulumi.stage.facts import other_of, removal_facts
+from velapulumi.stage.facts import going_elsewhere, removed
+from velapulumi.stage.guests import Elsewhere, awaited, inner_first
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.plan import removal_plan as stage_removal_plan
 from velapulumi.stage.refusals import refuse
 from velapulumi.stage.release import is_taken_out, release, released
-from velapulumi.stage.sides import Other
+from velapulumi.stage.removal import Removed
 
 if TYPE_CHECKING:
     from velapulumi.engine.automation import Engine
@@ -55,7 +57,12 @@ class Removal:
 
     @classmethod
     def of(
-        cls, project: Project, stack: StackName, application: Application | None = None
+        cls,
+        project: Project,
+        stack: StackName,
+        application: Application | None = None,
+        *,
+        after_others: bool = True,
     ) -> Removal:
         """Find out what deleting a stack does; writes nothing.
 
@@ -64,17 +71,19 @@ class Removal:
             stack: The stack.
             application: The application, whose other stages go on holding what they hold; None
                 when all of it is deleted.
+            after_others: Whether what other stages delete counts as gone; else it is waited for.
         """
         record = read_record(project, stack)
         look = Look(project)
         if record is None:
             return cls(project, stack, None, look, ())
-
-        def other(key: ObjectKey) -> Other | None:
-            return other_of(application, stack.stage, key) if application else None
-
-        identity = project_id(project, [record])
-        facts = removal_facts(identity, record, application_of(record), look, other)
+        if application:
+            found = removed(application, stack.stage, record, look)
+            elsewhere: Elsewhere = partial(going_elsewhere, application, stack.stage, look)
+        else:
+            found = _removed(project, record, look)
+            elsewhere = partial(_going_with, project, stack, look)
+        facts = found.facts(elsewhere, after_others=after_others)
         return cls(project, stack, record, look, tuple(map(decide, facts)))
 
     @property
@@ -84,8 +93,11 @@ class Removal:
 
     @property
     def waits(self) -> bool:
-        """Whether another stage has still to take an object that would be deleted here."""
-        return any(each.operation is Operation.HAND_OVER for each in self.decisions)
+        """Whether another stage has still to take or to delete something before this one goes."""
+        return any(
+            each.operation is Operation.HAND_OVER or not each.facts.pruned
+            for each in self.decisions
+        )
 
     def check(self) -> None:
         """Refuse what cannot be deleted.
@@ -98,6 +110,8 @@ class Removal:
             cluster = self.look.clusters.get(decision.key.cluster)
             if isinstance(cluster, VelapulumiError):
                 raise cluster
+            if decision.operation is Operation.OWED:
+                raise ClusterUnreachable(decision.facts.live.detail)
 
     def run(self, engine: Engine, progress: Callable[[str], None]) -> None:
         """Delete what the stack holds, the stack itself and its configuration.
@@ -127,6 +141,28 @@ class Removal:
         self.project.config_file(self.stack).unlink(missing_ok=True)
 
 
+def _removed(project: Project, record: StageRecord, look: Look) -> Removed:
+    """A stack of an application that is deleted as a whole: no stage goes on holding anything."""
+    identity = project_id(project, [record])
+    return Removed(identity, record, application_of(record), look, lambda key: None)
+
+
+def _going_with(
+    project: Project, stack: StackName, look: Look
+) -> Mapping[str, Collection[ObjectKey]]:
+    """What is deleted with the other stacks of an application that is deleted as a whole."""
+    others = {
+        each.stage: read_record(project, each)
+        for each in project.stack_names(stack.application)
+        if each != stack
+    }
+    return {
+        stage: _removed(project, record, look).going()
+        for stage, record in others.items()
+        if record is not None
+    }
+
+
 def stages_of(project: Project, application: str) -> list[str]:
     """The stages an application has stacks for, the last one first.
 
@@ -145,28 +181,33 @@ def stages_of(project: Project, application: str) -> list[str]:
     )
 
 
-def removal_plan(
-    project: Project, application: str, stages: Sequence[str]
-) -> tuple[StagePlan, ...]:
-    """What deleting an application does, stage by stage; writes nothing.
+def removals(project: Project, application: str, stages: Sequence[str]) -> tuple[Removal, ...]:
+    """What deleting an application does, stage by stage as they are to go; writes nothing.
+
+    What lies in a namespace, or is of a kind by its definition, goes before that.
 
     Args:
         project: The project.
         application: The application.
-        stages: Its stages in the order they are to go.
+        stages: Its stages, in the order in which they go otherwise.
     """
-    return tuple(Removal.of(project, StackName(application, stage)).plan for stage in stages)
+    found = {stage: Removal.of(project, StackName(application, stage)) for stage in stages}
+    order = inner_first({stage: awaited(each.decisions) for stage, each in found.items()})
+    return tuple(found[stage] for stage in order)
 
 
 def remove(
-    project: Project, application: str, stages: Sequence[str], progress: Callable[[str], None]
+    project: Project,
+    application: str,
+    shown: Sequence[Removal],
+    progress: Callable[[str], None],
 ) -> None:
     """Delete the objects of the stages, their stacks, and at last what is recorded of them.
 
     Args:
         project: The project.
         application: The application.
-        stages: Its stages in the order they are to go.
+        shown: What was shown of each stage, in the order they are to go.
         progress: Is told of each step.
 
     Raises:
@@ -180,14 +221,24 @@ def remove(
         lambda: progress("stopping when what is under way is done; once more to stop now")
     )
     with running(project, application, "delete"), interrupts.handled():
-        for stage in stages:
-            Removal.of(project, StackName(application, stage)).check()
-        for stage in stages:
-            removal = Removal.of(project, StackName(application, stage))
-            removal.check()
+        for each in shown:
+            _as_it_is(each)
+        for each in shown:
+            removal = _as_it_is(each)
             listener = Listener(progress, names_of(removal.record))
             removal.run(Engine(project, listener, interrupts), progress)
         project.gate_file(application).unlink(missing_ok=True)
         project.journal_file(application).unlink(missing_ok=True)
         kept = project.revision_file(application, "any").parent
         shutil.rmtree(kept, ignore_errors=True)
+
+
+def _as_it_is(shown: Removal) -> Removal:
+    """What deleting a stack does now.
+
+    Raises:
+        VelapulumiError: Something is refused, or a cluster does not answer.
+    """
+    now = Removal.of(shown.project, shown.stack)
+    now.check()
+    return now

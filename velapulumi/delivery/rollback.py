@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from velapulumi.delivery.collect import abandoned
 from velapulumi.delivery.remove import Removal
 from velapulumi.delivery.runlock import holder
 from velapulumi.delivery.source import source_of
@@ -15,6 +14,7 @@ from velapulumi.errors import RunInProgress, UsageProblem
 from velapulumi.gate.file import RecordedRevision
 from velapulumi.plan.document import StagePlan
 from velapulumi.program.application import Application, read_application
+from velapulumi.program.leaving import abandoned
 from velapulumi.program.standing import Standing, read_standing
 from velapulumi.project import Project, StackConfig
 from velapulumi.stage.look import Look

@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from velapulumi.engine.record import RecordedObject, StageRecord
 from velapulumi.errors import InvalidFile
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.program.application import Application
+from velapulumi.program.leaving import abandoned
 from velapulumi.render.rules import Treatment
 from velapulumi.stage.desired import Desired
+from velapulumi.stage.guests import deleted, with_guests
 from velapulumi.stage.look import NAMESPACE, Look
 from velapulumi.stage.operations import Decision, decide
-from velapulumi.stage.prepare import Prepared
+from velapulumi.stage.prepare import Prepared, prepared_steps
 from velapulumi.stage.release import LEFT_BEHIND, full_name
+from velapulumi.stage.removal import Removed
 from velapulumi.stage.sides import Facts, Other
 from velapulumi.stage.situation import Place, Presence
 from velapulumi.stage.taken import taken_over
+from velapulumi.workflow.phases import StepPhase
 
 
 def decide_stage(
-    prepared: Sequence[Prepared], look: Look
+    prepared: Sequence[Prepared], look: Look, *, after_others: bool = False
 ) -> tuple[tuple[Desired | None, Decision], ...]:
     """Decide what happens to every object of a stage.
 
     Args:
         prepared: The steps of the stage that are delivered, in order.
         look: What the clusters have; each object is read once.
+        after_others: Whether what the other stages delete, when the workflow has succeeded, counts
+            as gone, as in a plan of that; else what holds it is kept until then.
 
     Returns:
         What is wanted of each object and what happens to it: first what is wanted, in the order in
         which it is applied, then what is not.
     """
     gathered = Gathered(prepared, look)
-    return tuple((desired, decide(facts)) for desired, facts in gathered.facts())
+    found = gathered.facts(after_others=after_others)
+    return tuple((desired, decide(facts)) for desired, facts in found)
 
 
 class Gathered:
@@ -53,30 +60,53 @@ class Gathered:
         self._application = prepared[-1].application
         self._stage = prepared[-1].stage
         self._record = self._application.records[self._stage.name]
-        self._going: Collection[ObjectKey] = ()
 
-    def facts(self) -> Iterator[tuple[Desired | None, Facts]]:
+    def facts(self, *, after_others: bool) -> Iterator[tuple[Desired | None, Facts]]:
         """What is known of each object, read side by side.
+
+        Args:
+            after_others: Whether what other stages delete counts as gone.
 
         Raises:
             InvalidFile: The stack holds an object twice, under two names of its cluster.
         """
         _check_doubles(self._record, str(self._prepared[-1].stack))
-        desired = self._desired()
-        held = _by_key(self._record.objects if self._record else ())
-        read = _by_key(self._record.read if self._record else ())
-        names = {
-            **{key: entry.manifest for key, entry in (held | read).items()},
-            **{key: entry.entry.manifest for key, entry in desired.items()},
-        }
-        self._look.read(names)
-        self._going = (held | read).keys() - desired.keys()
-        for key, entry in desired.items():
-            yield entry, self._facts(key, entry, held.get(key), read.get(key))
-        for key in sorted((held | read).keys() - desired.keys()):
-            yield None, self._facts(key, None, held.get(key), read.get(key))
+        self._look.read(self._names)
+        for key, entry in self._desired.items():
+            yield entry, self._facts(key, entry)
+        given_up = self._given_up()
+        elsewhere = partial(going_elsewhere, self._application, self._stage.name, self._look)
+        for facts in with_guests(given_up, self._look, elsewhere, after_others=after_others):
+            yield None, facts
 
-    def _desired(self) -> dict[ObjectKey, Desired]:
+    def going(self) -> Collection[ObjectKey]:
+        """The objects that it deletes, whatever they hold."""
+        return deleted(self._given_up())
+
+    def _given_up(self) -> list[Facts]:
+        """What is known of what the stack has and the steps do not want."""
+        keys = (self._held | self._read).keys() - self._desired.keys()
+        self._look.read({key: self._names[key] for key in keys})
+        return [self._facts(key, None) for key in sorted(keys)]
+
+    @cached_property
+    def _held(self) -> dict[ObjectKey, RecordedObject]:
+        return _by_key(self._record.objects if self._record else ())
+
+    @cached_property
+    def _read(self) -> dict[ObjectKey, RecordedObject]:
+        return _by_key(self._record.read if self._record else ())
+
+    @cached_property
+    def _names(self) -> Mapping[ObjectKey, Mapping[str, Any]]:
+        """The manifest that names each object."""
+        return {
+            **{key: entry.manifest for key, entry in (self._held | self._read).items()},
+            **{key: entry.entry.manifest for key, entry in self._desired.items()},
+        }
+
+    @cached_property
+    def _desired(self) -> Mapping[ObjectKey, Desired]:
         """What the steps want, what is rendered before what only stays."""
         found: dict[ObjectKey, Desired] = {}
         for prepared in self._prepared:
@@ -89,14 +119,9 @@ class Gathered:
                     found.setdefault(key, desired)
         return found
 
-    def _facts(
-        self,
-        key: ObjectKey,
-        desired: Desired | None,
-        recorded: RecordedObject | None,
-        read: RecordedObject | None,
-    ) -> Facts:
+    def _facts(self, key: ObjectKey, desired: Desired | None) -> Facts:
         application = self._application
+        recorded, read = self._held.get(key), self._read.get(key)
         held = recorded or read
         manifest = desired.entry.manifest if desired else held.manifest if held else {}
         rendered = desired is not None and desired.is_rendered
@@ -125,11 +150,6 @@ class Gathered:
         )
         if rendered and live.presence is Presence.ABSENT:
             return replace(facts, place=self._place(key, manifest))
-        if desired is None and live.manifest is not None and facts.pruned and recorded:
-            mine, project = facts.application, facts.project
-            return replace(
-                facts, guests=self._look.guests(key, live.manifest, mine, project, self._going)
-            )
         return facts
 
     def _place(self, key: ObjectKey, manifest: Mapping[str, Any]) -> Place:
@@ -219,45 +239,43 @@ def other_of(
     return None
 
 
-def removal_facts(
-    project_id: str,
-    record: StageRecord,
-    application: str,
-    look: Look,
-    other: Callable[[ObjectKey], Other | None],
-) -> Iterator[Facts]:
-    """What is known of each object of a stack that is to be deleted with all it holds.
+def going_elsewhere(
+    application: Application, stage: str, look: Look
+) -> Mapping[str, Collection[ObjectKey]]:
+    """What the other stages of an application delete when its workflow has succeeded, by stage.
+
+    Stages that the run leaves out delete nothing.
 
     Args:
-        project_id: The identity of the project.
-        record: What the stack holds.
-        application: The application, ``<namespace>/<name>``.
+        application: The application.
+        stage: The stage that asks.
         look: What the clusters have.
-        other: Gives another stage that holds or takes an object.
     """
-    left_behind = frozenset(map(str, record.outputs.get(LEFT_BEHIND) or ()))
-    held, read = _by_key(record.objects), _by_key(record.read)
-    look.read({key: entry.manifest for key, entry in (held | read).items()})
-    for key in sorted(held | read):
-        entry = held.get(key) or read[key]
-        live = look.live(key, entry.manifest)
-        guests = (
-            look.guests(key, live.manifest, application, project_id, record.keys)
-            if live.manifest
-            else ""
-        )
-        yield Facts(
-            key,
-            application,
-            project_id,
-            live,
-            recorded=held.get(key),
-            read=read.get(key),
-            other=other(key),
-            left_behind=full_name(entry) in left_behind,
-            guests=guests if key in held else "",
-            pruned=True,
-        )
+    found = {}
+    for name, each in application.workflow.stages.items():
+        phases = {step: application.run.step(step.name).phase for step in each.steps}
+        steps = [step for step, phase in phases.items() if phase is not StepPhase.SKIPPED]
+        if name != stage and steps and application.records[name]:
+            prepared = list(prepared_steps(application, name, steps, look))
+            found[name] = Gathered(prepared, look).going()
+    for name in (stack.stage for stack in abandoned(application)):
+        record = application.abandoned.get(name)
+        if name != stage and record:
+            found[name] = removed(application, name, record, look).going()
+    return found
+
+
+def removed(application: Application, stage: str, record: StageRecord, look: Look) -> Removed:
+    """A stack of an application that no step delivers to any more, and that is to be deleted.
+
+    Args:
+        application: The application.
+        stage: The stage it was of.
+        record: What it holds.
+        look: What the clusters have.
+    """
+    other = partial(other_of, application, stage)
+    return Removed(application.project_id, record, application.full_name, look, other)
 
 
 def _by_key(objects: Iterable[RecordedObject]) -> dict[ObjectKey, RecordedObject]:

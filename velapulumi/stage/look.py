@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
@@ -13,7 +12,6 @@ from velapulumi.clusters.identity import Reached, reach
 from velapulumi.errors import AccessDenied, ClusterUnreachable, VelapulumiError
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.project import Project
-from velapulumi.render.rules import owner_of, project_of
 from velapulumi.stage.sides import Live
 from velapulumi.stage.situation import Place, Presence
 
@@ -40,6 +38,7 @@ class Look:
         self._project = project
         self._live: dict[ObjectKey, Live] = {}
         self._namespaces: dict[tuple[str, str], bool] = {}
+        self._contents: dict[ObjectKey, Sequence[Mapping[str, Any]]] = {}
 
     def contact(self, names: Iterable[str]) -> None:
         """Contact the clusters that have not been contacted yet."""
@@ -101,36 +100,23 @@ class Look:
             self._namespaces[where] = found is not None and not going
         return self._namespaces[where]
 
-    def guests(
-        self,
-        key: ObjectKey,
-        manifest: Mapping[str, Any],
-        mine: str,
-        project: str,
-        going: Container[ObjectKey],
-    ) -> str:
-        """What a Namespace or a CRD holds that is not deleted with it anyway, in words.
+    def contents(self, key: ObjectKey, manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """The objects in a namespace, or of the kind that a CRD defines.
 
         Args:
-            key: What identifies it.
-            manifest: The object.
-            mine: The application, ``<namespace>/<name>``.
-            project: The identity of the project.
-            going: What this delivery deletes itself.
+            key: What identifies the Namespace or the CRD; of others there are none.
+            manifest: The object as it is live.
 
-        Returns:
-            How many of each kind and owner; empty for none.
+        Raises:
+            AccessDenied: There is no right to list some of them.
+            ClusterUnreachable: No answer.
         """
         cluster = self.clusters.get(key.cluster)
-        if key.kind not in (NAMESPACE, CRD) or not isinstance(cluster, Reached):
-            return ""
-        others: Counter[str] = Counter()
-        for entry in _held_by(cluster, key, manifest):
-            owner = owner_of(entry)
-            ours = owner == mine and (project_of(entry) or project) == project
-            if not (ours and ObjectKey.of(key.cluster, entry) in going):
-                others[f"{entry['kind']} of {owner or 'nobody'}"] += 1
-        return ", ".join(f"{count} {name}" for name, count in sorted(others.items()))
+        if not isinstance(cluster, Reached):
+            return ()
+        if key not in self._contents:
+            self._contents[key] = tuple(_held_by(cluster, key, manifest))
+        return self._contents[key]
 
     def _read(self, key: ObjectKey, manifest: Mapping[str, Any]) -> Live:
         cluster = self.clusters[key.cluster]
@@ -158,6 +144,7 @@ def _held_by(
     """The objects in a namespace, or of the kind that a CRD defines."""
     if key.kind == NAMESPACE:
         yield from cluster.client.list_all(key.name)
+    if key.kind != CRD:
         return
     spec = manifest.get("spec") or {}
     kind = (spec.get("names") or {}).get("kind")

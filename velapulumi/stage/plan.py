@@ -24,7 +24,7 @@ from velapulumi.stage.facts import decide_stage
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.planned import ObjectWriter
-from velapulumi.stage.prepare import Prepared, prepare
+from velapulumi.stage.prepare import prepared_steps
 from velapulumi.workflow.gates import guards
 from velapulumi.workflow.rules import waits_for
 from velapulumi.workflow.steps import WorkflowStep
@@ -53,7 +53,7 @@ def plan_document(
     planned = []
     for name, steps in stages.items():
         prepared = list(prepared_steps(application, name, steps, look))
-        decided = decide_stage(prepared, look)
+        decided = decide_stage(prepared, look, after_others=True)
         pending = dict.fromkeys(text for each in prepared for text in each.holding.pending)
         plan = writer.stage(name, steps, [decision for _, decision in decided])
         planned.append(plan.model_copy(update={"pending": tuple(pending)}))
@@ -67,23 +67,6 @@ def plan_document(
         key=writer.key,
         stages=tuple(planned),
     )
-
-
-def prepared_steps(
-    application: Application, name: str, steps: Sequence[WorkflowStep], look: Look
-) -> Iterator[Prepared]:
-    """Steps of a stage, ready to be planned: with what goes once they have all been delivered.
-
-    Args:
-        application: The application.
-        name: The stage.
-        steps: Its steps.
-        look: What the clusters have.
-    """
-    for step in steps:
-        prepared = prepare(application, name, look.clusters, step, collecting=True)
-        look.clusters |= prepared.clusters
-        yield prepared
 
 
 def removal_plan(

@@ -7,7 +7,7 @@ out writes nothing.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -30,6 +30,7 @@ from velapulumi.stage.desired import (
     Portion,
     desired_objects,
 )
+from velapulumi.stage.look import Look
 from velapulumi.stage.values import read_values
 from velapulumi.workflow.phases import StepPhase
 from velapulumi.workflow.rules import waits_for
@@ -305,6 +306,23 @@ def prepare(
     clusters: dict[str, Reached | VelapulumiError] = dict(known or {})
     clusters |= reach(application.project, names - clusters.keys())
     return Prepared(application, stages[stage], step, clusters, only, without, collecting)
+
+
+def prepared_steps(
+    application: Application, name: str, steps: Sequence[WorkflowStep], look: Look
+) -> Iterator[Prepared]:
+    """Steps of a stage, ready to be planned: with what goes once they have all been delivered.
+
+    Args:
+        application: The application.
+        name: The stage.
+        steps: Its steps.
+        look: What the clusters have.
+    """
+    for step in steps:
+        prepared = prepare(application, name, look.clusters, step, collecting=True)
+        look.clusters |= prepared.clusters
+        yield prepared
 
 
 def _delivering_before(workflow: Workflow, *steps: WorkflowStep) -> tuple[WorkflowStep, ...]:

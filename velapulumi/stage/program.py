@@ -179,21 +179,18 @@ def _answering(prepared: Prepared, decisions: Sequence[Decision], look: Look) ->
         VelapulumiError: One cannot be used, and something is to be done there.
     """
     found: dict[str, Reached] = {}
-    silent = set()
     names = {*prepared.stage.clusters, *(each.key.cluster for each in decisions)}
     for name in sorted(names):
         cluster = look.clusters.get(name)
         if isinstance(cluster, Reached):
             found[name] = cluster
-        elif isinstance(cluster, ClusterUnreachable) or name in prepared.without:
-            silent.add(name)
-        elif cluster is not None:
+        elif not isinstance(cluster, ClusterUnreachable | None) and name not in prepared.without:
             raise cluster
-    going = {each.key.cluster for each in decisions if each.operation is Operation.OWED}
-    for name in sorted(going & silent):
-        gone = [each for each in decisions if each.key.cluster == name and _is_given_up(each)]
-        if gone and isinstance(cluster := look.clusters[name], VelapulumiError):
-            raise cluster
+    for each in decisions:
+        if each.operation is Operation.OWED and _is_given_up(each):
+            cluster = look.clusters[each.key.cluster]
+            unread = ClusterUnreachable(each.facts.live.detail)
+            raise cluster if isinstance(cluster, VelapulumiError) else unread
     return found
 
 

@@ -87,7 +87,8 @@ class Facts:
         begun: Whether a run had begun to make it and did not finish.
         mends: Whether the policies have put back what others have deleted or changed.
         takes_fields: Whether fields that others hold are taken from them.
-        guests: What objects of others it holds, in words; of a Namespace or a CRD.
+        guests: What it holds that is not deleted with it, in words; of a Namespace or a CRD.
+        awaits: The other stages of the application that delete what else it holds, before it.
         left_behind: Whether the stack says that it is never deleted.
         restores: What it was before it was taken over, where that is taken back.
         pruned: Whether what is no longer wanted goes now.
@@ -108,6 +109,7 @@ class Facts:
     mends: bool = True
     takes_fields: bool = False
     guests: str = ""
+    awaits: frozenset[str] = frozenset()
     left_behind: bool = False
     restores: Mapping[str, Any] | None = None
     pruned: bool = False

@@ -1,0 +1,66 @@
+"""What is known of the objects of a stack that is to be deleted with all it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from velapulumi.engine.record import StageRecord
+from velapulumi.plan.objects import ObjectKey
+from velapulumi.stage.guests import Elsewhere, deleted, with_guests
+from velapulumi.stage.look import Look
+from velapulumi.stage.release import LEFT_BEHIND, full_name
+from velapulumi.stage.sides import Facts, Other
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A stack that is to be deleted with all it holds.
+
+    Attributes:
+        project_id: The identity of the project.
+        record: What the stack holds.
+        application: The application, ``<namespace>/<name>``.
+        look: What the clusters have.
+        other: Gives another stage that holds or takes an object.
+    """
+
+    project_id: str
+    record: StageRecord
+    application: str
+    look: Look
+    other: Callable[[ObjectKey], Other | None]
+
+    def facts(self, elsewhere: Elsewhere, *, after_others: bool) -> Sequence[Facts]:
+        """What is known of each of its objects.
+
+        Args:
+            elsewhere: Finds out what the other stages of the application delete.
+            after_others: Whether that counts as gone.
+        """
+        return with_guests(self._given_up(), self.look, elsewhere, after_others=after_others)
+
+    def going(self) -> Collection[ObjectKey]:
+        """The objects that are deleted with it, whatever they hold."""
+        return deleted(self._given_up())
+
+    def _given_up(self) -> Sequence[Facts]:
+        record, look = self.record, self.look
+        left_behind = frozenset(map(str, record.outputs.get(LEFT_BEHIND) or ()))
+        held = {entry.key: entry for entry in record.objects}
+        read = {entry.key: entry for entry in record.read}
+        look.read({key: entry.manifest for key, entry in (held | read).items()})
+        return [
+            Facts(
+                key,
+                self.application,
+                self.project_id,
+                look.live(key, entry.manifest),
+                recorded=held.get(key),
+                read=read.get(key),
+                other=self.other(key),
+                left_behind=full_name(entry) in left_behind,
+                pruned=True,
+            )
+            for key, entry in sorted((read | held).items())
+        ]
