@@ -18,6 +18,7 @@ from velapulumi.errors import (
     AccessDenied,
     ClusterUnreachable,
     ObjectRefused,
+    PlanChanged,
     RunInProgress,
     StackLocked,
     VelapulumiError,
@@ -226,4 +227,46 @@ def test_what_nobody_can_look_into_is_not_deleted(
     assert [each.operation for each in cluster.objects] in (["refuse"], ["owed"])
     with pytest.raises(type(error), match=error.message):
         delete(project, shown=[shown])
+    assert done == []
+
+
+def theirs(name: str) -> dict[str, Any]:
+    """An object as another application has it now."""
+    found = manifest(name)
+    found["metadata"]["labels"] |= {"app.oam.dev/name": "blog"}
+    return found
+
+
+def test_nothing_is_deleted_when_something_would_be_that_was_not_shown(
+    project: Project, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(project, APP, deployment(resource("east", manifest("web"))))
+    store(project, STACK, deployment(resource("east", manifest("api"))))
+    answer(monkeypatch, lambda name: reached(name, FakeCluster(manifest("web"), theirs("api"))))
+    shown = remove.removals(project, "shop", ["app", "prod"])
+    answer(monkeypatch, lambda name: reached(name, FakeCluster(manifest("web"), manifest("api"))))
+    with pytest.raises(PlanChanged, match="api on east: shown was forget, now it is delete"):
+        delete(project, shown=shown)
+    assert done == []
+
+
+def test_less_than_was_shown_may_be_deleted(
+    project: Project, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = [resource("east", manifest(name)) for name in ("web", "api")]
+    store(project, STACK, deployment(*held))
+    shown = remove.removals(project, "shop", ["prod"])
+    answer(monkeypatch, lambda name: reached(name, FakeCluster(manifest("web"), theirs("api"))))
+    delete(project, shown=shown)
+    assert done == ["forget shop.prod api", "destroy shop.prod"]
+
+
+def test_a_stack_that_has_come_since_is_not_left_without_its_records(
+    project: Project, done: list[str]
+) -> None:
+    store(project, STACK, deployment(resource("east", manifest("web"))))
+    shown = remove.removals(project, "shop", ["prod"])
+    store(project, APP, deployment(resource("east", manifest("api"))))
+    with pytest.raises(PlanChanged, match=r"not there before: shop\.app"):
+        delete(project, shown=shown)
     assert done == []

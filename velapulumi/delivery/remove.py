@@ -17,7 +17,7 @@ from velapulumi.engine.interrupts import Interrupts
 from velapulumi.engine.locks import clear_stale_lock
 from velapulumi.engine.record import StageRecord, application_of
 from velapulumi.engine.stacks import file_backend, read_record
-from velapulumi.errors import ClusterUnreachable, UnknownApplication, VelapulumiError
+from velapulumi.errors import ClusterUnreachable, PlanChanged, UnknownApplication, VelapulumiError
 from velapulumi.gate.file import read_gate
 from velapulumi.plan.document import Operation, StagePlan
 from velapulumi.plan.objects import ObjectKey
@@ -32,6 +32,7 @@ from velapulumi.stage.plan import removal_plan as stage_removal_plan
 from velapulumi.stage.refusals import refuse
 from velapulumi.stage.release import is_taken_out, release, released
 from velapulumi.stage.removal import Removed
+from velapulumi.stage.shown import check_deleted, shown_of
 
 if TYPE_CHECKING:
     from velapulumi.engine.automation import Engine
@@ -211,6 +212,7 @@ def remove(
         progress: Is told of each step.
 
     Raises:
+        PlanChanged: Something would be deleted that was not shown to be.
         VelapulumiError: Why a stage could not be deleted; the ones before it in order are not
             touched, and running it again goes on.
     """
@@ -221,10 +223,11 @@ def remove(
         lambda: progress("stopping when what is under way is done; once more to stop now")
     )
     with running(project, application, "delete"), interrupts.handled():
+        _check_stacks(project, application, shown)
         for each in shown:
-            _as_it_is(each)
+            _as_shown(each)
         for each in shown:
-            removal = _as_it_is(each)
+            removal = _as_shown(each)
             listener = Listener(progress, names_of(removal.record))
             removal.run(Engine(project, listener, interrupts), progress)
         project.gate_file(application).unlink(missing_ok=True)
@@ -233,12 +236,22 @@ def remove(
         shutil.rmtree(kept, ignore_errors=True)
 
 
-def _as_it_is(shown: Removal) -> Removal:
+def _check_stacks(project: Project, application: str, shown: Sequence[Removal]) -> None:
+    """Refuse to delete an application that has got another stack since."""
+    known = {each.stack for each in shown}
+    new = [str(stack) for stack in project.stack_names(application) if stack not in known]
+    if new:
+        raise PlanChanged(f"there are stacks that were not there before: {', '.join(new)}")
+
+
+def _as_shown(shown: Removal) -> Removal:
     """What deleting a stack does now.
 
     Raises:
+        PlanChanged: It deletes something that was not shown to be deleted.
         VelapulumiError: Something is refused, or a cluster does not answer.
     """
     now = Removal.of(shown.project, shown.stack)
     now.check()
+    check_deleted(now.decisions, shown_of(shown.decisions))
     return now

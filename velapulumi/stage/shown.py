@@ -56,12 +56,41 @@ def check_shown(decisions: Sequence[Decision], shown: Shown | None) -> None:
             continue
         if each.operation is Operation.OWED and not operation.goes:
             continue
-        where = f"{each.key} on {each.key.cluster}"
         if operation is not each.operation:
-            lines.append(f"  - {where}: shown was {operation}, now it is {each.operation}")
+            lines.append(_told(each, operation))
         elif more := _paths(each) - paths:
             fields = ", ".join(sorted(map(written, more)))
-            lines.append(f"  - {where}: {fields} would change, too")
+            lines.append(f"  - {each.key} on {each.key.cluster}: {fields} would change, too")
+    _raise(lines)
+
+
+def check_deleted(decisions: Sequence[Decision], shown: Shown) -> None:
+    """Refuse to delete what was not shown to be deleted.
+
+    What does less than was shown is fine: what has gone meanwhile is only forgotten.
+
+    Args:
+        decisions: What is about to be done to the objects of a stack that is deleted.
+        shown: What was shown.
+
+    Raises:
+        PlanChanged: Something else would be deleted; all of it is named.
+    """
+    lines = []
+    for each in decisions:
+        operation, _ = shown.get(each.key, (Operation.NONE, frozenset[Parts]()))
+        if each.operation is Operation.DELETE and operation is not Operation.DELETE:
+            lines.append(_told(each, operation))
+    _raise(lines)
+
+
+def _told(each: Decision, operation: Operation) -> str:
+    """That an operation is not the one that was shown."""
+    where = f"{each.key} on {each.key.cluster}"
+    return f"  - {where}: shown was {operation}, now it is {each.operation}"
+
+
+def _raise(lines: Sequence[str]) -> None:
     if lines:
         told = "\n".join(lines)
         raise PlanChanged(f"the clusters have changed since the plan was shown:\n{told}")
