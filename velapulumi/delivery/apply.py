@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from velapulumi.clusters.health import Completed, read_services
 from velapulumi.clusters.identity import Reached, unusable
 from velapulumi.definitions import Done
-from velapulumi.delivery.failures import FailedRun, describe, unread
+from velapulumi.delivery.failures import FailedRun, describe, stuck, unread
 from velapulumi.engine.creation import StackCreation
 from velapulumi.engine.interrupts import Interrupts
 from velapulumi.engine.record import StageRecord, completed
@@ -226,10 +226,10 @@ class Applier:
         application = prepared.application
         record = application.records[prepared.stage.name]
         look, decisions = self._decide(prepared, errand)
-        if silent := unread(prepared, decisions):
+        if lost := unread(prepared, decisions) | stuck(decisions):
             if not errand.tolerant:
-                raise next(iter(silent.values()))
-            return False, silent
+                raise next(iter(lost.values()))
+            return False, lost
         complete = record is not None and (
             record.steps.get(prepared.step.name) == str(application.revision)
         )
@@ -271,8 +271,10 @@ class Applier:
     def _decide(self, prepared: Prepared, errand: Errand) -> tuple[Look, list[Decision]]:
         """What happens to each object, once nothing that is to be written is being deleted.
 
+        Where a step may fail on clusters, what is still being deleted after all is among it.
+
         Raises:
-            VelapulumiError: Something is refused; nothing was changed.
+            VelapulumiError: Something is refused, or has not gone; nothing was changed.
         """
         until = time.monotonic() + errand.patience
         while True:
@@ -281,10 +283,11 @@ class Applier:
             decisions = [decision for _, decision in decided]
             refuse(decisions)
             going = [each for each in decisions if is_going(each)]
-            if not going:
-                return look, decisions
-            if time.monotonic() > until or self._interrupts.stopping:
+            late = time.monotonic() > until
+            if self._interrupts.stopping or (late and not errand.tolerant):
                 check_going(going)
+            if late or not going:
+                return look, decisions
             self._teller.progress(prepared.title, f"{going[0].key} is being deleted")
             time.sleep(_POLL)
             self._look.renew()

@@ -25,7 +25,7 @@ from velapulumi.project import Project
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.prepare import Prepared
-from velapulumi.stage.refusals import still_going
+from velapulumi.stage.refusals import is_going, still_going
 from velapulumi.stage.situation import Presence
 
 if TYPE_CHECKING:
@@ -44,6 +44,22 @@ def unread(prepared: Prepared, decisions: Sequence[Decision]) -> dict[str, Velap
         each.key.cluster: ClusterUnreachable(each.facts.live.detail)
         for each in decisions
         if each.key.cluster in names and each.facts.live.presence is Presence.UNKNOWN
+    }
+
+
+def stuck(decisions: Sequence[Decision]) -> dict[str, VelapulumiError]:
+    """The clusters on which something is still being deleted that is to be written, and why.
+
+    Args:
+        decisions: What happens to the objects of a stage.
+    """
+    going: dict[str, list[Decision]] = {}
+    for each in filter(is_going, decisions):
+        going.setdefault(each.key.cluster, []).append(each)
+    return {
+        cluster: error
+        for cluster, here in going.items()
+        if (error := still_going((each, each.facts.live) for each in here))
     }
 
 
