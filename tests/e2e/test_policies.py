@@ -438,7 +438,8 @@ def test_by_hand_what_is_shared_or_never_deleted_stays(story: Story) -> None:
     assert story.sharers("configmap", "common") == "ns/shop"
     assert story.owner("configmap", "forever") == "shop"
     refused = story.up(app(story.namespace, objects, *policies), code=1)
-    assert "of a project that no stack of this backend knows\n" in refused
+    assert "/shop of another project\n" in refused
+    assert "use the backend that has its stacks" in refused
     selector = rules({"resourceNames": ["common", "forever"]})
     again = app(story.namespace, objects, *policies, ("take-over", selector))
     story.up(again)

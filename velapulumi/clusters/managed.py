@@ -54,6 +54,11 @@ class Manager:
         return self.name.startswith(ENGINE)
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is a Pulumi engine, or velapulumi beside it."""
+        return self.is_engine or self.name == OWN
+
+    @property
     def is_controller(self) -> bool:
         """Whether it keeps its fields as it wants them, so that taking them would start a fight.
 
@@ -62,7 +67,7 @@ class Manager:
         """
         if self.subresource in ("scale", "status") and not self.name.startswith("kubectl"):
             return True
-        return self.operation == "Apply" and not self.is_engine and self.name != OWN
+        return self.operation == "Apply" and not self.is_ours
 
     def describe(self) -> str:
         """Name, way and time for people, such as ``kubectl (scale) at 2026-01-02T03:04:05Z``."""

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 
-from velapulumi.plan.document import ClusterPlan, PlanDocument, PlannedObject, StagePlan
+from velapulumi.plan.document import (
+    ClusterPlan,
+    Operation,
+    PlanDocument,
+    PlannedField,
+    PlannedObject,
+    StagePlan,
+)
 
 
 def differences(
@@ -140,6 +147,8 @@ def _cluster_differences(
                 yield f"that {where} goes is not part of what was approved"
         elif then.reached and now.reached:
             yield from _object_differences(where, before, each)
+        elif now.reached and each.operation in _SEEN_ONLY_LIVE:
+            yield f"what happens to {where} ({each.operation}) was not known when it was approved"
     for each in known.values():
         if each.component not in late and (not each.operation.goes or not begun):
             yield f"{each.title} on {name} was part of what was approved and is not any more"
@@ -153,9 +162,24 @@ def _object_differences(where: str, then: PlannedObject, now: PlannedObject) -> 
         verb = _what_happened(then.base.recorded, now.base.recorded)
         yield f"{where} has been {verb} in the stack"
     yield from _changed(f"what happens to {where}", then.operation, now.operation)
-    if then.base == now.base and then.fields != now.fields:
+    if then.base == now.base and (then.fields, _put_back(then)) != (now.fields, _put_back(now)):
         yield f"the fields of {where} that change are others"
     yield from _changed(f"the images of {where}", list(then.images), list(now.images))
+
+
+_SEEN_ONLY_LIVE = (
+    Operation.REPLACE,
+    Operation.TAKE_OVER,
+    Operation.HAND_OVER,
+    Operation.DISOWN,
+    Operation.DELETE,
+)
+"""What follows from the live object, and that nobody can approve who has not seen it."""
+
+
+def _put_back(each: PlannedObject) -> tuple[PlannedField, ...]:
+    """The fields that others have changed and that the application does not leave to them."""
+    return tuple(field for field in each.drift if not field.left)
 
 
 def _what_happened(before: str, after: str) -> str:

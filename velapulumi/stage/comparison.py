@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -54,6 +55,7 @@ from velapulumi.stage.sides import (
 from velapulumi.stage.situation import (
     Difference,
     Drift,
+    Owner,
     Situation,
     Wanted,
 )
@@ -101,7 +103,7 @@ class Comparison:
             same=self._is_same(),
             holder=holder(facts),
             place=facts.place,
-            difference=self._difference(),
+            difference=self._difference,
             drift=self._drift_kind(),
             job=job(facts),
             begun=facts.begun,
@@ -115,7 +117,7 @@ class Comparison:
             others=any(name != facts.application for name in sharers),
             guests=bool(facts.guests),
             restores=facts.restores is not None,
-            contradicts=bool(treatment.recreated) and (treatment.never_deleted or treatment.shared),
+            contradicts=self._contradicts(sharers),
             pruned=facts.pruned,
         )
 
@@ -186,11 +188,14 @@ class Comparison:
     def _secret_changes(self) -> Iterator[FieldChange]:
         """The values of a Secret that change, compared with the cluster: stacks encrypt them."""
         facts, wanted = self._facts, self._desired
-        if facts.key.kind != SECRET or wanted is None or not self._is_another_component():
+        if facts.key.kind != SECRET or wanted is None:
             return
-        if self._live is not None:
+        if self._live is not None and not has_sealed_values(wanted):
             changes = changed_values(self._live, wanted)
             yield from (change for change in changes if not self._is_set_by_others(change.path))
+        if not self._is_another_component():
+            return
+        if self._live is not None:
             yield from self._secret_keys_gone(wanted)
         elif facts.recorded is not None:
             yield FieldChange(("data",), HIDDEN, OTHER)
@@ -200,7 +205,7 @@ class Comparison:
         live, recorded = self._live, self._facts.recorded
         if live is None or recorded is None or not recorded.ready:
             return False
-        return any(not manager.is_engine for manager in managers_of(live, path))
+        return any(not manager.is_ours for manager in managers_of(live, path))
 
     def _secret_keys_gone(self, wanted: Mapping[str, Any]) -> Iterator[FieldChange]:
         """The keys of a Secret that only the engine holds, and the application no longer names.
@@ -228,13 +233,16 @@ class Comparison:
         The stack names them already. A field that is named for the first time is a conflict.
         """
         live = self._live
-        if live is None or self._facts.recorded is None or self._facts.takes_fields:
+        recorded = self._facts.recorded
+        if live is None or (recorded is None and not self._is_made()):
             return
         for change in changes:
-            side = self._desired if change.after is not None else self._facts.recorded.manifest
+            side = self._desired
+            if change.after is None and recorded is not None:
+                side = recorded.manifest
             place = place_of(change.path, side)
             path = located(place, live)
-            if path is None or is_revision_label(change.path) or not self._is_recorded(place):
+            if path is None or is_revision_label(change.path) or not self._is_named(place):
                 continue
             managers = managers_of(live, path)
             value = value_at(path, live)
@@ -255,11 +263,16 @@ class Comparison:
             if MISSING not in (value, said) and normal({"x": value}) != normal({"x": said}):
                 yield DriftedField(path, value, said, managers_of(live, path), True, path)
 
-    def _is_recorded(self, place: FieldPlace) -> bool:
-        """Whether the stack names a field already."""
+    def _is_made(self) -> bool:
+        """Whether the application has made the object, and another stack or none has it."""
+        facts = self._facts
+        return owner(facts) is Owner.OURS and (facts.begun or facts.other is not None)
+
+    def _is_named(self, place: FieldPlace) -> bool:
+        """Whether a field was delivered before, as far as is known."""
         recorded = self._facts.recorded
         if recorded is None:
-            return False
+            return self._is_made()
         path = located(place, recorded.manifest)
         return path is not None and value_at(path, recorded.manifest) is not MISSING
 
@@ -271,14 +284,13 @@ class Comparison:
             return  # what was recorded is of another form, so nothing can be told
         before, now = normal(owned(recorded.outputs, wanted)), normal(owned(live, wanted))
         found = differences(without_values(before), without_values(now))
-        for change in _one_by_one(found):  # who holds some of a map need not hold all of it
+        for change in _one_by_one(found, both=True):  # who holds some of a map need not hold all
             place = place_of(change.path, now if change.after is not None else before)
-            if self._is_recorded(place):
+            if self._is_named(place):
                 yield from self._drifted(change, place)
         if facts.key.kind == SECRET and not has_sealed_values(wanted):
-            changed = self._is_another_component()
             for change in changed_values(live, wanted):
-                if not changed or self._is_set_by_others(change.path):
+                if self._is_set_by_others(change.path):
                     back = FieldChange(change.path, change.after, change.before)
                     yield from self._drifted(back, change.path)
 
@@ -291,7 +303,9 @@ class Comparison:
         here, there = located(place, self._desired), located(place, live)
         managers = managers_of(live, there) if live is not None and there is not None else ()
         wanted = MISSING if here is None else value_at(here, self._desired)
-        controlled = any(manager.is_controller for manager in managers) and not facts.takes_fields
+        if wanted is not MISSING and wanted == change.after and not _is_value(facts, path):
+            return  # others have set what is wanted by now
+        controlled = any(manager.is_controller for manager in managers)
         yield DriftedField(
             path if here is None else here,
             change.after,
@@ -337,7 +351,7 @@ class Comparison:
             place = place_of(change.path, wanted)
             path = located(place, live)
             there = MISSING if path is None else value_at(path, normal(live))
-            if path is None or there is MISSING or self._is_recorded(place):
+            if path is None or there is MISSING or self._is_named(place):
                 continue
             for each in differences(owned(there, change.after), change.after, change.path):
                 inner = place_of(each.path, wanted)
@@ -348,9 +362,21 @@ class Comparison:
                 if managers:
                     yield DriftedField(each.path, each.before, each.after, managers, place=inner)
 
+    def _contradicts(self, sharers: Sequence[str]) -> bool:
+        """Whether it would be made anew, and a policy or another application says it must stay."""
+        treatment, facts = self._facts.treatment, self._facts
+        if treatment.recreated and (treatment.never_deleted or treatment.shared):
+            return True
+        others = treatment.shared and any(name != facts.application for name in sharers)
+        stays = treatment.never_deleted or facts.left_behind or others
+        return stays and self._difference is Difference.REPLACED
+
+    @cached_property
     def _difference(self) -> Difference:
         facts = self._facts
-        if facts.recorded is None or not (self._all_changes or self.fixed):
+        # What is not there has no labels of a revision to change.
+        changes = self.changes if self._live is None else self._all_changes
+        if facts.recorded is None or not (changes or self.fixed):
             return Difference.EQUAL
         if self.fixed:
             named = facts.treatment.recreated
@@ -365,17 +391,23 @@ class Comparison:
 _COMPONENT_REVISION: Parts = ("metadata", "labels", "app.oam.dev/revision")
 
 
-def _one_by_one(changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
-    """Changes in which a map that goes is the fields that go: others may hold some of them."""
+def _one_by_one(changes: Iterable[FieldChange], *, both: bool = False) -> Iterator[FieldChange]:
+    """Changes in which a map that goes is the fields that go: others may hold some of them.
+
+    Args:
+        changes: The changes.
+        both: Whether a map that comes is the fields that come, too.
+    """
     for change in changes:
-        if change.after is None and isinstance(change.before, Mapping) and change.before:
-            below = (
-                FieldChange((*change.path, key), value, None)
-                for key, value in change.before.items()
-            )
-            yield from _one_by_one(below)
+        before, after = change.before, change.after
+        if isinstance(before, Mapping) and before and after is None:
+            below = (FieldChange((*change.path, key), value, None) for key, value in before.items())
+        elif both and isinstance(after, Mapping) and after and before is None:
+            below = (FieldChange((*change.path, key), None, value) for key, value in after.items())
         else:
             yield change
+            continue
+        yield from _one_by_one(below, both=both)
 
 
 def _names(value: Any) -> frozenset[str]:

@@ -155,4 +155,11 @@ def _restored(facts: Facts) -> Iterator[FieldChange]:
 
 
 _WITH_CONFLICTS = (Operation.UPDATE, Operation.REFUSE)
-_WITH_DRIFT = (Operation.UPDATE, Operation.MEND, Operation.LEAVE, Operation.REPLACE)
+_WITH_DRIFT = (
+    Operation.UPDATE,
+    Operation.MEND,
+    Operation.LEAVE,
+    Operation.REPLACE,
+    Operation.TAKE_OVER,
+    Operation.HAND_OVER,
+)

@@ -130,6 +130,16 @@ TABLE: tuple[Row, ...] = (
         **_HERE,
     ),
     _row(
+        Operation.READ,
+        note="shared with its owner, as before the stack forgot it",
+        wanted=Wanted.WRITTEN,
+        recorded=Recorded.NO,
+        owner=Owner.SIBLING,
+        shared=True,
+        listed=True,
+        **_HERE,
+    ),
+    _row(
         Operation.SHARE,
         note="shared with its owner from now on",
         owner=Owner.SIBLING,

@@ -180,14 +180,7 @@ def _not_ours(decision: Decision) -> tuple[str, str]:
             f"{_where_exists(decision)} but not managed by any application now",
             f"Delete or rename it, or {_TAKE_OVER}.",
         )
-    facts = decision.facts
-    if owner is Owner.FOREIGN and not facts.project and decision.owner_name == facts.application:
-        return (
-            f"{_where(decision)} belongs to application {decision.owner_name} of a project that no "
-            "stack of this backend knows",
-            _OTHER_BACKEND,
-        )
-    if facts.treatment.shared and owner is Owner.SIBLING:
+    if decision.facts.treatment.shared and owner is Owner.SIBLING:
         return (
             f"{_where(decision)}: application is controlled by {decision.owner_name} but is not "
             "sharable",
@@ -197,8 +190,19 @@ def _not_ours(decision: Decision) -> tuple[str, str]:
     return (
         f"existing object {_where(decision)} is managed by other application "
         f"{decision.owner_name}{_of_project(decision)}",
-        f"Rename the object, deliver into another namespace, or {_TAKE_OVER}.",
+        f"{_backend_if_ours(decision)}Rename the object, deliver into another namespace, or "
+        f"{_TAKE_OVER}.",
     )
+
+
+def _backend_if_ours(decision: Decision) -> str:
+    """What to do where it may be this project that delivered it: no stack says who that is."""
+    facts = decision.facts
+    if decision.owner is not Owner.FOREIGN or facts.project:
+        return ""
+    if decision.owner_name != facts.application:
+        return ""
+    return "If this project delivered it, use the backend that has its stacks. Else: "
 
 
 def _where_exists(decision: Decision) -> str:
