@@ -81,6 +81,43 @@ def test_what_cannot_be_asked_is_said_and_does_not_stop(setting: Setting) -> Non
     assert answers["a"] == Answer((f"not asked: cluster east: {text}",))
 
 
+def test_what_needs_a_kind_that_changes_in_the_delivery_is_not_asked(setting: Setting) -> None:
+    """The server would hold it against the schema that it has now."""
+    names = {"kind": "Widget", "plural": "widgets"}
+    spec = {"group": "example.org", "names": names, "versions": [{"name": "v1", "served": True}]}
+    setting.values, setting.objects = (
+        {},
+        [
+            {
+                "apiVersion": "apiextensions.k8s.io/v1",
+                "kind": "CustomResourceDefinition",
+                "metadata": {"name": "crd"},
+                "spec": spec,
+            },
+            {"apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"name": "widget"}},
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "account"}},
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "pod"},
+                "spec": {"serviceAccountName": "account"},
+            },
+        ],
+    )
+    too_early = ("not asked: this delivery changes what it needs first",)
+    answers = asked(setting, Asked(None))
+    assert {name for name, each in answers.items() if each.remarks == too_early} == {
+        "widget",
+        "pod",
+    }
+    # A later stage is told of what the stages before bring.
+    found = setting.decide()
+    look = Look(setting.project, {"east": reached("east", Asked(None))})
+    (alone,) = ask([found["widget"]], look).values()
+    (later,) = ask([found["widget"]], look, [found["crd"]]).values()
+    assert (alone.remarks, later.remarks) == ((), too_early)
+
+
 def test_a_missing_right_stops(setting: Setting) -> None:
     denied = AccessDenied("configmaps is forbidden")
     assert asked(setting, Asked(denied))["a"] == Answer((f"not asked: {denied}",), denied)

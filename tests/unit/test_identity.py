@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.helpers import PROJECT_ID, deployment, manifest, resource, store
+from tests.unit.helpers import PROJECT_ID, deployment, manifest, marked, resource, store
 from velapulumi.engine.record import StageRecord, record_of
 from velapulumi.errors import InvalidFile, WrongProject
 from velapulumi.program.identity import claim_project_id, project_id
@@ -49,6 +49,18 @@ def test_a_first_delivery_that_was_killed_has_begun(project: Project) -> None:
     assert not forgotten.pending
     assert project_id(project, [forgotten]) == PROJECT_ID
     assert project_id(project, [record_of({})]) == ""
+
+
+def test_a_first_delivery_that_failed_says_it_by_the_marks_of_its_objects(project: Project) -> None:
+    """As in a pipeline that begins with a fresh checkout: the file is not committed yet."""
+    failed = record_of({"resources": [resource("east", marked(manifest()))]})
+    assert project_id(project, [failed]) == PROJECT_ID
+
+
+def test_a_stack_that_does_not_say_it_leaves_it_to_the_others(project: Project) -> None:
+    held = deployment(resource("east", manifest()), project=PROJECT_ID)
+    store(project, StackName("blog", "prod"), held)
+    assert project_id(project, [record()]) == PROJECT_ID
 
 
 def test_other_stacks_of_the_project_say_it_to_a_new_application(project: Project) -> None:

@@ -19,6 +19,7 @@ from velapulumi.engine.record import StageRecord
 from velapulumi.engine.stacks import read_record
 from velapulumi.errors import WrongProject
 from velapulumi.project import Project
+from velapulumi.render.rules import project_of
 from velapulumi.spec.model import StrictModel
 
 PROJECT_OUTPUT = "project"
@@ -52,7 +53,7 @@ def project_id(project: Project, records: Iterable[StageRecord | None]) -> str:
     written = read_file(project.identity_file, ProjectIdentity)
     held = list(_begun(records))
     known = set(_known(held))
-    if not known and (written is not None or not held):
+    if not known:
         others = (read_record(project, stack) for stack in project.stack_names())
         found = list(_begun(others))
         known, held = set(_known(found)), held + found
@@ -100,7 +101,13 @@ def _begun(records: Iterable[StageRecord | None]) -> Iterator[StageRecord]:
 
 
 def _known(records: Iterable[StageRecord]) -> Iterator[str]:
+    """The identities that stacks keep.
+
+    A first delivery that failed has no outputs, and the marks of its objects say it.
+    """
     for record in records:
         found = record.outputs.get(PROJECT_OUTPUT)
         if isinstance(found, str) and found:
             yield found
+        else:
+            yield from filter(None, (project_of(entry.manifest) for entry in record.objects))

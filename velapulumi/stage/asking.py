@@ -7,7 +7,7 @@ rights of who asks. Nothing is written.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -17,15 +17,16 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.managed import OWN
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.errors import AccessDenied, ClusterUnreachable, ObjectRefused, VelapulumiError
-from velapulumi.plan.document import REFUSED, Operation
+from velapulumi.plan.document import REFUSED, Cause, Operation
 from velapulumi.plan.fields import is_below, located, owned, written
 from velapulumi.plan.normal import changed_fields
 from velapulumi.plan.objects import ObjectKey
-from velapulumi.stage.look import Look
+from velapulumi.stage.look import CRD, Look
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.secrets import SECRET
 from velapulumi.stage.situation import Place
 
+_ACCOUNT = "ServiceAccount"
 _AT_ONCE = 8
 _ASKED = (
     Operation.CREATE,
@@ -50,29 +51,59 @@ class Answer:
     error: VelapulumiError | None = None
 
 
+_TOO_EARLY = Answer(("not asked: this delivery changes what it needs first",))
+
 Answers = Mapping[ObjectKey, Answer]
 """What clusters say, by object."""
 
 
-def ask(decisions: Iterable[Decision], look: Look) -> Answers:
+def ask(decisions: Sequence[Decision], look: Look, before: Iterable[Decision] = ()) -> Answers:
     """Ask the clusters about every object that will be written, side by side.
 
-    What needs a namespace or a kind that the delivery itself brings cannot be asked yet, nor can an
-    object that is to be replaced: the old one is in the way.
+    What needs something that the delivery itself brings or changes cannot be asked yet: a
+    namespace, a kind, a Pod's service account. Nor can an object that is to be replaced: the old
+    one is in the way.
 
     Args:
         decisions: What was decided about the objects.
         look: What the clusters have.
+        before: What was decided about the objects of the stages before.
     """
+    brought = {thing for each in (*before, *decisions) for thing in _brings(each)}
     asked = [each for each in decisions if _is_asked(each) and _can_ask(each, look)]
+
+    def answer(each: Decision) -> Answer:
+        return _ask(each, look) if brought.isdisjoint(_needs(each)) else _TOO_EARLY
+
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(lambda each: _ask(each, look), asked)
+        found = pool.map(answer, asked)
         return {each.key: answer for each, answer in zip(asked, found, strict=True)}
 
 
 def _is_asked(each: Decision) -> bool:
     """Whether it is written; of what goes to another stage, that one asks."""
     return each.operation in _ASKED and each.facts.wanted is not None
+
+
+def _brings(each: Decision) -> Iterator[tuple[str, ...]]:
+    """What others need and the delivery of an object brings: a kind, or a service account."""
+    key, manifest = each.key, each.facts.wanted
+    if manifest is None or each.operation.is_quiet or each.cause is Cause.REVISION:
+        return
+    if key.kind == CRD:
+        spec = manifest.get("spec") or {}
+        yield key.cluster, str(spec.get("group")), str((spec.get("names") or {}).get("kind"))
+    if key.kind == _ACCOUNT:
+        yield key.cluster, _ACCOUNT, key.namespace, key.name
+
+
+def _needs(each: Decision) -> Iterator[tuple[str, ...]]:
+    """What an object needs before its cluster takes it."""
+    key = each.key
+    yield key.cluster, key.group, key.kind
+    if key.kind == "Pod":
+        spec = each.facts.object.get("spec") or {}
+        yield key.cluster, _ACCOUNT, key.namespace, str(spec.get("serviceAccountName") or "default")
 
 
 def _can_ask(each: Decision, look: Look) -> bool:

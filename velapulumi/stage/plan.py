@@ -104,6 +104,7 @@ class PlanWriter:
         self._application = application
         self._look = look
         self._asks = asks
+        self._before: list[Decision] = []
 
     @property
     def key(self) -> str:
@@ -121,7 +122,8 @@ class PlanWriter:
             decisions: What happens to its objects.
         """
         application = self._application
-        answers = ask(decisions, self._look) if self._asks else {}
+        answers = ask(decisions, self._look, self._before) if self._asks else {}
+        self._before.extend(decisions)
         record = application.all_records.get(name)
         revisions = {record.steps.get(step.name, "") for step in steps} if record else {""}
         stage = application.workflow.stages.get(name)
