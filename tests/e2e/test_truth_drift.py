@@ -22,6 +22,7 @@ KINDS = {
     "statefulsets": "StatefulSet",
     "deployments": "Deployment",
     "secrets": "Secret",
+    "services": "Service",
     "horizontalpodautoscalers": "HorizontalPodAutoscaler",
 }
 
@@ -198,6 +199,43 @@ def test_drift_in_lists_that_others_extend_and_in_secrets_is_mended(story: Truth
     for told in said:
         assert "env[0].value is theirs, delivered was ours (changed by kubectl-set at " in told
         assert "dGhlaXJz" not in told
+
+
+def test_drift_in_what_a_list_knows_its_elements_by_is_mended(story: Truth) -> None:
+    """A port that others have changed is another element of its list for the server."""
+
+    def text(image: str) -> str:
+        ports = [{"name": "http", "containerPort": 8080}]
+        web = deployment("web", image=image, ports=ports)
+        named = a_service("named", {"name": "http", "port": 80})
+        bare = a_service("bare", {"port": 80})
+        return app(story.namespace, {"main": [web, named, bare]})
+
+    pod = "/spec/template/spec/containers/0/ports/0/containerPort"
+    story.up(text("nginx:1"))
+    for number in ("1", "2"):
+        for kind, name, path in (
+            ("deployment", "web", pod),
+            ("service", "named", "/spec/ports/0/port"),
+            ("service", "bare", "/spec/ports/0/port"),
+        ):
+            patch = [{"op": "replace", "path": path, "value": 9999}]
+            story.kubectl("patch", kind, name, "--type=json", "-p", json.dumps(patch))
+        desired = text(f"nginx:{number}")
+        for shown in (story.plan(desired, code=3), story.delivered(desired)):
+            assert shown.count("9999 → 80 ") == 2
+            assert re.search(r"containerPort \(changed by .*:\n +- 9999\n +\+ 8080\n", shown)
+        (port,) = containers(story)[0]["ports"]
+        assert port["containerPort"] == 8080
+        for name in ("named", "bare"):
+            (port,) = story.value("service", name, "spec")["ports"]
+            assert port["port"] == 80
+        assert "3 unchanged" in story.plan(desired, code=0)
+
+
+def a_service(name: str, port: dict[str, Any]) -> dict[str, Any]:
+    spec = {"selector": {"app": "web"}, "ports": [port]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
 
 def containers(story: Truth) -> list[dict[str, Any]]:

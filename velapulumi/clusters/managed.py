@@ -14,7 +14,7 @@ and meets an apply without force as a conflict.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,78 @@ def without_fields(
         if fields:
             entries.append({**entry, "fieldsV1": fields})
     return entries
+
+
+def with_elements_given(
+    entries: Iterable[dict[str, Any]], live: Mapping[str, Any], paths: Iterable[Parts], manager: str
+) -> list[dict[str, Any]]:
+    """Make managed fields in which elements whose key changes belong to who applies next.
+
+    A list knows an element by its key fields, such as the port and the protocol of a Service. Where
+    others have changed one of these, an apply that names the old one would make a second element.
+    So theirs is given to who applies: what that names no longer goes with the apply.
+
+    Args:
+        entries: The managed fields to change.
+        live: The object as it is in the cluster, with its managed fields; not changed.
+        paths: Paths of the fields that are taken; numbers are positions in the object's lists.
+        manager: The field manager that is going to apply.
+    """
+    found = list(entries)
+    for path, position, key in _given(live, paths):
+        fields: Fields = {f"f:{name}": {} for name in value_at((*path, position), live)}
+        for at, entry in enumerate(found):
+            if entry.get("manager") == manager and entry.get("operation") == "Apply":
+                tree = _with(entry.get("fieldsV1") or {}, live, path, key, {".": {}, **fields})
+                found[at] = {**entry, "fieldsV1": tree}
+    return found
+
+
+def changes_keys(live: Mapping[str, Any], paths: Iterable[Parts]) -> bool:
+    """Whether fields are among what a list knows its elements by.
+
+    Args:
+        live: The object as it is in the cluster, with its managed fields.
+        paths: Paths of the fields; numbers are positions in the object's lists.
+    """
+    return any(_given(live, paths))
+
+
+def _given(live: Mapping[str, Any], paths: Iterable[Parts]) -> Iterator[tuple[Parts, int, str]]:
+    """The elements whose key changes with some fields: their list, position and key."""
+    for path in paths:
+        value = value_at(path, live)
+        if isinstance(value, list):
+            for position in range(len(value)):
+                if key := _element_key(live, path, position):
+                    yield path, position, key
+        elif len(path) > 1 and isinstance(at := path[-2], int):
+            key = _element_key(live, path[:-2], at)
+            if key and path[-1] in json.loads(key.removeprefix("k:")):
+                yield path[:-2], at, key
+
+
+def _element_key(live: Mapping[str, Any], path: Parts, position: int) -> str:
+    """How managers name an element of a list by its key fields; empty where none does."""
+    for entry in managed_fields(live):
+        fields: Fields = entry.get("fieldsV1") or {}
+        value: Any = live
+        for part in path:
+            fields = next((node for key, node in fields.items() if _leads(key, part, value)), {})
+            value = value_at((part,), value)
+        keys = (key for key in fields if key.startswith("k:"))
+        if found := next((key for key in keys if _leads(key, position, value)), ""):
+            return found
+    return ""
+
+
+def _with(fields: Fields, value: Any, path: Parts, key: str, node: Fields) -> Fields:
+    """A tree with one more node below a path."""
+    if not path:
+        return {**fields, key: node}
+    found = next((each for each in fields if _leads(each, path[0], value)), f"f:{path[0]}")
+    below = _with(fields.get(found, {}), value_at(path[:1], value), path[1:], key, node)
+    return {**fields, found: below}
 
 
 def kept_from_engine(entries: Iterable[dict[str, Any]], manager: str) -> list[dict[str, Any]]:

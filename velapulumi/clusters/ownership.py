@@ -21,6 +21,7 @@ from velapulumi.clusters.managed import (
     Manager,
     kept_from_engine,
     managed_fields,
+    with_elements_given,
     without_fields,
 )
 from velapulumi.clusters.sharing import change_live
@@ -129,7 +130,7 @@ def take_fields(
         ClusterUnreachable: The cluster stopped answering or refused access.
         ObjectRefused: The object has changed since it was read; the status is 409.
     """
-    entries = without_fields(live, paths, _only(manager))
+    entries = _taken(live, paths, manager)
     if entries != managed_fields(live):
         _set_managed(client, manifest, entries, live["metadata"]["resourceVersion"])
 
@@ -157,9 +158,16 @@ def prepare_update(
         ClusterUnreachable: The cluster stopped answering or refused access.
         ObjectRefused: The object has changed since it was read; the status is 409.
     """
-    entries = kept_from_engine(without_fields(live, paths, _only(manager)), manager)
+    entries = kept_from_engine(_taken(live, paths, manager), manager)
     if entries != managed_fields(live):
         _set_managed(client, manifest, entries, live["metadata"]["resourceVersion"])
+
+
+def _taken(live: Mapping[str, Any], paths: Iterable[Parts], manager: str) -> list[dict[str, Any]]:
+    """The managed fields in which nobody but one manager has some fields."""
+    paths = tuple(paths)
+    entries = without_fields(live, paths, _only(manager))
+    return with_elements_given(entries, live, paths, manager)
 
 
 def _only(manager: str) -> Callable[[Manager], bool]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from velapulumi.clusters.client import Cluster, DryRun
 from velapulumi.clusters.identity import Reached
-from velapulumi.clusters.managed import OWN
+from velapulumi.clusters.managed import OWN, changes_keys
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.errors import AccessDenied, ClusterUnreachable, ObjectRefused, VelapulumiError
 from velapulumi.plan.document import REFUSED, Cause, Operation
@@ -53,6 +53,9 @@ class Answer:
 
 _TOO_EARLY = Answer(("not asked: this delivery changes what it needs first",))
 
+_TWICE = Answer(("not asked: others have changed what a list knows its elements by",))
+"""What is written to take those away cannot be tried out in one request."""
+
 Answers = Mapping[ObjectKey, Answer]
 """What clusters say, by object."""
 
@@ -73,7 +76,9 @@ def ask(decisions: Sequence[Decision], look: Look, before: Iterable[Decision] = 
     asked = [each for each in decisions if _is_asked(each) and _can_ask(each, look)]
 
     def answer(each: Decision) -> Answer:
-        return _ask(each, look) if brought.isdisjoint(_needs(each)) else _TOO_EARLY
+        if not brought.isdisjoint(_needs(each)):
+            return _TOO_EARLY
+        return _TWICE if _changes_keys(each) else _ask(each, look)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = pool.map(answer, asked)
@@ -83,6 +88,12 @@ def ask(decisions: Sequence[Decision], look: Look, before: Iterable[Decision] = 
 def _is_asked(each: Decision) -> bool:
     """Whether it is written; of what goes to another stage, that one asks."""
     return each.operation in _ASKED and each.facts.wanted is not None
+
+
+def _changes_keys(each: Decision) -> bool:
+    live = each.facts.live.manifest or {}
+    paths = (path for place in each.taken if (path := located(place, live)) is not None)
+    return changes_keys(live, paths) if live else False
 
 
 def _brings(each: Decision) -> Iterator[tuple[str, ...]]:
