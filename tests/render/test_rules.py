@@ -210,27 +210,6 @@ def live(replicas: int, **metadata: Any) -> dict[str, Any]:
     return {**MAIN, "metadata": found, "spec": spec}
 
 
-def test_kept_fields_have_the_values_that_are_there() -> None:
-    kept = tuple(
-        parse_field_path(text)
-        for text in (
-            "spec.replicas",
-            "spec.template.spec.containers[0].resources",
-            "spec.template.spec.containers[1].image",
-            "spec.paused",
-        )
-    )
-    found = registered(MAIN, live(5), Treatment(kept=kept))
-    assert found["spec"] == {
-        "replicas": 5,
-        "template": {
-            "spec": {"containers": [{"image": "a", "resources": {"limits": {"cpu": "1"}}}]}
-        },
-    }
-    assert registered(MAIN, None, Treatment(kept=kept)) == MAIN
-    assert MAIN["spec"]["replicas"] == 1  # type: ignore[index]
-
-
 def test_a_frozen_object_is_what_is_there() -> None:
     assert registered(MAIN, live(5), Treatment(frozen=True)) == live(5)
     assert registered(MAIN, None, Treatment(frozen=True)) == MAIN

@@ -198,3 +198,26 @@ def test_nobody_has_approved_the_end_of_what_nobody_could_see() -> None:
             f"what happens to Deployment a on east ({operation}) was not known when it was approved"
         ]
     assert list(differences(silent, a_plan(operation=Operation.UPDATE), "prod")) == []
+
+
+def test_kept_fields_have_the_values_that_are_there_whatever_others_have_added() -> None:
+    def web(image: str, *more: dict[str, Any], **spec: Any) -> dict[str, Any]:
+        containers = [*more, {"name": "web", "image": image}]
+        return an_object(
+            "Deployment", {"spec": {**spec, "template": {"spec": {"containers": containers}}}}
+        )
+
+    image = ("spec", "template", "spec", "containers", 0, "image")
+    kept = Treatment(kept=(image, REPLICAS, ("spec", "paused")))
+    wanted = web("web:2", replicas=1)
+    live = with_uid(web("web:live", {"name": "side", "image": "envoy"}, replicas=5))
+    found = decided(wanted, live, recorded(web("web:1", replicas=1)), treatment=kept)
+    assert found.manifest["spec"]["replicas"] == 5
+    assert found.manifest["spec"]["template"]["spec"]["containers"] == [
+        {"name": "web", "image": "web:live"}
+    ]
+    assert {(each.path, each.live, each.left) for each in found.drift} == {
+        (image, "web:live", True),
+        (REPLICAS, 5, True),
+    }
+    assert decided(wanted, None, treatment=kept).manifest["spec"]["replicas"] == 1

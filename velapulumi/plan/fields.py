@@ -82,6 +82,25 @@ def _list_differences(before: list[Any], after: list[Any], path: Parts) -> Itera
         yield FieldChange(path, before, after)
 
 
+def one_by_one(changes: Iterable[FieldChange], *, both: bool = False) -> Iterator[FieldChange]:
+    """Changes in which a map that goes is the fields that go: others may hold some of them.
+
+    Args:
+        changes: The changes.
+        both: Whether a map that comes is the fields that come, too.
+    """
+    for change in changes:
+        before, after = change.before, change.after
+        if isinstance(before, Mapping) and before and after is None:
+            below = (FieldChange((*change.path, key), value, None) for key, value in before.items())
+        elif both and isinstance(after, Mapping) and after and before is None:
+            below = (FieldChange((*change.path, key), None, value) for key, value in after.items())
+        else:
+            yield change
+            continue
+        yield from one_by_one(below, both=both)
+
+
 def by_name(elements: list[Any]) -> dict[str, Any] | None:
     """The elements of a list by their name; None when one has none, or two have the same."""
     named: dict[str, Any] = {}

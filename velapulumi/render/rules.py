@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from velapulumi.definitions import Manifest
 from velapulumi.definitions.rules.fieldpath import (
-    MISSING,
     Parts,
     parse_field_path,
     value_at,
@@ -191,9 +190,6 @@ def registered(
         named = sharers_of(present) if present is not None else ()
         names = dict.fromkeys((*named, owner_of(manifest)))
         manifest = with_value_at(SHARERS, manifest, ",".join(names))
-    for path in treatment.kept if present is not None else ():
-        if (value := value_at(path, present)) is not MISSING:
-            manifest = with_value_at(path, manifest, value)
     return manifest
 
 

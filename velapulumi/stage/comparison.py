@@ -21,6 +21,7 @@ from velapulumi.plan.fields import (
     differences,
     is_revision_label,
     located,
+    one_by_one,
     owned,
     place_of,
 )
@@ -49,6 +50,7 @@ from velapulumi.stage.sides import (
     holder,
     is_shared,
     job,
+    kept_in,
     owner,
     recorded_as,
 )
@@ -150,7 +152,7 @@ class Comparison:
             found = chain(changes_outside_secrets(wanted, owned(live, wanted), live), self._gone())
         else:
             return
-        for change in _one_by_one(self._by_element(found)):
+        for change in one_by_one(self._by_element(found)):
             if change.path in (MARK, TAKEN) or self._keeps(change.path):
                 continue
             said = value_at(SHARERS, live) if change.path == SHARERS else MISSING
@@ -159,20 +161,22 @@ class Comparison:
         yield from (c for c in self._secret_changes() if not self._keeps(c.path))
 
     def _by_element(self, changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
-        """Changes in which a list that goes is its elements, where others have added some to it."""
+        """Changes in which a list that goes is its elements, where others hold something in it."""
         for change in changes:
-            ours = _names(change.before) if change.after is None else frozenset()
-            if ours and self._live_names(change.path) - ours:
-                for index, element in enumerate(change.before):
+            gone = change.before if change.after is None else None
+            if isinstance(gone, list) and by_name(gone) and self._is_held_by_others(change.path):
+                for index, element in enumerate(gone):
                     yield FieldChange((*change.path, index), element, None)
             else:
                 yield change
 
-    def _live_names(self, path: Parts) -> frozenset[str]:
-        """The names of the elements that a recorded list has in the cluster."""
+    def _is_held_by_others(self, path: Parts) -> bool:
+        """Whether somebody else has set something in a field that the stack has recorded."""
         recorded, live = self._facts.recorded, self._live
         there = located(place_of(path, recorded.manifest), live) if recorded else None
-        return frozenset() if there is None else _names(value_at(there, live))
+        if live is None or there is None:
+            return False
+        return any(not manager.is_engine for manager in managers_of(live, there))
 
     def _gone(self) -> Iterator[FieldChange]:
         """What the stack names of an unready object and the application no longer does."""
@@ -258,10 +262,11 @@ class Comparison:
         wanted, live = self._facts.wanted, self._live
         if wanted is None or live is None or self._facts.recorded is None:
             return
-        for path in self._facts.treatment.kept:
-            value, said = value_at(path, live), value_at(path, wanted)
+        for path, there in kept_in(self._facts, live):
+            value, said = value_at(there, live), value_at(path, wanted)
             if MISSING not in (value, said) and normal({"x": value}) != normal({"x": said}):
-                yield DriftedField(path, value, said, managers_of(live, path), True, path)
+                managers = managers_of(live, there)
+                yield DriftedField(path, value, said, managers, True, place_of(path, wanted))
 
     def _is_made(self) -> bool:
         """Whether the application has made the object, and another stack or none has it."""
@@ -284,7 +289,7 @@ class Comparison:
             return  # what was recorded is of another form, so nothing can be told
         before, now = normal(owned(recorded.outputs, wanted)), normal(owned(live, wanted))
         found = differences(without_values(before), without_values(now))
-        for change in _one_by_one(found, both=True):  # who holds some of a map need not hold all
+        for change in one_by_one(found, both=True):  # who holds some of a map need not hold all
             place = place_of(change.path, now if change.after is not None else before)
             if self._is_named(place):
                 yield from self._drifted(change, place)
@@ -389,30 +394,6 @@ class Comparison:
 
 
 _COMPONENT_REVISION: Parts = ("metadata", "labels", "app.oam.dev/revision")
-
-
-def _one_by_one(changes: Iterable[FieldChange], *, both: bool = False) -> Iterator[FieldChange]:
-    """Changes in which a map that goes is the fields that go: others may hold some of them.
-
-    Args:
-        changes: The changes.
-        both: Whether a map that comes is the fields that come, too.
-    """
-    for change in changes:
-        before, after = change.before, change.after
-        if isinstance(before, Mapping) and before and after is None:
-            below = (FieldChange((*change.path, key), value, None) for key, value in before.items())
-        elif both and isinstance(after, Mapping) and after and before is None:
-            below = (FieldChange((*change.path, key), None, value) for key, value in after.items())
-        else:
-            yield change
-            continue
-        yield from _one_by_one(below, both=both)
-
-
-def _names(value: Any) -> frozenset[str]:
-    """The names of a list's elements; none of anything else."""
-    return frozenset(by_name(value) or ()) if isinstance(value, list) else frozenset()
 
 
 def _is_value(facts: Facts, path: Parts) -> bool:

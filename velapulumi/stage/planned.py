@@ -34,7 +34,7 @@ from velapulumi.stage.masking import SECRET, Mask
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.refusals import being_deleted, refusal_of
 from velapulumi.stage.secrets import hidden
-from velapulumi.stage.sides import DriftedField, desired
+from velapulumi.stage.sides import DriftedField, Facts, desired, kept_in
 from velapulumi.stage.taken import taken_over
 
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
@@ -190,12 +190,8 @@ class ObjectWriter:
             return digest("there")
         live = self.mask.hide(facts.live.manifest)
         shapes = [facts.wanted, facts.recorded.manifest if facts.recorded else None]
-        found = [
-            _without(owned(live, self._shape(shape, live)), (*facts.treatment.kept, MARK, TAKEN))
-            for shape in shapes
-            if shape is not None
-        ]
-        return digest(found)
+        found = [owned(live, self._shape(shape, live)) for shape in shapes if shape is not None]
+        return digest([_without(each, _unbound(facts, each)) for each in found])
 
     def _shape(self, manifest: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
         """A manifest with its form; a Secret whose values are encrypted with the live ones."""
@@ -212,7 +208,7 @@ class ObjectWriter:
         shape = self.mask.hide(facts.recorded.manifest)
         if facts.live.manifest is not None and shape["kind"] == SECRET:
             shape = self._shape(facts.recorded.manifest, self.mask.hide(facts.live.manifest))
-        return digest(normal(_without(shape, (*facts.treatment.kept, MARK, TAKEN))))
+        return digest(normal(_without(shape, _unbound(facts, shape))))
 
     def _reverse(self, each: Decision, planned: PlannedObject) -> ReverseStep:
         operation, facts = _INVERSE[planned.operation], each.facts
@@ -338,6 +334,11 @@ def _found_images(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for below in value:
             yield from _found_images(below)
+
+
+def _unbound(facts: Facts, value: Any) -> tuple[Parts, ...]:
+    """The fields of a manifest that no approval is about."""
+    return (*(there for _, there in kept_in(facts, value)), MARK, TAKEN)
 
 
 def _without(value: Any, paths: Iterable[Parts]) -> Any:

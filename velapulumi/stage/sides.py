@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +18,8 @@ from velapulumi.plan.fields import (
     FieldPlace,
     differences,
     is_revision_label,
+    located,
+    place_of,
 )
 from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
@@ -209,8 +211,28 @@ def desired(facts: Facts) -> Mapping[str, Any]:
     assert facts.wanted is not None
     # What is left as it is once it is there is never written, so what the file says is shown.
     treatment = replace(facts.treatment, frozen=False)
-    manifest = registered(dict(facts.wanted), facts.live.manifest, treatment)
+    live = facts.live.manifest
+    manifest: Mapping[str, Any] = registered(dict(facts.wanted), live, treatment)
+    for path, there in kept_in(facts, live):
+        if (value := value_at(there, live)) is not MISSING:
+            manifest = with_value_at(path, manifest, value)
     return _with_recorded_template(manifest, facts.recorded)
+
+
+def kept_in(facts: Facts, value: Any) -> Iterator[tuple[Parts, Parts]]:
+    """The fields whose live values a policy keeps.
+
+    Args:
+        facts: What is known of the object.
+        value: Its manifest as somebody else has it, with more elements in its lists perhaps.
+
+    Returns:
+        Where the application has each field, and where it is in the value.
+    """
+    for path in facts.treatment.kept:
+        there = located(place_of(path, facts.object), value)
+        if there is not None:
+            yield path, there
 
 
 def _with_recorded_template(
