@@ -96,6 +96,16 @@ def test_outputs_are_labelled_and_cluster_scoped_kinds_lose_the_namespace() -> N
     assert "workload.oam.dev/type" not in labels
 
 
+def test_an_object_without_a_name_of_its_own_is_refused() -> None:
+    drawn = {**ROLE, "metadata": {"generateName": "run-"}}
+    with pytest.raises(ComponentError, match="ClusterRole with generateName run-: ") as caught:
+        rendered(trait("rbac", outputs={"role": drawn}))
+    assert caught.value.path == ("traits", 0, "properties")
+    named = {**ROLE, "metadata": {"generateName": "run-", "name": "run"}}
+    _, role = rendered(trait("rbac", outputs={"role": named}))
+    assert role.manifest["metadata"]["name"] == "run"
+
+
 def test_two_traits_may_use_one_key() -> None:
     other = {**ROLE, "metadata": {"name": "other"}}
     _, first, second = rendered(trait("a", outputs={"x": ROLE}), trait("b", outputs={"x": other}))

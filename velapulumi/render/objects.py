@@ -299,7 +299,26 @@ def _objects(
             raise ComponentError(("traits", index), message) from None
         outputs += (_Output(key, kind, output, index) for key, output in result.outputs.items())
         made.update(result.outputs)
+    _check_name(workload, None)
+    for output in outputs:
+        _check_name(output.manifest, output.index)
     return workload, outputs
+
+
+def _check_name(manifest: Manifest, trait: int | None) -> None:
+    """Refuse an object whose name the server would draw: nothing could find it again.
+
+    Raises:
+        ComponentError: It has ``generateName`` and no name.
+    """
+    metadata = manifest.get("metadata") or {}
+    if metadata.get("generateName") and not metadata.get("name"):
+        place: Path = ("properties",) if trait is None else ("traits", trait, "properties")
+        raise ComponentError(
+            place,
+            f"{manifest['kind']} with generateName {metadata['generateName']}: each delivery would "
+            "make another object, so give it a name",
+        )
 
 
 def _finished(
