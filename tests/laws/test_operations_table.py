@@ -153,6 +153,12 @@ LAWS = (
     never(Operation.DELETE, never_deleted=True),
     never(Operation.DELETE, guests=True),
     never(Operation.DELETE, others=True),
+    # What another stage has is not given up for it.
+    law(
+        Operation.READ, Operation.FORGET, *STOPPED, wanted=Wanted.NO, recorded=Recorded.READ,
+        holder=tuple(each for each in Holder if each is not Holder.NONE),
+        presence=Presence.PRESENT,
+    ),
     never(Operation.DELETE, wanted=STAYS),
     never(Operation.DELETE, recorded=Recorded.NO),
     # What was only read is deleted by the last application that shared it, which has inherited it.

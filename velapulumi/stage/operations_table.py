@@ -300,6 +300,15 @@ TABLE: tuple[Row, ...] = (
     _refuse(Reason.GUESTS, guests=True, **_GOING),
     _row(Operation.DELETE, note="deleted", **_GOING),
     _row(
+        Operation.FORGET,
+        Cause.UNREAD,
+        "no longer read; another stage has it",
+        wanted=Wanted.NO,
+        recorded=Recorded.READ,
+        holder=(Holder.GIVES, Holder.KEEPS, Holder.TAKES),
+        **_HERE,
+    ),
+    _row(
         Operation.DISOWN,
         note="inherited; no longer managed, and left in the cluster",
         wanted=Wanted.NO,
@@ -318,7 +327,6 @@ TABLE: tuple[Row, ...] = (
         owner=Owner.OURS,
         shared=True,
         others=False,
-        holder=Holder.NONE,
         guests=False,
         **_HERE,
     ),
