@@ -73,7 +73,8 @@ class Removal:
             return other_of(application, stack.stage, key) if application else None
 
         identity = project_id(project, [record])
-        facts = removal_facts(identity, record, application_of(record), look, other)
+        number = application.revision.number if application else None
+        facts = removal_facts(identity, record, application_of(record), look, other, number)
         return cls(project, stack, record, look, tuple(map(decide, facts)))
 
     @property

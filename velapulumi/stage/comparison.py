@@ -44,6 +44,7 @@ from velapulumi.stage.secrets import (
 from velapulumi.stage.sides import (
     DriftedField,
     Facts,
+    back,
     desired,
     holder,
     is_shared,
@@ -114,7 +115,7 @@ class Comparison:
             listed=facts.application in sharers,
             others=any(name != facts.application for name in sharers),
             guests=bool(facts.guests),
-            restores=facts.restores is not None,
+            back=back(facts),
             contradicts=bool(treatment.recreated) and (treatment.never_deleted or treatment.shared),
             pruned=facts.pruned,
         )

@@ -19,7 +19,7 @@ from velapulumi.stage.prepare import Prepared
 from velapulumi.stage.release import LEFT_BEHIND, full_name
 from velapulumi.stage.sides import Facts, Other
 from velapulumi.stage.situation import Place, Presence
-from velapulumi.stage.taken import taken_over
+from velapulumi.stage.taken import taken_back
 
 
 def decide_stage(
@@ -118,7 +118,7 @@ class Gathered:
             mends=rules.mends_drift,
             takes_fields=application.takes_fields,
             left_behind=full_name(held) in self._left_behind if held else False,
-            restores=self._restores(recorded, live.manifest)
+            taken=taken_back(application.revision.number, (live.manifest, recorded.manifest))
             if recorded and desired is None
             else None,
             pruned=self._prepared[-1].collecting,
@@ -171,15 +171,6 @@ class Gathered:
             return False
         return treatment.stays or self._prepared[-1].collecting
 
-    def _restores(
-        self, recorded: RecordedObject, live: Mapping[str, Any] | None
-    ) -> Mapping[str, Any] | None:
-        """What an object was before a later revision took it over, which is taken back now."""
-        taken = taken_over(live or recorded.manifest)
-        if taken is None or taken.number <= self._application.revision.number:
-            return None
-        return taken.before
-
     @cached_property
     def _left_behind(self) -> frozenset[str]:
         names = self._record.outputs.get(LEFT_BEHIND) if self._record else None
@@ -225,6 +216,7 @@ def removal_facts(
     application: str,
     look: Look,
     other: Callable[[ObjectKey], Other | None],
+    number: int | None = None,
 ) -> Iterator[Facts]:
     """What is known of each object of a stack that is to be deleted with all it holds.
 
@@ -234,6 +226,8 @@ def removal_facts(
         application: The application, ``<namespace>/<name>``.
         look: What the clusters have.
         other: Gives another stage that holds or takes an object.
+        number: The number of the revision that no longer has the stage; None when the application
+            is deleted, which is no way back to any.
     """
     left_behind = frozenset(map(str, record.outputs.get(LEFT_BEHIND) or ()))
     held, read = _by_key(record.objects), _by_key(record.read)
@@ -254,6 +248,9 @@ def removal_facts(
             recorded=held.get(key),
             read=read.get(key),
             other=other(key),
+            taken=taken_back(number, (live.manifest, entry.manifest))
+            if number is not None and key in held
+            else None,
             left_behind=full_name(entry) in left_behind,
             guests=guests if key in held else "",
             pruned=True,

@@ -12,6 +12,7 @@ from typing import Any
 
 from velapulumi.plan.document import Cause, Operation
 from velapulumi.stage.situation import (
+    Back,
     Difference,
     Drift,
     Holder,
@@ -277,18 +278,31 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(
         Operation.DISOWN,
+        Cause.FREED,
+        "was taken over and is let go already; left in the cluster",
+        back=Back.FREED,
+        **_GOING,
+    ),
+    _row(
+        Operation.DISOWN,
         Cause.RESTORED,
         "gets back what it was before it was taken over",
-        restores=True,
+        back=Back.KNOWN,
         others=False,
         **_GOING,
-        **_HERE,
     ),
     _row(
         Operation.DISOWN,
         Cause.OTHERS,
         "handed to the next application that shares it",
         others=True,
+        **_GOING,
+    ),
+    _row(
+        Operation.DISOWN,
+        Cause.UNKNOWN,
+        "was taken over, and what it was is not known; no longer managed, left in the cluster",
+        back=Back.UNKNOWN,
         **_GOING,
     ),
     _row(
