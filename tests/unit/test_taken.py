@@ -19,7 +19,7 @@ from velapulumi.stage.facts import removal_facts
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.planned import ObjectWriter
-from velapulumi.stage.release import is_taken_out, release, released
+from velapulumi.stage.release import is_taken_out, let_go, release, released
 from velapulumi.stage.resources import Mode, Registration
 from velapulumi.stage.taken import taken_over
 
@@ -409,6 +409,18 @@ def test_what_others_have_left_meanwhile_is_not_deleted(setting: Setting) -> Non
     with pytest.raises(PlanChanged, match="who shares it"):
         release("default/shop", [decision], {"east": reached("east", client)})
     assert client.calls == []
+
+
+def test_the_stack_forgets_what_was_let_go_and_not_before(setting: Setting) -> None:
+    there = ours(setting, note())
+    decision = way_back(setting, note(), there)
+    client = Cluster(there)
+    clusters = {"east": reached("east", client)}
+    let_go("default/shop", [decision], clusters, lambda gone: client.calls.append(("forget", gone)))
+    assert [call for call, _ in client.calls] == ["replace", "forget"]
+    changed = Cluster({**there, "metadata": {**there["metadata"], "uid": "another"}})
+    with pytest.raises(PlanChanged):
+        let_go("default/shop", [decision], {"east": reached("east", changed)}, pytest.fail)
 
 
 class Cluster(FakeCluster):

@@ -2,11 +2,14 @@
 
 These are the ones that other applications share, the ones that are never deleted, and the ones
 that were taken over. The engine only forgets them; what they say of their owner is put right here.
+
+It is always done before the stack forgets them. Whoever is killed in between finds them in the
+stack the next time, and what is done already is then nothing to do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,6 +24,7 @@ from velapulumi.errors import PlanChanged, VelapulumiError
 from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.fields import written
 from velapulumi.plan.normal import normal
+from velapulumi.plan.objects import ObjectKey
 from velapulumi.render.rules import TAKEN, owner_of, project_of, sharers_of
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.sides import as_before, fields_back
@@ -38,7 +42,7 @@ def is_taken_out(each: Decision) -> bool:
         each: What was decided about it.
     """
     recorded = each.facts.recorded
-    forgets = recorded is None or (recorded.retained and each.cause is not Cause.RESTORED)
+    forgets = recorded is None or recorded.retained
     return each.operation is Operation.FORGET or (
         each.operation is Operation.DISOWN and not forgets
     )
@@ -57,6 +61,31 @@ def _is_released(each: Decision) -> bool:
     recorded = each.facts.recorded
     last = each.operation is Operation.DELETE and (recorded is None or recorded.retained)
     return last or (each.operation is Operation.DISOWN and each.cause is not Cause.FREED)
+
+
+def let_go(
+    application: str,
+    decisions: Iterable[Decision],
+    clusters: Mapping[str, Reached | VelapulumiError],
+    forget: Callable[[frozenset[ObjectKey]], None],
+) -> None:
+    """End the application's part in objects, then take out of the stack what would be deleted.
+
+    Args:
+        application: ``<namespace>/<name>``.
+        decisions: What was decided.
+        clusters: Their clusters by name.
+        forget: Takes objects out of the stack.
+
+    Raises:
+        PlanChanged: An object is not what was decided on any more.
+        VelapulumiError: Why a cluster cannot be used, an object not be changed, or the stack not be
+            written; running it again goes on.
+    """
+    found = tuple(decisions)
+    release(application, released(found), clusters)
+    if gone := frozenset(each.key for each in found if is_taken_out(each)):
+        forget(gone)
 
 
 def release(
