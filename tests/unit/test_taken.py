@@ -11,7 +11,7 @@ import pytest
 from tests.unit.helpers import FakeCluster, marked, reached, resource, with_uid
 from tests.unit.setting import Setting, theirs
 from velapulumi.cli.plans.objects import note_of
-from velapulumi.errors import PlanChanged
+from velapulumi.errors import ObjectRefused, PlanChanged
 from velapulumi.plan.document import Cause, Operation, PlannedObject, ReverseStep
 from velapulumi.plan.fields import FieldChange
 from velapulumi.project import Project
@@ -398,6 +398,19 @@ def test_only_the_fields_that_were_shown_are_restored(setting: Setting) -> None:
     assert client.calls == []
 
 
+def test_what_cannot_be_written_as_it_was_is_not_forgotten(setting: Setting) -> None:
+    """The cluster does not serve the version of its kind any more."""
+
+    class Newer(Cluster):
+        def replace(self, wanted: Mapping[str, Any], manager: str) -> None:
+            return None
+
+    decision = way_back(setting, note())
+    clusters = {"east": reached("east", Newer(ours(setting, note())))}
+    with pytest.raises(ObjectRefused, match="it is not there as v1 any more"):
+        let_go("default/shop", [decision], clusters, pytest.fail)
+
+
 def test_what_others_have_left_meanwhile_is_not_deleted(setting: Setting) -> None:
     """It was shown that it is left to them."""
     shared = {"app.oam.dev/shared-by": "default/shop,team/x"}
@@ -426,7 +439,7 @@ def test_the_stack_forgets_what_was_let_go_and_not_before(setting: Setting) -> N
 class Cluster(FakeCluster):
     """A cluster that takes down what is written, each call with what it was given."""
 
-    def replace(self, wanted: Mapping[str, Any], manager: str) -> Mapping[str, Any]:
+    def replace(self, wanted: Mapping[str, Any], manager: str) -> Mapping[str, Any] | None:
         self.calls.append(("replace", wanted))
         return wanted
 

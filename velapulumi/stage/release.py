@@ -20,7 +20,7 @@ from velapulumi.clusters.managed import OWN
 from velapulumi.clusters.sharing import change_live, give_up
 from velapulumi.definitions.rules.fieldpath import value_at
 from velapulumi.engine.record import RecordedObject
-from velapulumi.errors import PlanChanged, VelapulumiError
+from velapulumi.errors import ObjectRefused, PlanChanged, VelapulumiError
 from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.fields import written
 from velapulumi.plan.normal import normal
@@ -127,8 +127,13 @@ def _restore(client: Cluster, each: Decision) -> None:
         if more := [field.path for field in fields_back(now) if field not in each.changes]:
             raise _changed(each, ", ".join(sorted(map(written, more))))
         body = as_before(now)
-        if normal(body) != normal(live):
-            client.replace(body, OWN)
+        if normal(body) != normal(live) and client.replace(body, OWN) is None:
+            raise ObjectRefused(
+                f"{each.key} on {each.key.cluster} cannot get back what it was: it is not there as "
+                f"{body['apiVersion']} any more",
+                next_step=f"Make it what it shall be by hand, take the annotation {TAKEN[-1]} and "
+                "the labels of the application off, and run the command again.",
+            )
 
     change_live(client, each.facts.object, act)
 
