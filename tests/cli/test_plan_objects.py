@@ -73,6 +73,15 @@ CONFIG = "".join(f"key_{number} = {number}\n" for number in range(12))
             "no longer managed)",
         ),
         (
+            Operation.DISOWN, Cause.FREED, {},
+            "= Deployment default/x (was taken over and is let go already; left in the cluster)",
+        ),
+        (
+            Operation.DISOWN, Cause.UNKNOWN, {},
+            "= Deployment default/x (was taken over, and what it was is not known; "
+            "no longer managed, left in the cluster)",
+        ),
+        (
             Operation.FORGET, None, {},
             "· Deployment default/x (no longer in the cluster, nothing to delete)",
         ),

@@ -22,7 +22,7 @@ from tests.unit.helpers import (
     store,
 )
 from velapulumi.clusters.registry import Registry
-from velapulumi.delivery import collect, remove
+from velapulumi.delivery import collect
 from velapulumi.delivery.collect import Collector
 from velapulumi.delivery.deliver import check_stages
 from velapulumi.delivery.remove import Removal
@@ -261,7 +261,7 @@ def test_what_others_share_is_released_and_then_forgotten(
     def release(application: str, going: Iterable[Any], clusters: Mapping[str, Any]) -> None:
         Shop.done.append(f"release {application} {' '.join(each.key.name for each in going)}")
 
-    monkeypatch.setattr(collect, "release", release)
+    monkeypatch.setattr("velapulumi.stage.release.release", release)
     shared = manifest("shared")
     shared["metadata"]["annotations"] = {"app.oam.dev/shared-by": "default/shop,team/blog"}
     shop.delivered(EAST, ("east", shared))
@@ -386,7 +386,7 @@ def test_destroying_releases_what_stays_before(shop: Shop, monkeypatch: pytest.M
         released.extend(f"{each.key.name} {each.key.cluster}" for each in going)
         assert set(clusters) == {"east", "west"}
 
-    monkeypatch.setattr(remove, "release", release)
+    monkeypatch.setattr("velapulumi.stage.release.release", release)
     shop.live["east"] |= {"kept": manifest("kept")}
     shop.live["west"] |= {"web": manifest("web")}
     kept = resource("east", manifest("kept"), retainOnDelete=True)
@@ -399,7 +399,7 @@ def test_destroying_releases_what_stays_before(shop: Shop, monkeypatch: pytest.M
 
 
 def test_what_stays_in_its_cluster_is_told_so(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remove, "release", lambda *_: None)
+    monkeypatch.setattr("velapulumi.stage.release.release", lambda *_: None)
     kept = resource("east", manifest("kept"), retainOnDelete=True)
     shop.live["east"] |= {"kept": manifest("kept"), "gone": manifest("gone")}
     left = {"leftBehind": ["east apps/v1 Deployment default/kept"]}

@@ -47,7 +47,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.extend(f"release {each.key.name}" for each in going)
 
     monkeypatch.setattr(automation, "Engine", Engine)
-    monkeypatch.setattr(remove, "release", release)
+    monkeypatch.setattr("velapulumi.stage.release.release", release)
     live = [manifest("web"), manifest("api")]
     answer(monkeypatch, lambda name: reached(name, FakeCluster(*live)))
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,9 +21,7 @@ from tests.unit.setting import Setting, held_by, theirs
 from velapulumi.delivery.apply import kept_unready
 from velapulumi.errors import ClusterUnreachable
 from velapulumi.plan.document import Cause, Operation
-from velapulumi.plan.fields import FieldChange
 from velapulumi.project import Project
-from velapulumi.stage.release import is_taken_out, release
 from velapulumi.stage.resources import (
     Mode,
     Registration,
@@ -32,7 +29,6 @@ from velapulumi.stage.resources import (
     resource_options,
     write_beside,
 )
-from velapulumi.stage.taken import taken_over
 
 
 @pytest.fixture
@@ -278,114 +274,6 @@ def test_what_is_taken_over_is_freed_from_everybody(setting: Setting) -> None:
     there = held_by(theirs(key="x"), "kubectl", "data.key")
     (applied, name, manager), (merged, _, _) = beside(setting, there)
     assert (applied, name, manager, merged) == ("apply", "a", "velapulumi", "merge")
-
-
-def kept(entry: Registration) -> Any:
-    """What is registered of what an object was before it was taken over."""
-    text = (entry.manifest["metadata"].get("annotations") or {}).get("velapulumi.dev/taken-over")
-    return None if text is None else json.loads(text)
-
-
-def test_what_is_taken_over_keeps_what_it_was(setting: Setting) -> None:
-    setting.policy("take-over")
-    setting.store()
-    found = setting.registered(theirs(key="x", more="y"))["a"]
-    said = kept(found)
-    assert said["revision"] == "shop-v1"
-    assert said["before"]["data"] == {"key": "x", "more": "y"}
-    assert "uid" not in said["before"]["metadata"]
-    taken = taken_over(found.manifest)
-    assert taken is not None
-    assert (taken.revision, taken.number) == ("shop-v1", 1)
-    assert taken.before == said["before"]
-    assert kept(setting.registered()["a"]) is None
-
-
-def test_what_it_was_stays_with_the_object_and_is_no_change(setting: Setting) -> None:
-    setting.policy("take-over")
-    setting.store()
-    before = kept(setting.registered(theirs(key="x"))["a"])
-    noted = {"velapulumi.dev/taken-over": json.dumps(before)}
-    metadata = {**setting.live()["metadata"], "annotations": noted}
-    setting.record(a={"metadata": metadata})
-    there = setting.live(metadata=metadata)
-    assert setting.first(there, setting.live("b")).operation is Operation.NONE
-    live_b = setting.live("b")
-    setting.values["a"] = "2"
-    for live in (there, setting.live()):  # also where somebody has taken it off
-        found = setting.registered(live, live_b)["a"]
-        assert found.decision.operation is Operation.UPDATE
-        assert [change.path for change in found.decision.changes] == [("data", "key")]
-        assert kept(found) == before
-
-
-def test_the_values_of_a_secret_are_not_kept(setting: Setting) -> None:
-    setting.kind = "Secret"
-    setting.values = {"a": "aHVudGVyMQ=="}
-    setting.policy("take-over")
-    setting.store()
-    found = setting.registered({**theirs(key="eA=="), "kind": "Secret"})["a"]
-    said = kept(found)
-    assert said["revision"] == "shop-v1"
-    assert set(said["before"]) == {"apiVersion", "kind", "metadata"}
-    assert "eA==" not in json.dumps(said)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "{", "[]", "1", "{}", '{"revision": "shop", "before": {"metadata": {"name": "a"}}}',
-     '{"revision": "shop-v2", "before": []}', '{"revision": "shop-v2", "before": {}}'],
-)  # fmt: skip
-def test_what_somebody_has_made_unreadable_is_not_followed(text: str) -> None:
-    annotations = {"velapulumi.dev/taken-over": text}
-    assert taken_over({"metadata": {"annotations": annotations}}) is None
-    assert taken_over({"metadata": {}}) is None
-
-
-def test_what_is_too_long_to_be_kept_is_left_out(setting: Setting) -> None:
-    setting.policy("take-over")
-    setting.store()
-    found = setting.registered(theirs(key="x" * 200_000))["a"]
-    assert found.decision.operation is Operation.TAKE_OVER
-    assert kept(found) is None
-
-
-def test_what_a_later_revision_has_taken_over_gets_back_what_it_was(setting: Setting) -> None:
-    """The way back to a revision that does not have it; the engine would delete it."""
-    before = {**theirs(key="x"), "metadata": {"name": "a", "namespace": "default"}}
-    said = {"revision": "shop-v9", "before": before}
-    noted = {"velapulumi.dev/taken-over": json.dumps(said)}
-    metadata = {**setting.live()["metadata"], "annotations": noted}
-    live_b = setting.live("b")
-    there = setting.live(metadata=metadata)
-    setting.record(a={"metadata": metadata})
-    del setting.values["a"]
-    setting.collecting = True
-    found = setting.registered(there, live_b)["a"]
-    assert (found.decision.operation, found.decision.cause) == (Operation.DISOWN, Cause.RESTORED)
-    assert FieldChange(("data", "key"), "1", "x") in found.decision.changes
-    assert found.mode is Mode.LEAVE
-    assert is_taken_out(found.decision)
-    client = CallsReplace(there)
-    release("default/shop", [found.decision], {"east": reached("east", client)})
-    ((body, _),) = client.replaced
-    assert body["data"] == {"key": "x"}
-    assert not {"annotations", "labels"} & set(body["metadata"])
-    # What an earlier revision has taken over is what this one holds.
-    said["revision"] = "shop-v1"
-    noted["velapulumi.dev/taken-over"] = json.dumps(said)
-    assert setting.first(there, live_b).operation is Operation.DELETE
-
-
-class CallsReplace(FakeCluster):
-    """A cluster that takes down what objects are replaced with."""
-
-    def __init__(self, *live: Mapping[str, Any]) -> None:
-        super().__init__(*live)
-        self.replaced: list[tuple[Mapping[str, Any], str]] = []
-
-    def replace(self, wanted: Mapping[str, Any], manager: str) -> None:
-        self.replaced.append((wanted, manager))
 
 
 def test_exactly_the_named_fields_are_put_back(setting: Setting) -> None:

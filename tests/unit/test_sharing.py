@@ -85,27 +85,36 @@ def test_joining_adds_a_name_once(before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("owner", "before", "left_behind", "after"),
+    ("owner", "before", "after"),
     [
-        ("a/x", "a/x,b/y,c/z", False, ("b/y", "b/y,c/z")),
-        ("a/x", "a/x,b/y", True, ("b/y", "b/y")),
-        ("b/y", "b/y,a/x", False, ("b/y", "b/y")),
-        ("a/x", "a/x", False, None),
-        ("a/x", "a/x", True, ("", "")),
-        ("a/x", "", False, ("", "")),
-        ("b/y", "b/y", False, ("b/y", "b/y")),
-        ("b/y", "a/x", False, ("b/y", "")),
-        ("", "", False, ("", "")),
+        ("a/x", "a/x,b/y,c/z", ("b/y", "b/y,c/z")),
+        ("a/x", "a/x,b/y", ("b/y", "b/y")),
+        ("b/y", "b/y,a/x", ("b/y", "b/y")),
+        ("a/x", "a/x", ("", "")),
+        ("a/x", "", ("", "")),
+        ("b/y", "b/y", ("b/y", "b/y")),
+        ("b/y", "a/x", ("b/y", "")),
+        ("", "", ("", "")),
     ],
 )
-def test_giving_up(
-    owner: str, before: str, left_behind: bool, after: tuple[str, str] | None
-) -> None:
+def test_giving_up_never_deletes(owner: str, before: str, after: tuple[str, str]) -> None:
     store: Any = Store(owner, before)
-    give_up(store, manifest(), "a/x", left_behind=left_behind)
+    give_up(store, manifest(), "a/x", unchecked)
     assert store.state == after
-    give_up(store, manifest(), "a/x", left_behind=left_behind)
+    give_up(store, manifest(), "a/x", unchecked)
     assert store.state == after
+
+
+def unchecked(live: Any) -> None:
+    """Whatever is there may be written."""
+
+
+def test_each_attempt_is_checked_before_it_writes() -> None:
+    store: Any = Store("a/x", "a/x,b/y", others=2)
+    seen: list[str] = []
+    give_up(store, manifest(), "a/x", lambda live: seen.append(live["metadata"]["resourceVersion"]))
+    assert seen == ["0", "0+", "0++"]
+    assert store.state == ("b/y", "b/y")
 
 
 def test_who_is_slower_looks_again() -> None:
@@ -122,7 +131,7 @@ def test_what_is_gone_is_left_alone() -> None:
     store: Any = Store("a/x", "a/x")
     store.live = None
     join(store, manifest(), "b/y")
-    give_up(store, manifest(), "a/x", left_behind=False)
+    give_up(store, manifest(), "a/x", unchecked)
     assert store.live is None
 
 

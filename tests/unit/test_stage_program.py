@@ -27,7 +27,13 @@ from tests.unit.helpers import (
     store,
 )
 from velapulumi.clusters.registry import Registry
-from velapulumi.errors import ObjectNotOurs, ToolMissing, UnknownCluster, VelapulumiError
+from velapulumi.errors import (
+    ObjectNotOurs,
+    ObjectRefused,
+    ToolMissing,
+    UnknownCluster,
+    VelapulumiError,
+)
 from velapulumi.program.application import read_application
 from velapulumi.project import Project, StackName
 from velapulumi.render import Placement
@@ -339,6 +345,21 @@ def test_what_no_run_had_begun_to_make_is_not_taken_over(
     assert (found, client.calls) == ([], [])
     assert not project.gate_file("example-app").exists()
     assert not project.identity_file.exists()
+
+
+def test_what_is_given_up_is_written_before_the_engine_is_told_anything(
+    project: Project, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a stack that has forgotten it would tell nobody that it is still to be done."""
+
+    def fail(*_: Any) -> None:
+        raise ObjectRefused("not now")
+
+    monkeypatch.setattr(program, "release", fail)
+    stage = prepared(project, "staging")
+    error, found = attempt(run, lambda: program.deliver_stage(stage))
+    assert (error.message, found) == ("not now", [])
+    assert len(run(lambda: program.deliver_stage(stage), preview=True)) > 0
 
 
 def test_a_preview_warns_of_what_an_update_is_refused_for(

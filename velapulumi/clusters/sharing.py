@@ -38,18 +38,22 @@ def join(client: Cluster, manifest: Mapping[str, Any], application: str) -> None
 
 
 def give_up(
-    client: Cluster, manifest: Mapping[str, Any], application: str, *, left_behind: bool
+    client: Cluster,
+    manifest: Mapping[str, Any],
+    application: str,
+    check: Callable[[Mapping[str, Any]], None],
 ) -> None:
-    """End an application's part in an object that the engine does not delete.
+    """End an application's part in an object that stays.
 
-    Where others share it, the object stays, and the next of them becomes its owner. The last one
-    deletes it. An object that is left behind belongs to nobody from then on.
+    Where others share it, the next of them becomes its owner, else it belongs to nobody from then
+    on.
 
     Args:
         client: The object's cluster.
         manifest: Names the object; nothing happens when it is not there.
         application: ``<namespace>/<name>``.
-        left_behind: Whether the object is never deleted.
+        check: Is given the object as it is before each attempt, and raises where it is not to be
+            written.
 
     Raises:
         ClusterUnreachable: The cluster stopped answering or refused access.
@@ -57,13 +61,12 @@ def give_up(
     """
 
     def act(live: Mapping[str, Any]) -> None:
+        check(live)
         names = sharers_of(live)
         others = tuple(name for name in names if name != application)
         if owner_of(live) != application:
             if application in names:
                 client.merge(manifest, _change(live, others))
-        elif names and not others and not left_behind:
-            client.delete(manifest, live["metadata"]["resourceVersion"])
         else:
             client.merge(manifest, _change(live, others, owner=others[0] if others else ""))
 

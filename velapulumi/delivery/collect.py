@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from velapulumi.clusters.identity import unusable
@@ -13,7 +14,6 @@ from velapulumi.delivery.remove import Removal
 from velapulumi.engine.handles import names_of
 from velapulumi.engine.interrupts import Interrupts
 from velapulumi.errors import PlanChanged
-from velapulumi.plan.document import Operation
 from velapulumi.program.application import Application
 from velapulumi.program.leaving import abandoned
 from velapulumi.project import StackName
@@ -25,7 +25,7 @@ from velapulumi.stage.operations import Decision
 from velapulumi.stage.plan import PlanWriter
 from velapulumi.stage.prepare import Prepared, prepare
 from velapulumi.stage.refusals import refuse
-from velapulumi.stage.release import is_taken_out, release
+from velapulumi.stage.release import is_taken_out, let_go
 from velapulumi.stage.shown import shown_of
 
 if TYPE_CHECKING:
@@ -106,10 +106,8 @@ class Collector:
         writer = PlanWriter(application, look)
         self._teller.planned(prepared.title, writer.stage(stage, [prepared.step], decisions))
         beside = [each for each in decisions if is_taken_out(each)]
-        going = [each for each in beside if each.operation is Operation.DISOWN]
-        release(application.full_name, going, prepared.clusters)
-        if beside:
-            engine.forget(prepared.stack, frozenset(each.key for each in beside))
+        forget = partial(engine.forget, prepared.stack)
+        let_go(application.full_name, beside, look.clusters, forget)
         if any(not each.operation.is_quiet for each in decisions if each not in beside):
             from velapulumi.engine.automation import DELETING
             from velapulumi.stage.program import deliver_stage

@@ -30,7 +30,7 @@ from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.plan import removal_plan as stage_removal_plan
 from velapulumi.stage.refusals import refuse
-from velapulumi.stage.release import is_taken_out, release, released
+from velapulumi.stage.release import let_go
 from velapulumi.stage.removal import Removed
 from velapulumi.stage.shown import check_deleted, shown_of
 
@@ -133,9 +133,8 @@ class Removal:
         if self.record is not None:
             progress(f"{self.stack.stage}: deleting")
             clusters = self.look.clusters
-            release(application_of(self.record), released(self.decisions), clusters)
-            if gone := frozenset(each.key for each in self.decisions if is_taken_out(each)):
-                engine.forget(self.stack, gone)
+            forget = partial(engine.forget, self.stack)
+            let_go(application_of(self.record), self.decisions, clusters, forget)
             reached = [each for each in clusters.values() if isinstance(each, Reached)]
             with named_by_finalizers(self.project, self.decisions):
                 engine.destroy(self.stack, reached)

@@ -63,6 +63,8 @@ class Cause(StrEnum):
     OTHERS = "others"
     UNREAD = "unread"
     RESTORED = "restored"
+    FREED = "freed"
+    UNKNOWN = "unknown"
 
 
 class Base(StrictModel):

@@ -46,6 +46,7 @@ from velapulumi.stage.secrets import (
 from velapulumi.stage.sides import (
     DriftedField,
     Facts,
+    back,
     desired,
     holder,
     is_shared,
@@ -118,7 +119,7 @@ class Comparison:
             listed=facts.application in sharers,
             others=any(name != facts.application for name in sharers),
             guests=bool(facts.guests),
-            restores=facts.restores is not None,
+            back=back(facts),
             contradicts=self._contradicts(sharers),
             pruned=facts.pruned,
         )

@@ -22,7 +22,7 @@ from velapulumi.stage.release import LEFT_BEHIND, full_name
 from velapulumi.stage.removal import Removed
 from velapulumi.stage.sides import Facts, Other
 from velapulumi.stage.situation import Place, Presence
-from velapulumi.stage.taken import taken_over
+from velapulumi.stage.taken import taken_back
 from velapulumi.workflow.phases import StepPhase
 
 
@@ -143,7 +143,7 @@ class Gathered:
             mends=rules.mends_drift,
             takes_fields=application.takes_fields,
             left_behind=full_name(held) in self._left_behind if held else False,
-            restores=self._restores(recorded, live.manifest)
+            taken=taken_back(application.revision.number, (live.manifest, recorded.manifest))
             if recorded and desired is None
             else None,
             pruned=self._prepared[-1].collecting,
@@ -190,15 +190,6 @@ class Gathered:
         if desired is None or desired.is_rendered:
             return False
         return treatment.stays or self._prepared[-1].collecting
-
-    def _restores(
-        self, recorded: RecordedObject, live: Mapping[str, Any] | None
-    ) -> Mapping[str, Any] | None:
-        """What an object was before a later revision took it over, which is taken back now."""
-        taken = taken_over(live or recorded.manifest)
-        if taken is None or taken.number <= self._application.revision.number:
-            return None
-        return taken.before
 
     @cached_property
     def _left_behind(self) -> frozenset[str]:
@@ -275,7 +266,8 @@ def removed(application: Application, stage: str, record: StageRecord, look: Loo
         look: What the clusters have.
     """
     other = partial(other_of, application, stage)
-    return Removed(application.project_id, record, application.full_name, look, other)
+    number = application.revision.number
+    return Removed(application.project_id, record, application.full_name, look, other, number)
 
 
 def _by_key(objects: Iterable[RecordedObject]) -> dict[ObjectKey, RecordedObject]:

@@ -6,7 +6,7 @@ its fields. Plan, digest, screens, registration with the engine and the way back
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,21 +20,17 @@ from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.fields import (
     FieldChange,
     FieldPlace,
-    differences,
     located,
     place_of,
 )
-from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.render.rules import (
     SHARERS,
-    TAKEN,
     owner_of,
 )
 from velapulumi.stage.comparison import Comparison
 from velapulumi.stage.operations_table import row_for
-from velapulumi.stage.secrets import without_values
-from velapulumi.stage.sides import DriftedField, Facts, desired, owner
+from velapulumi.stage.sides import DriftedField, Facts, desired, fields_back, owner
 from velapulumi.stage.situation import (
     Owner,
     Reason,
@@ -134,7 +130,7 @@ def decide(facts: Facts) -> Decision:
     if row.operation is Operation.SHARE:
         changes = tuple(change for change in comparison.shown if change.path == SHARERS)
     elif cause is Cause.RESTORED:
-        changes = tuple(_restored(facts))
+        changes = fields_back(facts)
     return Decision(
         facts,
         row.operation,
@@ -145,13 +141,6 @@ def decide(facts: Facts) -> Decision:
         fixed=comparison.fixed,
         conflicts=comparison.conflicts if row.operation in _WITH_CONFLICTS else (),
     )
-
-
-def _restored(facts: Facts) -> Iterator[FieldChange]:
-    """The fields that get back the values they had before the object was taken over."""
-    live, before = facts.live.manifest or {}, facts.restores or {}
-    now = normal(without_values(without_value_at(TAKEN, live)))
-    yield from differences(now, normal(without_values(before)))
 
 
 _WITH_CONFLICTS = (Operation.UPDATE, Operation.REFUSE)

@@ -43,7 +43,6 @@ _FURTHER: Mapping[tuple[str, Any], str] = {
     ("others", False): "no other application shares it",
     ("guests", True): "it is a Namespace or a CRD with objects of others",
     ("guests", False): "it holds no objects of others",
-    ("restores", True): "the delivery that has taken it over is taken back",
     ("contradicts", True): "one policy replaces it, and another never deletes it",
     ("pruned", False): "the workflow has not succeeded yet",
 }
@@ -51,7 +50,7 @@ _FURTHER: Mapping[tuple[str, Any], str] = {
 
 
 _NAMES: Mapping[str, str] = {
-    "owner": "it belongs to", "holder": "", "place": "", "difference": "difference:",
+    "owner": "it belongs to", "holder": "", "place": "", "back": "", "difference": "difference:",
     "drift": "drift:", "job": "the Job has",
 }  # fmt: skip
 """What stands before the values of the other columns."""

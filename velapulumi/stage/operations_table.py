@@ -12,6 +12,7 @@ from typing import Any
 
 from velapulumi.plan.document import Cause, Operation
 from velapulumi.stage.situation import (
+    Back,
     Difference,
     Drift,
     Holder,
@@ -287,12 +288,18 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(
         Operation.DISOWN,
+        Cause.FREED,
+        "was taken over and is let go already; left in the cluster",
+        back=Back.FREED,
+        **_GOING,
+    ),
+    _row(
+        Operation.DISOWN,
         Cause.RESTORED,
         "gets back what it was before it was taken over",
-        restores=True,
+        back=Back.KNOWN,
         others=False,
         **_GOING,
-        **_HERE,
     ),
     _row(
         Operation.DISOWN,
@@ -303,12 +310,28 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(
         Operation.DISOWN,
+        Cause.UNKNOWN,
+        "was taken over, and what it was is not known; no longer managed, left in the cluster",
+        back=Back.UNKNOWN,
+        **_GOING,
+    ),
+    _row(
+        Operation.DISOWN,
         note="no longer managed; left in the cluster",
         never_deleted=True,
         **_GOING,
     ),
     _refuse(Reason.GUESTS, guests=True, **_GOING),
     _row(Operation.DELETE, note="deleted", **_GOING),
+    _row(
+        Operation.FORGET,
+        Cause.UNREAD,
+        "no longer read; another stage has it",
+        wanted=Wanted.NO,
+        recorded=Recorded.READ,
+        holder=(Holder.GIVES, Holder.KEEPS, Holder.TAKES),
+        **_HERE,
+    ),
     _row(
         Operation.DISOWN,
         note="inherited; no longer managed, and left in the cluster",
@@ -328,7 +351,6 @@ TABLE: tuple[Row, ...] = (
         owner=Owner.OURS,
         shared=True,
         others=False,
-        holder=Holder.NONE,
         guests=False,
         **_HERE,
     ),

@@ -35,7 +35,7 @@ from velapulumi.stage.operations import Decision
 from velapulumi.stage.refusals import being_deleted, refusal_of
 from velapulumi.stage.secrets import hidden
 from velapulumi.stage.sides import DriftedField, Facts, desired, kept_in
-from velapulumi.stage.taken import taken_over
+from velapulumi.stage.taken import kept_of, remembered
 
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
@@ -212,7 +212,6 @@ class ObjectWriter:
 
     def _reverse(self, each: Decision, planned: PlannedObject) -> ReverseStep:
         operation, facts = _INVERSE[planned.operation], each.facts
-        restored = planned.operation is Operation.TAKE_OVER
         return ReverseStep(
             object=f"{facts.object['apiVersion']} {each.key}",
             operation=operation,
@@ -220,7 +219,7 @@ class ObjectWriter:
             fields=tuple(
                 PlannedField(path=field.path, before=field.after, after=field.before)
                 for field in planned.fields
-                if restored
+                if planned.operation is Operation.TAKE_OVER and _comes_back(each, field.path)
             ),
             irreversible=tuple(_losses_back(planned.operation, operation, each)),
         )
@@ -280,12 +279,27 @@ def _other(each: Decision) -> str:
     return each.owner_name
 
 
+def _is_too_large(each: Decision) -> bool:
+    """Whether an object is taken over that is too large for what it was to be kept."""
+    live = each.facts.live.manifest
+    taken = each.operation is Operation.TAKE_OVER and each.cause is None
+    return taken and live is not None and kept_of(live, each.manifest) is None
+
+
+def _comes_back(each: Decision, path: Parts) -> bool:
+    """Whether the way back restores a field of an object that is taken over."""
+    unkept = path[0] in ("data", "stringData") or path[:2] == ("metadata", "annotations")
+    return not _is_too_large(each) and not (each.key.kind == SECRET and unkept)
+
+
 def _losses_back(forward: Operation, back: Operation, each: Decision) -> Iterator[str]:
     """What does not come back on the way back: what goes now, and what that way destroys."""
     if forward in (Operation.DELETE, Operation.REPLACE):
         yield from _losses(forward, each)
-    if forward is Operation.TAKE_OVER and each.key.kind == SECRET:
-        yield "its values before are not kept"
+    if _is_too_large(each):
+        yield "it is too large for what it was to be kept: the way back leaves it as it is then"
+    elif forward is Operation.TAKE_OVER and each.key.kind == SECRET:
+        yield "its values and annotations before are not kept"
     if back is not forward:
         yield from _losses(back, each)
 
@@ -304,8 +318,10 @@ def _remarks(each: Decision) -> Iterator[str]:
     if each.operation is Operation.OWED:
         yield facts.live.detail or being_deleted(facts.live.manifest or {})
     if each.cause is Cause.RESTORED and each.key.kind == SECRET:
-        yield "its values stay as they are: those before were not kept"
-    if each.operation is Operation.DELETE and taken_over(facts.object) is not None:
+        yield "its values and others' annotations stay as they are: those before were not kept"
+    if _is_too_large(each):
+        yield "its way back cannot restore it: it is too large for what it is now to be kept"
+    if each.operation is Operation.DELETE and remembered(facts.sides):
         yield "was taken over; deleting it does not bring back what it was before"
     if each.operation is Operation.UPDATE and facts.treatment.replaced:
         yield "fields that others have set go with it, as resource-update replaces the object"

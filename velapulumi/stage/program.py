@@ -81,6 +81,7 @@ def deliver_stage(
             nothing of that.
 
     Raises:
+        PlanChanged: Something else would be done than was shown, or than was decided.
         VelapulumiError: The stage may not be delivered, or not now.
     """
     application = prepared.application
@@ -113,6 +114,8 @@ def deliver_stage(
             application.begin()
         note(application, uses)
         write_beside(found, clusters, project_id)
+        # Before the engine forgets anything, and not after: see the module of release.
+        release(application.full_name, released(decisions), clusters)
     for reason in prepared.missing:
         pulumi.log.warn(f"an update would be refused: {reason}")
     stale = (reached.warning for reached in clusters.values() if reached.warning)
@@ -120,7 +123,7 @@ def deliver_stage(
         pulumi.log.warn(warning)
     resources = _register(prepared, found, handles, clusters, timeout, project_id)
     if not previews:
-        _finish(prepared, resources, decisions, clusters)
+        _join(application.full_name, resources, clusters)
 
 
 def _warn_of_approval(prepared: Prepared, look: Look) -> None:
@@ -260,25 +263,17 @@ def _register(
     return registered
 
 
-def _finish(
-    prepared: Prepared,
-    resources: Sequence[tuple[Registration, Manifest]],
-    decisions: Sequence[Decision],
-    clusters: Mapping[str, Reached],
+def _join(
+    name: str, resources: Sequence[tuple[Registration, Manifest]], clusters: Mapping[str, Reached]
 ) -> None:
-    """Join what is shared from now on, and end the part in what is given up.
+    """Join what is shared from now on.
 
-    Both wait for the engine, so that its stack tells of everything that is to be undone one day.
+    It waits for the engine, so that its stack tells of everything that is to be undone one day.
     """
-    name = prepared.application.full_name
     for each, resource in resources:
         if each.joins:
             client = clusters[each.decision.key.cluster].client
             resource.id.apply(_reported(partial(join, client, each.manifest, name)))
-    if gone := released(decisions):
-        pulumi.Output.all(*(resource.id for _, resource in resources)).apply(
-            _reported(partial(release, name, gone, clusters))
-        )
 
 
 def _reported(work: Callable[[], None]) -> Callable[[object], None]:

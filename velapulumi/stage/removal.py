@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from velapulumi.engine.record import StageRecord
+from velapulumi.engine.record import RecordedObject, StageRecord
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.stage.guests import Elsewhere, deleted, with_guests
 from velapulumi.stage.look import Look
 from velapulumi.stage.release import LEFT_BEHIND, full_name
 from velapulumi.stage.sides import Facts, Other
+from velapulumi.stage.taken import Taken, taken_back
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Removed:
         application: The application, ``<namespace>/<name>``.
         look: What the clusters have.
         other: Gives another stage that holds or takes an object.
+        number: The number of the revision that no longer has the stage; None when the application
+            is deleted, which is no way back to any.
     """
 
     project_id: str
@@ -30,6 +33,7 @@ class Removed:
     application: str
     look: Look
     other: Callable[[ObjectKey], Other | None]
+    number: int | None = None
 
     def facts(self, elsewhere: Elsewhere, *, after_others: bool) -> Sequence[Facts]:
         """What is known of each of its objects.
@@ -59,8 +63,16 @@ class Removed:
                 recorded=held.get(key),
                 read=read.get(key),
                 other=self.other(key),
+                taken=self._taken_back(entry) if key in held else None,
                 left_behind=full_name(entry) in left_behind,
                 pruned=True,
             )
             for key, entry in sorted((read | held).items())
         ]
+
+    def _taken_back(self, entry: RecordedObject) -> Taken | None:
+        """What an object was before it was taken over, where that is taken back."""
+        if self.number is None:
+            return None
+        live = self.look.live(entry.key, entry.manifest).manifest
+        return taken_back(self.number, (live, entry.manifest))

@@ -19,7 +19,7 @@ from velapulumi.clusters.client import Cluster
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.ownership import Leftover, mend, prepare_update, replace, take_over
 from velapulumi.clusters.sharing import change_live
-from velapulumi.definitions.rules.fieldpath import Parts, value_at, with_value_at
+from velapulumi.definitions.rules.fieldpath import Parts, with_value_at
 from velapulumi.engine.record import RecordedObject
 from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.fields import FieldPlace, located
@@ -28,7 +28,7 @@ from velapulumi.stage.desired import Desired
 from velapulumi.stage.manifest import resource_type
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.release import is_taken_out
-from velapulumi.stage.taken import taken_text
+from velapulumi.stage.taken import Taken, kept_of, remembered
 
 
 class Mode(Enum):
@@ -183,13 +183,12 @@ def marked(manifest: Mapping[str, Any], project_id: str) -> Mapping[str, Any]:
 def _kept(decision: Decision, manifest: Mapping[str, Any], revision: str) -> Mapping[str, Any]:
     """An object with what it was before it was taken over, now or once."""
     if decision.operation is Operation.TAKE_OVER and decision.cause is None:
-        said = taken_text(decision, revision)
+        live = decision.facts.live.manifest
+        assert live is not None
+        found = [Taken(revision, kept_of(live, decision.manifest))]
     else:
-        facts = decision.facts
-        sides = (facts.live.manifest, facts.recorded.manifest if facts.recorded else None)
-        found = (value_at(TAKEN, side) for side in sides if side is not None)
-        said = next((text for text in found if isinstance(text, str)), "")
-    kept: Mapping[str, Any] = with_value_at(TAKEN, manifest, said) if said else manifest
+        found = [*remembered(decision.facts.sides)]
+    kept: Mapping[str, Any] = with_value_at(TAKEN, manifest, found[0].text) if found else manifest
     return kept
 
 

@@ -15,6 +15,7 @@ from velapulumi.definitions.rules.fieldpath import (
 )
 from velapulumi.engine.record import RecordedObject
 from velapulumi.plan.fields import (
+    FieldChange,
     FieldPlace,
     differences,
     is_revision_label,
@@ -24,6 +25,7 @@ from velapulumi.plan.fields import (
 from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.render.rules import (
+    TAKEN,
     Treatment,
     owner_of,
     project_of,
@@ -31,6 +33,7 @@ from velapulumi.render.rules import (
     sharers_of,
 )
 from velapulumi.stage.situation import (
+    Back,
     Holder,
     Job,
     Owner,
@@ -38,6 +41,7 @@ from velapulumi.stage.situation import (
     Presence,
     Recorded,
 )
+from velapulumi.stage.taken import Taken, restored, restored_fields
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Facts:
         guests: What it holds that is not deleted with it, in words; of a Namespace or a CRD.
         awaits: The other stages of the application that delete what else it holds, before it.
         left_behind: Whether the stack says that it is never deleted.
-        restores: What it was before it was taken over, where that is taken back.
+        taken: How it was taken over, where that is taken back.
         pruned: Whether what is no longer wanted goes now.
     """
 
@@ -113,7 +117,7 @@ class Facts:
     guests: str = ""
     awaits: frozenset[str] = frozenset()
     left_behind: bool = False
-    restores: Mapping[str, Any] | None = None
+    taken: Taken | None = None
     pruned: bool = False
 
     @property
@@ -121,6 +125,11 @@ class Facts:
         """The object as far as it is known: rendered, recorded or live."""
         held = self.recorded or self.read
         return self.wanted or (held.manifest if held else self.live.manifest) or {}
+
+    @property
+    def sides(self) -> tuple[Mapping[str, Any] | None, ...]:
+        """The object as the cluster and as the stack has it, as one of its own; None for not."""
+        return self.live.manifest, self.recorded.manifest if self.recorded else None
 
 
 @dataclass(frozen=True)
@@ -184,6 +193,49 @@ def is_shared(facts: Facts, sharers: tuple[str, ...]) -> bool:
     if facts.wanted is None:
         return facts.application in sharers
     return facts.treatment.shared and bool(sharers)
+
+
+def back(facts: Facts) -> Back:
+    """What the way back does with an object that was taken over.
+
+    One that is not ours any more and does not say that it was taken over is let go already: by a
+    run that was killed before its stack forgot it, or by hand.
+    """
+    taken, live = facts.taken, facts.live.manifest
+    if taken is None or live is None:
+        return Back.NO
+    says_nothing = value_at(TAKEN, live) is MISSING
+    is_as_before = taken.before is not None and not fields_back(facts)
+    if says_nothing and (is_as_before or owner(facts) is not Owner.OURS):
+        return Back.FREED
+    return Back.UNKNOWN if taken.before is None else Back.KNOWN
+
+
+def as_before(facts: Facts) -> Mapping[str, Any]:
+    """The live object with what it was before it was taken over.
+
+    Args:
+        facts: What is known of it; it is there, and what it was is known.
+    """
+    return restored(*_taken_sides(facts))
+
+
+def fields_back(facts: Facts) -> tuple[FieldChange, ...]:
+    """The fields that get back the values they had before an object was taken over.
+
+    Args:
+        facts: What is known of it; it is there, and what it was is known.
+    """
+    return tuple(restored_fields(*_taken_sides(facts)))
+
+
+def _taken_sides(facts: Facts) -> tuple[Mapping[str, Any], ...]:
+    """An object as it is, as it was, and as it is asked for."""
+    live, taken = facts.live.manifest, facts.taken
+    assert live is not None
+    assert taken is not None
+    assert taken.before is not None
+    return live, taken.before, facts.object
 
 
 def job(facts: Facts) -> Job:

@@ -85,6 +85,15 @@ class Job(StrEnum):
     FAILED = "failed"
 
 
+class Back(StrEnum):
+    """What the way back does with an object that was taken over."""
+
+    NO = "it was not taken over, or that is not taken back"
+    KNOWN = "the delivery that has taken it over is taken back"
+    UNKNOWN = "a delivery that has taken it over is taken back, and what it was is not known"
+    FREED = "the delivery that has taken it over is taken back, and it is let go already"
+
+
 @dataclass(frozen=True)
 class Situation:
     """All that the decision about one object depends on.
@@ -110,7 +119,7 @@ class Situation:
         listed: Whether it names the application among those that share it.
         others: Whether other applications share it, too.
         guests: Whether it is a Namespace or a CRD that holds objects of others.
-        restores: Whether a way back is gone, and it had been taken over on the way there.
+        back: Whether a way back is gone, and it had been taken over on the way there.
         contradicts: Whether one policy replaces it and another never deletes it.
         pruned: Whether what is no longer wanted goes now.
     """
@@ -135,7 +144,7 @@ class Situation:
     listed: bool = False
     others: bool = False
     guests: bool = False
-    restores: bool = False
+    back: Back = Back.NO
     contradicts: bool = False
     pruned: bool = False
 

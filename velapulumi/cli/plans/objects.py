@@ -155,6 +155,13 @@ def note_of(each: PlannedObject) -> str:
             return "kept by policy"
         case Operation.DISOWN, Cause.RESTORED:
             return "gets back what it was before it was taken over; no longer managed"
+        case Operation.DISOWN, Cause.FREED:
+            return "was taken over and is let go already; left in the cluster"
+        case Operation.DISOWN, Cause.UNKNOWN:
+            return (
+                "was taken over, and what it was is not known; no longer managed, left in the "
+                "cluster"
+            )
         case Operation.DISOWN, Cause.OTHERS:
             return f"no longer managed; left to {other or 'the others that share it'}"
         case Operation.DISOWN, _:
