@@ -35,8 +35,6 @@ CONFIG = "".join(f"key_{number} = {number}\n" for number in range(12))
         ),
         (Operation.UPDATE, None, {}, "~ Deployment default/x"),
         (Operation.UPDATE, Cause.REVISION, {}, "~ Deployment default/x (revision labels only)"),
-        (Operation.UPDATE, Cause.TAKEN, {}, "~ Deployment default/x (takes fields from their…"),
-        (Operation.UPDATE, Cause.OTHERS, {}, "~ Deployment default/x (made anew in the cluster…"),
         (Operation.MEND, None, {}, "~ Deployment default/x (put back: changed in the cluster)"),
         (Operation.REPLACE, None, {}, "± Deployment default/x (deleted and created again)"),
         (Operation.TAKE_OVER, None, {}, "! Deployment default/x (taken over)"),
@@ -311,3 +309,8 @@ def test_what_a_cluster_says_is_not_part_of_the_plan() -> None:
         "    the cluster refuses it: spec.x: must be 1",
         "    the cluster says (not part of the plan): v1beta1 is old",
     ]
+
+
+def test_what_velapulumi_notes_is_not_put_into_the_mouth_of_the_cluster() -> None:
+    each = an_object(Operation.UPDATE, notes=("was deleted and created again by others",))
+    assert told(each)[1:] == ["    was deleted and created again by others"]

@@ -31,10 +31,9 @@ from tests.laws.deliveries import (
     revised,
 )
 from tests.laws.server import Served, Writer, flat
-from velapulumi.definitions.rules.fieldpath import Parts, with_value_at
-from velapulumi.engine.record import RecordedObject
+from velapulumi.definitions.rules.fieldpath import Parts
 from velapulumi.plan.document import Cause, Operation
-from velapulumi.render.rules import NO_WAIT, Treatment
+from velapulumi.render.rules import Treatment
 from velapulumi.stage.operations import decide
 from velapulumi.stage.resources import Mode
 from velapulumi.stage.situation import Reason
@@ -110,14 +109,7 @@ def test_what_is_written_is_what_was_decided(
             assert entry.manifest == found_manifest(decision)
         else:
             assert decision.facts.recorded is not None
-            assert entry.manifest == with_no_wait(decision.facts.recorded)
-
-
-def with_no_wait(recorded: RecordedObject) -> Mapping[str, Any]:
-    """What is registered of an object that is left: it is not waited for where it is unready."""
-    if recorded.ready:
-        return recorded.manifest
-    return dict(with_value_at(NO_WAIT, recorded.manifest, "true"))
+            assert entry.manifest == decision.facts.recorded.manifest
 
 
 @few

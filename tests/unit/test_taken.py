@@ -177,13 +177,13 @@ def test_what_is_too_large_to_be_kept_says_that_it_was_taken_over(setting: Setti
         assert found.decision.operation is Operation.TAKE_OVER
         assert kept(found) == {"revision": "shop-v1"}
         planned, reverse = plan(setting, found.decision)
-        assert any("way back cannot restore it" in remark for remark in planned.remarks)
+        assert any("way back cannot restore it" in note for note in planned.notes)
         assert any("too large" in phrase for phrase in reverse.irreversible)
         assert reverse.fields == ()
     small = setting.registered(theirs(key="\u00e4" * 90_000))["a"]
     assert "before" in kept(small)
     planned, reverse = plan(setting, small.decision)
-    assert (planned.remarks, reverse.irreversible) == ((), ())
+    assert (planned.notes, reverse.irreversible) == ((), ())
     assert reverse.fields
 
 

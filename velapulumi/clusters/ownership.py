@@ -1,8 +1,8 @@
 """Objects that are in a cluster already when a stage wants to create or replace them.
 
-The provider would take them over in silence. Here only what the same application left behind, as
-an interrupted run does, is taken over, and what nobody owns where a policy asks for it; anybody
-else's is refused. Nothing is left to be forced later: the fields are freed of all other managers.
+The provider would take them over in silence. Here that is done in the open: what was decided to be
+taken over is brought to what is wanted, and nothing is left to be forced later, as the fields are
+freed of all other managers.
 
 Fields of the stage's own objects that others have changed are won back one by one: the named ones
 are freed of all other managers, then the manifest is applied without force.

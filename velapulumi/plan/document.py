@@ -45,7 +45,7 @@ class Operation(StrEnum):
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing is written."""
+        """Whether nothing is changed; what was not ready may be looked at again."""
         return self in (Operation.NONE, Operation.READ, Operation.LEAVE, Operation.KEEP)
 
 
@@ -139,6 +139,7 @@ class PlannedObject(StrictModel):
         images: The images of its containers.
         irreversible: What of the operation cannot be taken back.
         refusal: Why it cannot be delivered.
+        notes: What is to be known beside that; no part of what is approved.
         remarks: What the cluster says of it; no part of what is approved.
     """
 
@@ -161,6 +162,7 @@ class PlannedObject(StrictModel):
     images: Many[str] = ()
     irreversible: Many[str] = ()
     refusal: Refusal | None = None
+    notes: Many[str] = Field((), exclude=True)
     remarks: Many[str] = Field((), exclude=True)
 
     @property

@@ -65,7 +65,7 @@ class Treatment:
         frozen: Whether it is left as it is once it is there.
         shared: Whether other applications may hold it too.
         read_only: Whether it must exist and is never written.
-        take_over: Whether it is taken over from nobody.
+        take_over: Whether it is taken over from whoever has it.
         replaced: Whether fields that others have set go when it is updated.
         recreated: Paths of the fields whose change makes it anew.
     """

@@ -158,7 +158,8 @@ class SharedLook:
     """One look that several plans share, so that nothing is read twice to be shown once.
 
     It is taken anew after anything was written, and when it is old. What is written is decided by
-    a look of its own right before, so an old one can only cause a refusal.
+    a look of its own right before, so an old one causes a refusal, or leaves a change of the last
+    seconds to the next run.
 
     Args:
         project: The project the clusters are joined to.

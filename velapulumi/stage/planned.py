@@ -141,6 +141,7 @@ class ObjectWriter:
             images=self._images(each),
             irreversible=tuple(_losses(each.operation, each)),
             refusal=refusal_of(each),
+            notes=tuple(_notes(each)),
             remarks=(*_remarks(each), *self._answers.get(key, Answer()).remarks),
         )
 
@@ -311,12 +312,17 @@ def _losses(operation: Operation, each: Decision) -> Iterator[str]:
 
 
 def _remarks(each: Decision) -> Iterator[str]:
-    """What is to be said of an object beside what is approved."""
+    """What its cluster has said of an object: why it is not ready, or not known."""
     facts = each.facts
     if each.cause is Cause.UNREADY and facts.recorded is not None:
         yield from words(facts.recorded)
     if each.operation is Operation.OWED:
         yield facts.live.detail or being_deleted(facts.live.manifest or {})
+
+
+def _notes(each: Decision) -> Iterator[str]:
+    """What is to be known of an object beside what is approved."""
+    facts = each.facts
     if each.cause is Cause.RESTORED and each.key.kind == SECRET:
         yield "its values and others' annotations stay as they are: those before were not kept"
     if _is_too_large(each):

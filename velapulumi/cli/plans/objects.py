@@ -48,7 +48,7 @@ _LOST_WITH_DATA = (
 
 def is_listed(each: PlannedObject, *, full: bool) -> bool:
     """Whether there is anything to say about an object."""
-    if not each.operation.is_quiet or each.remarks or each.drift:
+    if not each.operation.is_quiet or each.remarks or each.notes or each.drift:
         return True
     match each.operation:
         case Operation.KEEP:
@@ -127,8 +127,6 @@ def note_of(each: PlannedObject) -> str:
             return "create again: deleted in the cluster by others"
         case Operation.UPDATE, Cause.REVISION if not each.fields and not each.drift:
             return "revision labels only"
-        case Operation.UPDATE, Cause.TAKEN:
-            return "takes fields from their managers"
         case Operation.MEND, _:
             return "put back: changed in the cluster"
         case Operation.REPLACE, _:
@@ -182,8 +180,6 @@ def note_of(each: PlannedObject) -> str:
             return _because("did not get ready", each)
         case Operation.NONE, Cause.COMPLETED:
             return "done"
-        case _, Cause.OTHERS:
-            return "made anew in the cluster by others"
         case _:
             return ""
 
@@ -235,6 +231,7 @@ def _left(field: PlannedField) -> Iterator[Part]:
 
 
 def _remark_parts(each: PlannedObject) -> Iterator[Part]:
+    yield from (Part(Level.DETAIL, note) for note in each.notes)
     if each.cause is Cause.UNREADY or each.operation is Operation.OWED:
         return  # its title says them
     for remark in each.remarks:

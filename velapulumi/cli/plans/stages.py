@@ -169,7 +169,7 @@ def _shown(cluster: ClusterPlan) -> object:
         (
             each.title, each.operation, each.cause, bool(each.desired), bool(each.base.live),
             each.fields, each.drift, each.content, each.other, each.images, each.irreversible,
-            each.refusal, each.remarks,
+            each.refusal, each.notes, each.remarks,
         )
         for each in _listed(cluster, full=True)
     ]  # fmt: skip

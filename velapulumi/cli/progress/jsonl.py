@@ -167,6 +167,7 @@ def _change(cluster: str, each: PlannedObject) -> dict[str, Any]:
         "drift": [_drifted(field) for field in each.drift],
         "irreversible": list(each.irreversible),
         "refusal": each.refusal and each.refusal.model_dump(mode="json"),
+        "notes": list(each.notes),
         "remarks": list(each.remarks),
     }
     return document | {key: value for key, value in further.items() if value}
