@@ -81,6 +81,22 @@ def test_what_cannot_be_asked_is_said_and_does_not_stop(setting: Setting) -> Non
     assert answers["a"] == Answer((f"not asked: cluster east: {text}",))
 
 
+def test_what_only_the_engine_holds_is_no_conflict(setting: Setting) -> None:
+    """It updates a CustomResourceDefinition by another request than it applies with."""
+    setting.record("a")
+    setting.values["a"] = "2"
+    live = setting.live()
+    ours = ObjectRefused(
+        "cluster east refuses a change: Apply failed with 1 conflict",
+        status=409,
+        reason="Conflict",
+        causes=((".data.key", 'conflict with "pulumi-kubernetes-1a2b" using v1'),),
+    )
+    cluster = Asked(ours, live)
+    assert asked(setting, cluster)["a"].error is None
+    assert cluster.asked[:2] == [("a", False), ("a", True)]
+
+
 def test_what_needs_a_kind_that_changes_in_the_delivery_is_not_asked(setting: Setting) -> None:
     """The server would hold it against the schema that it has now."""
     names = {"kind": "Widget", "plural": "widgets"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.helpers import MANAGER, PROJECT_ID, with_uid
-from tests.unit.setting import held_by
+from tests.unit.setting import held_by, words
 from velapulumi.engine.record import RecordedObject
 from velapulumi.plan.approved import differences
 from velapulumi.plan.document import (
@@ -92,6 +92,7 @@ def test_what_is_never_deleted_is_not_made_anew_either(
     assert (found.operation, found.reason) == (Operation.REFUSE, Reason.CONTRADICTION)
     found = decided(after, with_uid(before), held, left_behind=True)
     assert found.reason is Reason.CONTRADICTION
+    assert "cannot be changed in place, and a policy" in words(found)
     same = decided(before, with_uid(before), held, treatment=forever)
     assert same.operation is Operation.NONE
 

@@ -11,6 +11,7 @@ from velapulumi.clusters.registry import LOCAL, Registry
 from velapulumi.delivery.apply import Teller
 from velapulumi.delivery.edge import ClusterEdge, record
 from velapulumi.delivery.gatekeeper import withdraw
+from velapulumi.delivery.remove import Removal
 from velapulumi.delivery.runlock import running
 from velapulumi.engine.interrupts import Interrupts
 from velapulumi.engine.stacks import read_record
@@ -268,6 +269,8 @@ def check_stages(application: Application, look: Look) -> None:
             list(prepared_steps(application, name, steps, look)), look, after_others=True
         )
     ]
+    for stack in abandoned(application):
+        decisions += Removal.of(application.project, stack, application).decisions
     refuse(decisions)
     for error in refused_by(ask(decisions, look)):
         raise error

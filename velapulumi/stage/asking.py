@@ -14,7 +14,7 @@ from typing import Any
 
 from velapulumi.clusters.client import Cluster, DryRun
 from velapulumi.clusters.identity import Reached
-from velapulumi.clusters.managed import OWN, changes_keys
+from velapulumi.clusters.managed import OWN, Manager, changes_keys
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.errors import AccessDenied, ClusterUnreachable, ObjectRefused, VelapulumiError
 from velapulumi.plan.document import REFUSED, Cause, Operation
@@ -148,7 +148,9 @@ def _ask(each: Decision, look: Look) -> Answer:
 def _dry_run(each: Decision, client: Cluster) -> DryRun:
     """Ask as the engine will ask: with its field manager, and without force.
 
-    Fields that are taken from others before conflict only now, so those are asked for by force.
+    Fields that are taken from others before conflict only now, so those are asked for by force. So
+    are those that only the engine holds: it updates a CustomResourceDefinition by another request,
+    and to the server who has updated is another one than who has applied.
     """
     manager = each.facts.recorded.manager if each.facts.recorded else ""
     force = each.operation in _BY_FORCE
@@ -156,13 +158,19 @@ def _dry_run(each: Decision, client: Cluster) -> DryRun:
         return client.dry_run(each.manifest, manager or OWN, force=force)
     except ObjectRefused as error:
         live = each.facts.live.manifest or {}
-        paths = [field_path(field, live) for field, _ in error.causes]
-        if error.reason != "Conflict" or not paths or not each.taken:
+        foreign = [field for field, said in error.causes if not _is_with_ourselves(said)]
+        if error.reason != "Conflict" or not error.causes:
             raise
         taken = [path for place in each.taken if (path := located(place, live)) is not None]
-        if not all(_is_taken(path, taken) for path in paths):
+        if not all(_is_taken(field_path(field, live), taken) for field in foreign):
             raise
         return client.dry_run(each.manifest, manager or OWN, force=True)
+
+
+def _is_with_ourselves(said: str) -> bool:
+    """Whether a field conflicts with what the engine itself has written, in the server's words."""
+    found = _CONFLICT.search(said)
+    return found is not None and Manager(found["name"], "").is_ours
 
 
 def _is_taken(path: Parts, taken: Iterable[Parts]) -> bool:
@@ -186,6 +194,7 @@ def _words(error: VelapulumiError) -> str:
     return text or error.message
 
 
+_CONFLICT = re.compile(r'conflict with "(?P<name>[^"]*)"')
 _STEP = re.compile(r"\[(?P<key>[^\]]*)\]|\.?(?P<rest>[^\[]+)")
 
 

@@ -8,7 +8,7 @@ are not the ones that were joined.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from velapulumi.definitions import Catalog
 from velapulumi.engine.record import FORMAT, FORMAT_VERSION, plain
 from velapulumi.errors import ApprovalStale, ClusterUnreachable, UsageProblem, VelapulumiError
 from velapulumi.plan.document import Operation
+from velapulumi.plan.fields import written
 from velapulumi.program.application import read_application
 from velapulumi.program.authority import ANCHOR, read_authority
 from velapulumi.program.identity import PROJECT_OUTPUT, claim_project_id
@@ -100,6 +101,7 @@ def deliver_stage(
     uses: tuple[Use, ...] = ()
     if previews:
         _warn_of_approval(prepared, look)
+        _warn_of_drift(decisions)
     else:
         uses = authorize(prepared, look)
         check_shown(decisions, shown)
@@ -133,6 +135,14 @@ def _warn_of_approval(prepared: Prepared, look: Look) -> None:
             authorize(prepared, look)
         except ApprovalStale as error:
             pulumi.log.warn(f"an update would be refused: {error.message}")
+
+
+def _warn_of_drift(decisions: Iterable[Decision]) -> None:
+    """Tell in a preview what an update puts back: the engine compares with its stack alone."""
+    for each in decisions:
+        if fields := [written(drifted.path) for drifted in each.drift if not drifted.left]:
+            where = f"{each.key} on {each.key.cluster}"
+            pulumi.log.warn(f"{where}: an update puts back {', '.join(fields)}, changed by others")
 
 
 def _anchor(prepared: Prepared) -> Mapping[str, Any] | None:

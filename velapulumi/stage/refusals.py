@@ -120,10 +120,19 @@ def _where(decision: Decision) -> str:
 
 def _contradiction(decision: Decision) -> tuple[str, str]:
     key = decision.key
+    if decision.facts.treatment.recreated:
+        return (
+            f"{key.kind} {key.namespace}/{key.name}: resource-update wants to make it anew, and "
+            "another policy that it is never deleted",
+            "Take it out of the recreateFields, or out of the shared-resource or garbage-collect "
+            "rule.",
+        )
+    fields = ", ".join(map(written, decision.fixed))
     return (
-        f"{key.kind} {key.namespace}/{key.name}: resource-update wants to make it anew, and "
-        "another policy that it is never deleted",
-        "Take it out of the recreateFields, or out of the shared-resource or garbage-collect rule.",
+        f"{_where(decision)}: {fields} cannot be changed in place, and a policy or another "
+        "application wants the object to stay",
+        "Deliver it under another name, undo the change, or take the object out of the "
+        "shared-resource or garbage-collect rule.",
     )
 
 
