@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -96,6 +98,78 @@ def test_what_cannot_be_made_anew_for_its_finalizer_is_named(story: Truth) -> No
     story.up(text("2"))
     assert story.value("configmap", "held", "data") == {"a": "2"}
     free(story)
+
+
+def test_what_a_killed_run_had_made_goes_with_the_file_that_wanted_it(story: Truth) -> None:
+    late = deployment("late")
+    late["spec"]["template"]["metadata"]["labels"]["velapulumi.dev/sim"] = "pending"
+    plain = app(story.namespace, {"main": [config_map("data")]})
+    more = app(story.namespace, {"main": [config_map("data"), late]})
+    story.up(plain)
+    kill_in_the_middle(story, more)
+    shown = story.plan(plain, code=3)
+    assert f"- Deployment {story.namespace}/late (made by an interrupted run)" in shown
+    story.up(plain)
+    assert story.get("deployment", "late") is None
+    assert "no change" in story.plan(plain, code=0)
+    kill_in_the_middle(story, more)
+    done = story.project.run("delete", "shop", "-y")
+    assert done.returncode == 0, done.stderr
+    assert f"- Deployment {story.namespace}/late (made by an interrupted run)" in done.stderr
+    assert story.get("deployment", "late") is None
+    assert story.get("configmap", "data") is None
+
+
+def kill_in_the_middle(story: Truth, text: str) -> None:
+    """Kill an up and its engine when the Deployment is there and not ready."""
+    running = story.project.start("up", "-f", str(story.project.write(text)))
+    try:
+        wait_for(lambda: story.get("deployment", "late") is not None, 60)
+        folder = story.project.root / ".velapulumi/backend/.pulumi/locks/organization"
+        (lock,) = folder.glob("*/shop.deploy-place/*.json")
+        engine = int(json.loads(lock.read_text())["pid"])
+        os.killpg(engine, signal.SIGKILL)  # a session of its own, with its provider
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def test_a_kind_grows_together_with_its_objects_and_back(story: Truth) -> None:
+    """The server knows the new schema a moment later; and the engine updates it by another verb."""
+    group = f"{story.namespace}.example.org"[-60:].lstrip("-.")
+
+    def text(*fields: str) -> str:
+        properties = {name: {"type": "string"} for name in fields}
+        spec = {"type": "object", "properties": properties}
+        schema = {"type": "object", "properties": {"spec": spec}}
+        version = {"name": "v1", "served": True, "storage": True}
+        crd = {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"widgets.{group}"},
+            "spec": {
+                "group": group,
+                "scope": "Namespaced",
+                "names": {"kind": "Widget", "plural": "widgets", "singular": "widget"},
+                "versions": [{**version, "schema": {"openAPIV3Schema": schema}}],
+            },
+        }
+        widget = {
+            "apiVersion": f"{group}/v1",
+            "kind": "Widget",
+            "metadata": {"name": "one"},
+            "spec": dict.fromkeys(fields, "x"),
+        }
+        return app(story.namespace, {"main": [crd, widget]})
+
+    for fields in ("a", "ab", "abc", "ab"):
+        if fields == "abc":  # the engine replaces the definition, and with it what others have set
+            story.kubectl("annotate", "crd", f"widgets.{group}", "others=theirs")
+            lost = "what others have set goes: metadata.annotations.others"
+            assert lost in story.plan(text(*fields), code=3)
+        story.up(text(*fields))
+        assert story.value(f"widgets.{group}", "one", "spec") == dict.fromkeys(fields, "x")
+        assert "2 unchanged" in story.plan(text(*fields), code=0)
 
 
 def free(story: Truth) -> None:

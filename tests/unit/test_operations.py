@@ -20,6 +20,7 @@ from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.fields import FieldChange
 from velapulumi.project import Project
 from velapulumi.stage.refusals import refuse
+from velapulumi.stage.release import released
 from velapulumi.stage.situation import Owner, Reason
 
 OTHER_PROJECT = "ffeeddccbbaa9988"
@@ -196,17 +197,51 @@ def test_the_mark_alone_does_not_make_an_object_ours(setting: Setting) -> None:
 
 def test_what_a_killed_run_has_made_is_gone_on_with(setting: Setting) -> None:
     setting.store()
-    path = setting.project.state / f"backend/.pulumi/stacks/test/shop.{STAGE}.json"
-    pending = {"type": "creating", "resource": resource("east", setting.rendered()["a"])}
-    document = json.loads(path.read_text())
-    document["checkpoint"]["latest"]["pending_operations"] = [pending]
-    path.write_text(json.dumps(document))
+    begin(setting, setting.rendered()["a"])
     found = setting.first(setting.live())
     assert (found.operation, found.cause) == (Operation.TAKE_OVER, Cause.INTERRUPTED)
     unmarked = setting.first(setting.rendered()["a"])
     assert (unmarked.owner, unmarked.reason) == (Owner.FOREIGN, Reason.NOT_OURS)
     assert setting.first(theirs("team/blog")).reason is Reason.NOT_OURS
     assert setting.decide(setting.live("b"))["b"].reason is Reason.UNHELD
+
+
+def begin(setting: Setting, manifest: dict[str, Any]) -> None:
+    """Let a killed engine have begun to make an object."""
+    path = setting.project.state / f"backend/.pulumi/stacks/test/shop.{STAGE}.json"
+    document = json.loads(path.read_text())
+    pending = {"type": "creating", "resource": resource("east", manifest)}
+    document["checkpoint"]["latest"]["pending_operations"] = [pending]
+    path.write_text(json.dumps(document))
+
+
+def test_what_a_killed_run_has_made_and_nobody_wants_any_more_goes(setting: Setting) -> None:
+    """As when the file is put back, or the application is rolled back or deleted."""
+    there, made = setting.live("b"), setting.rendered()["b"]
+    del setting.values["b"]
+    setting.record()
+    begin(setting, made)
+    found = setting.decide(setting.live(), there)
+    assert (found["b"].operation, found["b"].cause) == (Operation.DELETE, Cause.INTERRUPTED)
+    assert [each.key.name for each in released(found.values())] == ["b"]
+    # It is not there, or somebody else's by now.
+    assert "b" not in setting.decide(setting.live())
+    del there["metadata"]["labels"]
+    assert "b" not in setting.decide(setting.live(), there)
+
+
+def test_what_a_killed_run_has_taken_over_is_given_back(setting: Setting) -> None:
+    there, made = setting.live("b"), setting.rendered()["b"]
+    before = {k: made[k] for k in ("apiVersion", "kind")} | {"data": {"key": "theirs"}}
+    before["metadata"] = {"name": "b", "namespace": "default"}
+    note = json.dumps({"revision": "shop-v9", "before": before})
+    there["metadata"]["annotations"] = {"velapulumi.dev/taken-over": note}
+    del setting.values["b"]
+    setting.record()
+    begin(setting, made)
+    found = setting.decide(setting.live(), there)["b"]
+    assert (found.operation, found.cause) == (Operation.DISOWN, Cause.RESTORED)
+    assert FieldChange(("data", "key"), "1", "theirs") in found.changes
 
 
 # Policies.

@@ -349,5 +349,5 @@ def test_what_was_under_way_when_the_engine_stopped_is_told() -> None:
         {"type": "updating"},
     ]
     found = record_of(deployment(named("web")) | {"pending_operations": going})
-    assert (found.interrupted, found.pending) == (True, {key("api")})
-    assert record_of(deployment(named("web"))).pending == frozenset()
+    assert (found.interrupted, found.pending.keys()) == (True, {key("api")})
+    assert not record_of(deployment(named("web"))).pending

@@ -18,6 +18,7 @@ from velapulumi.engine.stacks import read_record
 from velapulumi.errors import (
     ClusterUnreachable,
     EngineFailed,
+    ObjectRefused,
     VelapulumiError,
 )
 from velapulumi.plan.document import Cause, Operation, StagePlan
@@ -25,18 +26,23 @@ from velapulumi.plan.objects import ObjectKey
 from velapulumi.program.application import Application
 from velapulumi.render import RenderedObject
 from velapulumi.stage.approval import authorize
+from velapulumi.stage.asking import needs_changes
 from velapulumi.stage.facts import decide_stage
 from velapulumi.stage.look import Look, SharedLook
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.plan import PlanWriter
 from velapulumi.stage.prepare import Prepared, prepare
 from velapulumi.stage.refusals import check_going, is_going, refuse
+from velapulumi.stage.release import release, released
 from velapulumi.stage.shown import shown_of
+from velapulumi.stage.sides import is_undone
 from velapulumi.workflow.edge import Applied
 from velapulumi.workflow.rollout import Observation
 from velapulumi.workflow.run import Run
 from velapulumi.workflow.steps import WorkflowStep
 
+_RELOAD = 1.0
+"""Seconds that an API server may take to know a kind as its changed definition has it."""
 _POLL = 0.5
 """Seconds after which an object that is being deleted is looked at again."""
 
@@ -220,7 +226,12 @@ class Applier:
                 self._teller.warning(reached.warning)
 
     def _round(
-        self, prepared: Prepared, errand: Errand, intent: Callable[[], None]
+        self,
+        prepared: Prepared,
+        errand: Errand,
+        intent: Callable[[], None],
+        *,
+        once_more: bool = False,
     ) -> tuple[bool, dict[str, VelapulumiError]]:
         """Bring a stage to what can be told now: whether it was changed, and where that failed."""
         application = prepared.application
@@ -245,6 +256,9 @@ class Applier:
         self._configure(prepared)
         plan = PlanWriter(application, look).stage(prepared.stage.name, [prepared.step], decisions)
         self._teller.planned(prepared.title, plan)
+        # Before the engine, which is told to forget what it had left open.
+        undone = [each for each in decisions if is_undone(each.facts)]
+        release(application.full_name, released(undone), look.clusters)
         from velapulumi.engine.events import Listener
 
         listener = Listener(
@@ -259,7 +273,15 @@ class Applier:
             failed = FailedRun(
                 prepared, decisions, listener, self._clusters, errand.patience, errand.tolerant
             )
-            return True, failed.places(error)
+            try:
+                return True, failed.places(error)
+            except ObjectRefused:
+                # The server takes a moment to know a kind as its new definition has it.
+                if once_more or not needs_changes(decisions):
+                    raise
+            time.sleep(_RELOAD)
+            self._look.renew()
+            return self._round(prepared.reread(), errand, intent, once_more=True)
         except ClusterUnreachable:
             if gone := self._gone(prepared, errand):
                 return True, gone

@@ -94,7 +94,7 @@ class StageRecord:
         objects: The objects it manages.
         interrupted: Whether an operation was under way when the engine last stopped.
         read: The objects of others that it only reads.
-        pending: The objects whose operation was under way then.
+        pending: The objects whose operation was under way then, with what was asked for.
         begun: Whether the engine has ever worked on it; a stack that was only made holds nothing.
     """
 
@@ -102,7 +102,7 @@ class StageRecord:
     objects: tuple[RecordedObject, ...]
     interrupted: bool
     read: tuple[RecordedObject, ...] = ()
-    pending: frozenset[ObjectKey] = frozenset()
+    pending: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
     begun: bool = False
 
     @cached_property
@@ -342,7 +342,11 @@ def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
         tuple(objects),
         bool(operations),
         tuple(read),
-        frozenset(names.key(each) for each in under_way if _is_object(each)),
+        {
+            names.key(each): _manifest(each.get("inputs") or {})
+            for each in under_way
+            if _is_object(each)
+        },
         bool(operations or deployment.get("resources")),
     )
 

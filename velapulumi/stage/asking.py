@@ -72,11 +72,12 @@ def ask(decisions: Sequence[Decision], look: Look, before: Iterable[Decision] = 
         look: What the clusters have.
         before: What was decided about the objects of the stages before.
     """
-    brought = {thing for each in (*before, *decisions) for thing in _brings(each)}
+    changes = (*before, *decisions)
     asked = [each for each in decisions if _is_asked(each) and _can_ask(each, look)]
+    early = {each.key for each in _early(asked, changes)}
 
     def answer(each: Decision) -> Answer:
-        if not brought.isdisjoint(_needs(each)):
+        if each.key in early:
             return _TOO_EARLY
         return _TWICE if _changes_keys(each) else _ask(each, look)
 
@@ -88,6 +89,20 @@ def ask(decisions: Sequence[Decision], look: Look, before: Iterable[Decision] = 
 def _is_asked(each: Decision) -> bool:
     """Whether it is written; of what goes to another stage, that one asks."""
     return each.operation in _ASKED and each.facts.wanted is not None
+
+
+def needs_changes(decisions: Sequence[Decision]) -> bool:
+    """Whether something that is written needs what the same delivery brings or changes first.
+
+    Args:
+        decisions: What was decided about the objects of a stage.
+    """
+    return any(_early(filter(_is_asked, decisions), decisions))
+
+
+def _early(written: Iterable[Decision], changes: Iterable[Decision]) -> Iterator[Decision]:
+    brought = {thing for each in changes for thing in _brings(each)}
+    return (each for each in written if not brought.isdisjoint(_needs(each)))
 
 
 def _changes_keys(each: Decision) -> bool:

@@ -20,7 +20,7 @@ from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.prepare import Prepared, prepared_steps
 from velapulumi.stage.release import LEFT_BEHIND, full_name
 from velapulumi.stage.removal import Removed
-from velapulumi.stage.sides import Facts, Other
+from velapulumi.stage.sides import Facts, Other, is_undone
 from velapulumi.stage.situation import Place, Presence
 from velapulumi.stage.taken import taken_back
 from velapulumi.workflow.phases import StepPhase
@@ -84,10 +84,11 @@ class Gathered:
         return deleted(self._given_up())
 
     def _given_up(self) -> list[Facts]:
-        """What is known of what the stack has and the steps do not want."""
-        keys = (self._held | self._read).keys() - self._desired.keys()
+        """What is known of what the stack has, or an interrupted run made, and no step wants."""
+        keys = {*self._held, *self._read, *self._begun} - self._desired.keys()
         self._look.read({key: self._names[key] for key in keys})
-        return [self._facts(key, None) for key in sorted(keys)]
+        found = (self._facts(key, None) for key in sorted(keys))
+        return [each for each in found if each.key not in self._begun or is_undone(each)]
 
     @cached_property
     def _held(self) -> dict[ObjectKey, RecordedObject]:
@@ -98,9 +99,17 @@ class Gathered:
         return _by_key(self._record.read if self._record else ())
 
     @cached_property
+    def _begun(self) -> Mapping[ObjectKey, Mapping[str, Any]]:
+        """What a killed engine was about to make, and the stack does not hold."""
+        pending = self._record.pending if self._record else {}
+        known = self._held.keys() | self._read.keys()
+        return {key: manifest for key, manifest in pending.items() if key not in known}
+
+    @cached_property
     def _names(self) -> Mapping[ObjectKey, Mapping[str, Any]]:
         """The manifest that names each object."""
         return {
+            **self._begun,
             **{key: entry.manifest for key, entry in (self._held | self._read).items()},
             **{key: entry.entry.manifest for key, entry in self._desired.items()},
         }
@@ -123,7 +132,7 @@ class Gathered:
         application = self._application
         recorded, read = self._held.get(key), self._read.get(key)
         held = recorded or read
-        manifest = desired.entry.manifest if desired else held.manifest if held else {}
+        manifest = desired.entry.manifest if desired else self._names[key]
         rendered = desired is not None and desired.is_rendered
         live = self._look.live(key, manifest)
         rules = application.loaded.rules
@@ -143,8 +152,8 @@ class Gathered:
             mends=rules.mends_drift,
             takes_fields=application.takes_fields,
             left_behind=full_name(held) in self._left_behind if held else False,
-            taken=taken_back(application.revision.number, (live.manifest, recorded.manifest))
-            if recorded and desired is None
+            taken=taken_back(application.revision.number, (live.manifest, manifest))
+            if desired is None and read is None
             else None,
             pruned=self._prepared[-1].collecting,
         )

@@ -66,6 +66,13 @@ def _row(operation: Operation, cause: Cause | None = None, note: str = "", **whe
 _MADE: dict[str, Any] = {"wanted": Wanted.WRITTEN, "recorded": (Recorded.NO, Recorded.READ)}
 _HELD: dict[str, Any] = {"wanted": Wanted.WRITTEN, "recorded": Recorded.HELD}
 _GOING: dict[str, Any] = {"wanted": Wanted.NO, "recorded": Recorded.HELD}
+_UNDONE: dict[str, Any] = {
+    "wanted": Wanted.NO,
+    "recorded": Recorded.NO,
+    "begun": True,
+    "owner": Owner.OURS,
+    "presence": Presence.PRESENT,
+}
 _ELSEWHERE = (Owner.SIBLING, Owner.FOREIGN)
 _HERE: dict[str, Any] = {"presence": Presence.PRESENT}
 _AWAY: dict[str, Any] = {"presence": Presence.ABSENT}
@@ -370,6 +377,30 @@ TABLE: tuple[Row, ...] = (
         wanted=Wanted.NO,
         recorded=Recorded.READ,
     ),
+    # Not wanted, and an interrupted run had made it. Only its stack's open operations tell.
+    _row(
+        Operation.DISOWN,
+        Cause.RESTORED,
+        "gets back what it was before an interrupted run took it over",
+        back=Back.KNOWN,
+        **_UNDONE,
+    ),
+    _row(
+        Operation.DISOWN,
+        Cause.UNKNOWN,
+        "an interrupted run took it over, and what it was is not known; left in the cluster",
+        back=(Back.UNKNOWN, Back.FREED),
+        **_UNDONE,
+    ),
+    _row(Operation.DISOWN, Cause.OTHERS, "others share it by now", others=True, **_UNDONE),
+    _row(
+        Operation.DISOWN,
+        note="an interrupted run made it, and it is never deleted; left in the cluster",
+        never_deleted=True,
+        **_UNDONE,
+    ),
+    _refuse(Reason.GUESTS, guests=True, **_UNDONE),
+    _row(Operation.DELETE, Cause.INTERRUPTED, "an interrupted run made it; deleted", **_UNDONE),
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.images import pinned
+from velapulumi.clusters.managed import managers_of
 from velapulumi.clusters.registry import Registry
 from velapulumi.definitions.rules.fieldpath import Parts, without_value_at
 from velapulumi.engine.record import words
@@ -23,18 +24,18 @@ from velapulumi.plan.document import (
     PlannedObject,
     ReverseStep,
 )
-from velapulumi.plan.fields import FieldChange, owned
+from velapulumi.plan.fields import FieldChange, differences, one_by_one, owned, written
 from velapulumi.plan.fixed import losses
 from velapulumi.plan.normal import normal
 from velapulumi.project import Project
 from velapulumi.render.rules import MARK, TAKEN, registered, sharers_of
 from velapulumi.stage.asking import Answer, Answers
-from velapulumi.stage.look import Look
+from velapulumi.stage.look import CRD, Look
 from velapulumi.stage.masking import SECRET, Mask
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.refusals import being_deleted, refusal_of
 from velapulumi.stage.secrets import hidden
-from velapulumi.stage.sides import DriftedField, Facts, desired, kept_in
+from velapulumi.stage.sides import DriftedField, Facts, desired, is_undone, kept_in
 from velapulumi.stage.taken import kept_of, remembered
 
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
@@ -116,7 +117,7 @@ class ObjectWriter:
             reverse=tuple(
                 self._reverse(each, planned)
                 for each, planned in objects
-                if planned.operation in _INVERSE
+                if planned.operation in _INVERSE and not is_undone(each.facts)
             ),
         )
 
@@ -329,12 +330,29 @@ def _notes(each: Decision) -> Iterator[str]:
         yield "its way back cannot restore it: it is too large for what it is now to be kept"
     if each.operation is Operation.DELETE and remembered(facts.sides):
         yield "was taken over; deleting it does not bring back what it was before"
+    if lost := ", ".join(map(written, _lost(each))):
+        yield f"the engine replaces it as a whole, so what others have set goes: {lost}"
     if each.operation is Operation.UPDATE and facts.treatment.replaced:
         yield "fields that others have set go with it, as resource-update replaces the object"
     recorded, live = facts.recorded, facts.live.manifest
     uid = str(live["metadata"].get("uid") or "") if live is not None else ""
     if recorded is not None and recorded.uid and uid not in ("", recorded.uid):
         yield "was deleted and created again by others"
+
+
+def _lost(each: Decision) -> Iterator[Parts]:
+    """What others have set in a definition and the engine takes away with an update.
+
+    Pulumi's provider writes a CustomResourceDefinition as a whole (pulumi-kubernetes 4.25).
+    """
+    if each.operation is not Operation.UPDATE or each.key.kind != CRD:
+        return
+    live = each.facts.live.manifest or {}
+    found = differences(normal(live), normal(each.manifest))
+    for change in one_by_one(found):
+        managers = managers_of(live, change.path)
+        if change.after is None and any(not manager.is_ours for manager in managers):
+            yield change.path
 
 
 def _images(value: Any) -> Iterator[str]:

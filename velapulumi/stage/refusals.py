@@ -131,8 +131,8 @@ def _contradiction(decision: Decision) -> tuple[str, str]:
     return (
         f"{_where(decision)}: {fields} cannot be changed in place, and a policy or another "
         "application wants the object to stay",
-        "Deliver it under another name, undo the change, or take the object out of the "
-        "shared-resource or garbage-collect rule.",
+        "Deliver it under another name, or undo the change; or deliver it once without the "
+        "shared-resource or garbage-collect rule, and then the change.",
     )
 
 

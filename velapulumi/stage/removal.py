@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from velapulumi.engine.record import RecordedObject, StageRecord
+from velapulumi.engine.record import StageRecord
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.stage.guests import Elsewhere, deleted, with_guests
 from velapulumi.stage.look import Look
 from velapulumi.stage.release import LEFT_BEHIND, full_name
-from velapulumi.stage.sides import Facts, Other
+from velapulumi.stage.sides import Facts, Other, is_undone
 from velapulumi.stage.taken import Taken, taken_back
 
 
@@ -53,26 +54,30 @@ class Removed:
         left_behind = frozenset(map(str, record.outputs.get(LEFT_BEHIND) or ()))
         held = {entry.key: entry for entry in record.objects}
         read = {entry.key: entry for entry in record.read}
-        look.read({key: entry.manifest for key, entry in (held | read).items()})
-        return [
+        known = {key: entry.manifest for key, entry in (held | read).items()}
+        names = {**record.pending, **known}
+        look.read(names)
+        found = [
             Facts(
                 key,
                 self.application,
                 self.project_id,
-                look.live(key, entry.manifest),
+                look.live(key, manifest),
                 recorded=held.get(key),
                 read=read.get(key),
                 other=self.other(key),
-                taken=self._taken_back(entry) if key in held else None,
-                left_behind=full_name(entry) in left_behind,
+                begun=key not in known,
+                taken=self._taken_back(key, manifest) if key not in read else None,
+                left_behind=key in known and full_name(held.get(key) or read[key]) in left_behind,
                 pruned=True,
             )
-            for key, entry in sorted((read | held).items())
+            for key, manifest in sorted(names.items())
         ]
+        return [each for each in found if each.key in known or is_undone(each)]
 
-    def _taken_back(self, entry: RecordedObject) -> Taken | None:
+    def _taken_back(self, key: ObjectKey, manifest: Mapping[str, Any]) -> Taken | None:
         """What an object was before it was taken over, where that is taken back."""
         if self.number is None:
             return None
-        live = self.look.live(entry.key, entry.manifest).manifest
-        return taken_back(self.number, (live, entry.manifest))
+        live = self.look.live(key, manifest).manifest
+        return taken_back(self.number, (live, manifest))

@@ -172,6 +172,13 @@ def owner(facts: Facts) -> Owner:
     return Owner.SIBLING if project or sharers_of(live) else Owner.FOREIGN
 
 
+def is_undone(facts: Facts) -> bool:
+    """Whether it is what an interrupted run made, no stack holds, and no stage wants."""
+    nowhere = facts.wanted is None and facts.recorded is None and facts.read is None
+    there = facts.live.presence is Presence.PRESENT and owner(facts) is Owner.OURS
+    return nowhere and there and facts.begun and facts.other is None
+
+
 def recorded_as(facts: Facts) -> Recorded:
     """What the stage's stack has of it."""
     if facts.recorded is not None:

@@ -85,7 +85,7 @@ def object_parts(each: PlannedObject, *, full: bool) -> Iterator[Part]:
         full: Whether all of its content is to be seen.
     """
     sign, colour = _SIGNS[each.operation]
-    if each.cause is Cause.INTERRUPTED:
+    if each.cause is Cause.INTERRUPTED and each.operation is Operation.TAKE_OVER:
         sign, colour = _SIGNS[Operation.UPDATE]
     note = note_of(each)
     title = f"{each.title} ({note})" if note else each.title
@@ -151,6 +151,8 @@ def note_of(each: PlannedObject) -> str:
             return "kept until the workflow has succeeded"
         case Operation.KEEP, _:
             return "kept by policy"
+        case Operation.DELETE, Cause.INTERRUPTED:
+            return "made by an interrupted run"
         case Operation.DISOWN, Cause.RESTORED:
             return "gets back what it was before it was taken over; no longer managed"
         case Operation.DISOWN, Cause.FREED:
