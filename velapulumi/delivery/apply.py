@@ -148,9 +148,9 @@ class Applier:
             )
             healthy = all(service.healthy for service in services)
             told = services if healthy else [each for each in services if not each.healthy]
-            unread = next((each.unread for each in services if each.unread), None)
-            message = unread.message if unread else "; ".join(map(describe, told))
-            seen[name] = Observation(healthy, message, unread)
+            silence = next((each.unread for each in services if each.unread), None)
+            message = silence.message if silence else "; ".join(map(describe, told))
+            seen[name] = Observation(healthy, message, silence)
         return seen
 
     def _completed(self, step: str) -> Completed:

@@ -229,6 +229,16 @@ def located(place: FieldPlace, value: Any) -> Parts | None:
     return tuple(path)
 
 
+def all_located(places: Iterable[FieldPlace], value: Any) -> list[Parts]:
+    """Find places in a value: their paths there, without those whose element is missing.
+
+    Args:
+        places: The places.
+        value: The value.
+    """
+    return [path for place in places if (path := located(place, value)) is not None]
+
+
 def _below(value: Any, part: str | int) -> Any:
     found = value_at((part,), value)
     return None if found is MISSING else found

@@ -18,7 +18,7 @@ from velapulumi.clusters.managed import OWN, Manager, changes_keys
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.errors import AccessDenied, ClusterUnreachable, ObjectRefused, VelapulumiError
 from velapulumi.plan.document import REFUSED, Cause, Operation
-from velapulumi.plan.fields import is_below, located, owned, written
+from velapulumi.plan.fields import all_located, is_below, owned, written
 from velapulumi.plan.normal import changed_fields
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.stage.look import CRD, Look
@@ -107,8 +107,7 @@ def _early(written: Iterable[Decision], changes: Iterable[Decision]) -> Iterator
 
 def _changes_keys(each: Decision) -> bool:
     live = each.facts.live.manifest or {}
-    paths = (path for place in each.taken if (path := located(place, live)) is not None)
-    return changes_keys(live, paths) if live else False
+    return changes_keys(live, all_located(each.taken, live)) if live else False
 
 
 def _brings(each: Decision) -> Iterator[tuple[str, ...]]:
@@ -176,7 +175,7 @@ def _dry_run(each: Decision, client: Cluster) -> DryRun:
         foreign = [field for field, said in error.causes if not _is_with_ourselves(said)]
         if error.reason != "Conflict" or not error.causes:
             raise
-        taken = [path for place in each.taken if (path := located(place, live)) is not None]
+        taken = all_located(each.taken, live)
         if not all(_is_taken(field_path(field, live), taken) for field in foreign):
             raise
         return client.dry_run(each.manifest, manager or OWN, force=True)

@@ -22,7 +22,7 @@ from velapulumi.clusters.sharing import change_live
 from velapulumi.definitions.rules.fieldpath import Parts, with_value_at
 from velapulumi.engine.record import RecordedObject
 from velapulumi.plan.document import Cause, Operation
-from velapulumi.plan.fields import FieldPlace, located
+from velapulumi.plan.fields import FieldPlace, all_located
 from velapulumi.render.rules import MARK, TAKEN
 from velapulumi.stage.desired import Desired
 from velapulumi.stage.manifest import resource_type
@@ -288,12 +288,7 @@ def _change(
     manager: str,
     live: Mapping[str, Any],
 ) -> None:
-    write(client, manifest, live, _paths(taken, live), manager)
-
-
-def _paths(places: Iterable[FieldPlace], live: Mapping[str, Any]) -> list[Parts]:
-    """Where fields stand in the live object as it is now."""
-    return [path for place in places if (path := located(place, live)) is not None]
+    write(client, manifest, live, all_located(taken, live), manager)
 
 
 def manager_of(recorded: RecordedObject) -> str:
