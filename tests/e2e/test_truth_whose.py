@@ -85,6 +85,15 @@ def test_what_is_somebody_elses_by_now_is_refused_and_never_deleted(story: Truth
         taken = f"was taken over by application {story.namespace}"
         assert f"/foreign on {STAGING} {taken}/shop of another project" in shown
         assert f"/sibling on {STAGING} {taken}/other" in shown
+    told = story.status()
+    for name, words in (
+        ("gone", "was deleted in the cluster by others"),
+        ("anew", "was deleted and created again by others; it is nobody's now"),
+        ("foreign", f"was taken over by application {story.namespace}/shop"),
+        ("sibling", f"was taken over by application {story.namespace}/other"),
+    ):
+        assert f"ConfigMap {story.namespace}/{name} on {STAGING} {words}\n" in told
+    assert "/ours" not in told
     fewer = app(story.namespace, {"main": [config_map("ours", a="b")]})
     shown = story.plan(fewer, code=3)
     for name, words in (

@@ -64,7 +64,10 @@ def up(project: Project, text: str) -> tuple[Any, Any]:
 @pytest.mark.parametrize(
     ("policy", "what"),
     [
-        ("", "is deleted when the workflow has succeeded"),
+        (
+            "",
+            "is deleted when the workflow has succeeded, but for what other stages take over",
+        ),
         (KEEPING, "stays as it is until the application is deleted"),
     ],
 )

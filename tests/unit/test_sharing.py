@@ -13,6 +13,7 @@ from velapulumi.engine.record import record_of
 from velapulumi.errors import ClusterUnreachable, ObjectRefused
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.project import Project
+from velapulumi.render.rules import PROJECT, TAKEN
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.release import LEFT_BEHIND, full_name, release, released
@@ -103,6 +104,16 @@ def test_giving_up_never_deletes(owner: str, before: str, after: tuple[str, str]
     assert store.state == after
     give_up(store, manifest(), "a/x", unchecked)
     assert store.state == after
+
+
+@pytest.mark.parametrize(("shared_by", "stays"), [("a/x", False), ("a/x,b/y", True)])
+def test_what_is_let_go_does_not_say_any_more_that_it_was_ours(shared_by: str, stays: bool) -> None:
+    store: Any = Store("a/x", shared_by)
+    metadata = store.live["metadata"]
+    metadata["labels"][PROJECT] = "0123"
+    metadata["annotations"][TAKEN[-1]] = "{}"
+    give_up(store, manifest(), "a/x", unchecked)
+    assert (PROJECT in metadata["labels"], TAKEN[-1] in metadata["annotations"]) == (stays, stays)
 
 
 def unchecked(live: Any) -> None:

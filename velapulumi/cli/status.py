@@ -54,7 +54,7 @@ def _print_services(report: Status) -> None:
 
 
 def _of_drift(report: Status) -> Iterator[tuple[str, str]]:
-    """What others have changed or deleted, each line with its colour."""
+    """What others have changed, deleted or taken over, each line with its colour."""
     from velapulumi.cli.plans.values import short
     from velapulumi.plan.fields import written
     from velapulumi.status.document import shown
@@ -63,6 +63,10 @@ def _of_drift(report: Status) -> Iterator[tuple[str, str]]:
         where = f"{each.stage}: {each.key} on {each.key.cluster}"
         if each.absent:
             yield f"{where} was deleted in the cluster by others", "yellow"
+        if each.taken_by:
+            yield f"{where} was taken over by application {each.taken_by}", "yellow"
+        if each.is_another:
+            yield f"{where} was deleted and created again by others; it is nobody's now", "yellow"
         for field in each.fields:
             live, delivered = shown(each.key.kind, field)
             who = ", ".join(manager.describe() for manager in field.managers)

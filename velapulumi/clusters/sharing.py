@@ -11,7 +11,7 @@ from typing import Any
 
 from velapulumi.clusters.client import Cluster
 from velapulumi.errors import ObjectRefused
-from velapulumi.render.rules import SHARERS, owner_of, ownership, sharers_of
+from velapulumi.render.rules import PROJECT, SHARERS, TAKEN, owner_of, ownership, sharers_of
 
 _ATTEMPTS = 5
 
@@ -103,11 +103,17 @@ def change_live(
 def _change(
     live: Mapping[str, Any], names: tuple[str, ...], owner: str | None = None
 ) -> dict[str, Any]:
-    """The patch that says who shares an object, and whose it is; the owner stays when None."""
+    """The patch that says who shares an object, and whose it is.
+
+    The owner stays when None. Of one that is nobody's, nothing says any more that we had it.
+    """
     metadata: dict[str, Any] = {
         "resourceVersion": live["metadata"]["resourceVersion"],
         "annotations": {SHARERS[-1]: ",".join(names) or None},
     }
     if owner is not None:
         metadata["labels"] = ownership(owner)
+    if owner == "":
+        metadata["labels"] |= {PROJECT: None}
+        metadata["annotations"] |= {TAKEN[-1]: None}
     return {"metadata": metadata}

@@ -284,7 +284,8 @@ def _left_alone(application: Application) -> Iterator[str]:
             kept = read_record(application.project, stack)
             if kept is not None and kept.objects:
                 what = (
-                    "is deleted when the workflow has succeeded"
+                    "is deleted when the workflow has succeeded, "
+                    "but for what other stages take over"
                     if stack in going
                     else "stays as it is until the application is deleted"
                 )

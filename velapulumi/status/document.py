@@ -62,6 +62,10 @@ def _drifted(each: Drifted) -> dict[str, Any]:
     }
     if each.absent:
         document["deleted"] = True
+    if each.taken_by:
+        document["takenBy"] = each.taken_by
+    if each.is_another:
+        document["replacedByOthers"] = True
     if each.fields:
         document["fields"] = [
             {

@@ -11,11 +11,11 @@ from velapulumi.plan.objects import ObjectKey
 from velapulumi.program.identity import project_id
 from velapulumi.program.standing import Standing
 from velapulumi.project import Project
-from velapulumi.render.rules import owner_of
+from velapulumi.render.rules import owner_of, sharers_of
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import decide
 from velapulumi.stage.sides import DriftedField, Facts
-from velapulumi.stage.situation import Presence
+from velapulumi.stage.situation import Presence, Reason
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Drifted:
         key: What identifies it.
         fields: The fields that others have changed.
         absent: Whether others have deleted it.
+        taken_by: The application that has taken it over, ``<namespace>/<name>``; empty for none.
+        is_another: Whether another object is in its place, which is nobody's.
         errors: Why it did not come up when it was last delivered, in the cluster's words.
     """
 
@@ -34,6 +36,8 @@ class Drifted:
     key: ObjectKey
     fields: tuple[DriftedField, ...] = ()
     absent: bool = False
+    taken_by: str = ""
+    is_another: bool = False
     errors: tuple[str, ...] = ()
 
 
@@ -61,8 +65,11 @@ def _drift(stage: str, entry: RecordedObject, look: Look, identity: str) -> Iter
     live = look.live(entry.key, entry.manifest)
     if live.presence not in (Presence.PRESENT, Presence.ABSENT):
         return
-    owner = owner_of(entry.manifest)
-    decision = decide(Facts(entry.key, owner, identity, live, entry.manifest, recorded=entry))
+    application = owner_of(entry.manifest)
+    decision = decide(Facts(entry.key, application, identity, live, entry.manifest, recorded=entry))
     lost = decision.operation is Operation.CREATE and decision.cause is Cause.LOST
-    if lost or decision.drift or entry.errors:
-        yield Drifted(stage, entry.key, decision.drift, lost, words(entry))
+    shares = live.manifest is not None and application in sharers_of(live.manifest)
+    taken_by = "" if shares else decision.owner_name
+    another = decision.reason is Reason.NOT_OURS and not taken_by
+    if lost or taken_by or another or decision.drift or entry.errors:
+        yield Drifted(stage, entry.key, decision.drift, lost, taken_by, another, words(entry))
