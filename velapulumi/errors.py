@@ -155,7 +155,14 @@ class WrongProject(UsageProblem):
 
 
 class ClusterProblem(VelapulumiError):
+    """Something is wrong with a cluster.
+
+    Attributes:
+        cluster: The one that has answered so; empty where it is not an answer of one.
+    """
+
     code = "VP200"
+    cluster = ""
 
 
 class ClusterUnreachable(ClusterProblem):

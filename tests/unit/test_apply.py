@@ -22,7 +22,7 @@ from tests.unit.helpers import (
 from velapulumi.clusters.registry import Registry
 from velapulumi.delivery.apply import Applier, Errand
 from velapulumi.engine.events import Listener
-from velapulumi.errors import EngineFailed, ObjectRefused
+from velapulumi.errors import AccessDenied, ClusterProblem, EngineFailed, ObjectRefused
 from velapulumi.program.application import Application, read_application
 from velapulumi.project import Project, StackName
 from velapulumi.stage.look import SharedLook
@@ -62,9 +62,12 @@ class Applying(Applier):
         super().__init__(application, Quiet(), interrupts, SharedLook(application.project))
         self.left_out: list[frozenset[str]] = []
         self.urn = ""
+        self.refuses: ClusterProblem | None = None
 
     def _run_engine(self, prepared: Prepared, *rest: Any) -> None:
         self.left_out.append(prepared.without)
+        if self.refuses and self.refuses.cluster not in prepared.without:
+            raise self.refuses
         (listener,) = (each for each in rest if isinstance(each, Listener))
         if self.urn and not prepared.without:
             said = SimpleNamespace(severity="error", message="no", urn=self.urn, ephemeral=False)
@@ -159,3 +162,18 @@ def test_what_the_engine_says_of_a_renamed_cluster_is_that_clusters_failure(
         "east": "stack shop.deploy-all: no"
     }
     assert applier.left_out == [frozenset(), frozenset({"east"})]
+
+
+@pytest.mark.usefixtures("live")
+@pytest.mark.parametrize("kind", [AccessDenied, ObjectRefused])
+def test_what_a_cluster_refuses_beside_the_engine_is_its_failure(
+    application: Application, monkeypatch: pytest.MonkeyPatch, kind: type[ClusterProblem]
+) -> None:
+    monkeypatch.setattr("velapulumi.delivery.apply.unusable", lambda *_: {})
+    applier = Applying(application)
+    applier.refuses = kind("no")
+    applier.refuses.cluster = "east"
+    with pytest.raises(kind, match="no"):
+        applier.go(tolerant=False)
+    assert applier.go(tolerant=True).failed == {"east": applier.refuses}
+    assert applier.left_out[-1] == frozenset({"east"})

@@ -85,7 +85,9 @@ class Connection:
         if answer.status == 404:
             return None, ()
         if answer.status not in (200, 201, 202):
-            raise read_failure(self.name, self.endpoint, method, answer.status, content)
+            failure = read_failure(self.name, self.endpoint, method, answer.status, content)
+            failure.cluster = self.name
+            raise failure
         try:
             document = json.loads(content)
         except ValueError as error:

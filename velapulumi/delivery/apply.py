@@ -16,7 +16,7 @@ from velapulumi.engine.interrupts import Interrupts
 from velapulumi.engine.record import StageRecord, completed
 from velapulumi.engine.stacks import read_record
 from velapulumi.errors import (
-    ClusterUnreachable,
+    ClusterProblem,
     EngineFailed,
     ObjectRefused,
     VelapulumiError,
@@ -282,9 +282,11 @@ class Applier:
             time.sleep(_RELOAD)
             self._look.renew()
             return self._round(prepared.reread(), errand, intent, once_more=True)
-        except ClusterUnreachable:
+        except ClusterProblem as error:  # what was written beside the engine
             if gone := self._gone(prepared, errand):
                 return True, gone
+            if errand.tolerant and error.cluster in prepared.stage.clusters:
+                return True, {error.cluster: error}
             raise
         finally:
             self._look.renew()
