@@ -10,7 +10,6 @@ from velapulumi.cli.plans import stage_lines
 from velapulumi.plan.document import (
     Base,
     ClusterPlan,
-    Operation,
     PlanDocument,
     PlannedField,
     PlannedObject,
@@ -19,6 +18,7 @@ from velapulumi.plan.document import (
     StagePlan,
     Tools,
 )
+from velapulumi.plan.operation import Operation
 
 LOST = "the volume's data may go with it"
 

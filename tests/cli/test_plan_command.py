@@ -15,10 +15,8 @@ from velapulumi.cli.plans import (
     lines_of,
     markdown,
 )
-from velapulumi.plan.document import (
-    Operation,
-    PlanDocument,
-)
+from velapulumi.plan.document import PlanDocument
+from velapulumi.plan.operation import Operation
 
 
 @pytest.fixture

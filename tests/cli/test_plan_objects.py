@@ -14,11 +14,8 @@ from velapulumi.cli.plans import (
     printable,
     stage_lines,
 )
-from velapulumi.plan.document import (
-    Base,
-    Cause,
-    Operation,
-)
+from velapulumi.plan.document import Base
+from velapulumi.plan.operation import Cause, Operation
 
 IMAGE = ("spec", "template", "spec", "containers", 0, "image")
 

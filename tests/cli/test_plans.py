@@ -19,13 +19,8 @@ from velapulumi.cli.plans import (
     stage_lines,
     summary,
 )
-from velapulumi.plan.document import (
-    Base,
-    Cause,
-    ClusterPlan,
-    Operation,
-    StagePlan,
-)
+from velapulumi.plan.document import Base, ClusterPlan, StagePlan
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.program.evidence import Evidence
 
 

@@ -26,15 +26,8 @@ from velapulumi.definitions import Done, Failed, Result, StepError, Waiting
 from velapulumi.errors import ClusterUnreachable, Unhealthy, VelapulumiError
 from velapulumi.gate.file import Gate
 from velapulumi.gate.ledger import Ledger, Trust
-from velapulumi.plan.document import (
-    Cause,
-    ClusterPlan,
-    Operation,
-    PlannedField,
-    PlannedObject,
-    Refusal,
-    StagePlan,
-)
+from velapulumi.plan.document import ClusterPlan, PlannedField, PlannedObject, Refusal, StagePlan
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.program.application import Application
 from velapulumi.program.authority import Authority
 from velapulumi.project import Project

@@ -17,8 +17,9 @@ from velapulumi.engine.stacks import read_record
 from velapulumi.errors import InvalidFile
 from velapulumi.gate.file import read_gate
 from velapulumi.gate.ledger import read_ledger
-from velapulumi.plan.document import Operation, read_plan
+from velapulumi.plan.document import read_plan
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Operation
 from velapulumi.program.identity import project_id
 from velapulumi.project import Project, StackName
 from velapulumi.stage.taken import taken_over

@@ -25,10 +25,10 @@ from tests.laws.server import (
     named,
 )
 from velapulumi.engine.record import SEALED, RecordedObject
-from velapulumi.plan.document import Operation
 from velapulumi.plan.fields import REVISION_LABELS, located
 from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Operation
 from velapulumi.render.rules import PROJECT
 from velapulumi.stage.desired import Desired
 from velapulumi.stage.operations import Decision, decide

@@ -32,7 +32,7 @@ from tests.laws.deliveries import (
 )
 from tests.laws.server import Served, Writer, flat
 from velapulumi.definitions.rules.fieldpath import Parts
-from velapulumi.plan.document import Cause, Operation
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.render.rules import Treatment
 from velapulumi.stage.operations import decide
 from velapulumi.stage.resources import Mode

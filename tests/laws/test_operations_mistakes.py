@@ -20,8 +20,8 @@ from tests.laws.deliveries import (
     revised,
 )
 from tests.laws.server import Named, Path, Writer
-from velapulumi.plan.document import Operation
 from velapulumi.plan.fields import FieldChange
+from velapulumi.plan.operation import Operation
 from velapulumi.stage.operations import decide
 
 EDIT, SCALER, FLUX = PEOPLE[0], CONTROLLERS[0], CONTROLLERS[1]

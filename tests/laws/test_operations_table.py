@@ -21,9 +21,10 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from velapulumi.plan.document import Operation
+from velapulumi.plan.operation import Operation
 from velapulumi.stage.operations_page import page
-from velapulumi.stage.operations_table import TABLE, NoRow, Row, row_for
+from velapulumi.stage.operations_table import TABLE, NoRow, row_for
+from velapulumi.stage.row import Row
 from velapulumi.stage.situation import (
     Back,
     Difference,

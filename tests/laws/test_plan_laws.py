@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from velapulumi.engine.record import RecordedObject, record_of
-from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.fields import written
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.sides import Facts, Live
 from velapulumi.stage.situation import Presence

@@ -7,13 +7,8 @@ from typing import Any
 import pytest
 
 from velapulumi.definitions.rules.fieldpath import Parts
-from velapulumi.plan.document import (
-    ClusterPlan,
-    Operation,
-    PlannedField,
-    PlannedObject,
-    StagePlan,
-)
+from velapulumi.plan.document import ClusterPlan, PlannedField, PlannedObject, StagePlan
+from velapulumi.plan.operation import Operation
 from velapulumi.plan.properties import changes_only, kinds_of
 
 POD: Parts = ("spec", "template", "spec")

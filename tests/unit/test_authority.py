@@ -19,7 +19,8 @@ from velapulumi.errors import InvalidFile, LedgerDamaged, NotInForce, UsageProbl
 from velapulumi.gate.decision import Subject
 from velapulumi.gate.ledger import append
 from velapulumi.gate.statement import StatementKind
-from velapulumi.plan.document import ClusterPlan, Operation, PlanDocument, PlannedObject, StagePlan
+from velapulumi.plan.document import ClusterPlan, PlanDocument, PlannedObject, StagePlan
+from velapulumi.plan.operation import Operation
 from velapulumi.program.authority import Authority, read_authority, read_trust
 from velapulumi.project import Project
 

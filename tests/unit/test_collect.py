@@ -27,8 +27,8 @@ from velapulumi.delivery.collect import Collector
 from velapulumi.delivery.deliver import check_stages
 from velapulumi.delivery.remove import Removal
 from velapulumi.engine import automation
+from velapulumi.engine.editing import without
 from velapulumi.engine.interrupts import Interrupts
-from velapulumi.engine.record import without
 from velapulumi.engine.stacks import read_record
 from velapulumi.errors import ApprovalStale, ClusterUnreachable, ObjectRefused
 from velapulumi.gate.journal import Journal

@@ -22,7 +22,7 @@ from tests.unit.helpers import (
 from tests.unit.setting import words
 from velapulumi.clusters.registry import Registry
 from velapulumi.errors import InvalidFile, UsageProblem
-from velapulumi.plan.document import Cause, Operation
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.program.application import Application, read_application
 from velapulumi.project import Project, StackName
 from velapulumi.stage.asking import ask

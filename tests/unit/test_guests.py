@@ -10,8 +10,8 @@ import pytest
 from tests.unit.helpers import FakeCluster, manifest, marked, reached, with_uid
 from velapulumi.engine.record import RecordedObject
 from velapulumi.errors import AccessDenied, ClusterUnreachable
-from velapulumi.plan.document import Operation
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Operation
 from velapulumi.project import Project
 from velapulumi.render.rules import Treatment
 from velapulumi.stage.guests import awaited, deleted, inner_first, with_guests

@@ -16,8 +16,8 @@ from velapulumi.errors import (
     ObjectNotOurs,
     VelapulumiError,
 )
-from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.fields import FieldChange
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.project import Project
 from velapulumi.stage.refusals import refuse
 from velapulumi.stage.release import released

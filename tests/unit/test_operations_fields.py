@@ -10,8 +10,8 @@ import pytest
 from tests.unit.helpers import MANAGER, FakeCluster, marked, reached, resource, with_uid
 from tests.unit.setting import SEALED, Setting, held_by, operations, paths, theirs, words
 from velapulumi.errors import ClusterUnreachable
-from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.fields import FieldChange
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.project import Project
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision

@@ -13,9 +13,7 @@ from velapulumi.engine.record import RecordedObject
 from velapulumi.plan.approved import differences
 from velapulumi.plan.document import (
     Base,
-    Cause,
     ClusterPlan,
-    Operation,
     PlanDocument,
     PlannedField,
     PlannedObject,
@@ -23,6 +21,7 @@ from velapulumi.plan.document import (
     Tools,
 )
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.render.rules import SHARERS, Treatment
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.sides import Facts, Live, Other

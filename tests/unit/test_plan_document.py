@@ -15,7 +15,6 @@ from velapulumi.plan.canonical import canonical, digest
 from velapulumi.plan.document import (
     Base,
     ClusterPlan,
-    Operation,
     PlanDocument,
     PlannedField,
     PlannedObject,
@@ -25,6 +24,7 @@ from velapulumi.plan.document import (
 )
 from velapulumi.plan.fields import FieldChange
 from velapulumi.plan.fixed import fixed_fields, losses
+from velapulumi.plan.operation import Operation
 
 D1, D2, D3 = (letter * 64 for letter in "abc")
 

@@ -8,14 +8,8 @@ from typing import Any
 import pytest
 
 from tests.unit.helpers import V1, deployment, manifest, resource
-from velapulumi.engine.record import (
-    application_of,
-    completed,
-    record_of,
-    settled,
-    without,
-    without_pending,
-)
+from velapulumi.engine.editing import settled, without, without_pending
+from velapulumi.engine.record import application_of, completed, record_of
 from velapulumi.plan.objects import ObjectKey
 
 SEAL = "4dabf18193072939515e22adb298388d"

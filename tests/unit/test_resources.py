@@ -18,9 +18,9 @@ from tests.unit.helpers import (
     with_uid,
 )
 from tests.unit.setting import Setting, held_by, theirs
-from velapulumi.delivery.apply import kept_unready
+from velapulumi.delivery.settled import kept_unready
 from velapulumi.errors import ClusterUnreachable
-from velapulumi.plan.document import Cause, Operation
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.project import Project
 from velapulumi.stage.resources import (
     Mode,

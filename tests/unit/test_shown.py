@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.setting import Setting
 from velapulumi.errors import ClusterUnreachable, PlanChanged
-from velapulumi.plan.document import Operation
+from velapulumi.plan.operation import Operation
 from velapulumi.project import Project
 from velapulumi.stage.shown import check_shown, shown_of
 

@@ -12,8 +12,9 @@ from tests.unit.helpers import FakeCluster, marked, reached, resource, with_uid
 from tests.unit.setting import Setting, theirs
 from velapulumi.cli.plans.objects import note_of
 from velapulumi.errors import ObjectRefused, PlanChanged
-from velapulumi.plan.document import Cause, Operation, PlannedObject, ReverseStep
+from velapulumi.plan.document import PlannedObject, ReverseStep
 from velapulumi.plan.fields import FieldChange
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.project import Project
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, decide

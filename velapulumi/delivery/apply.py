@@ -11,6 +11,7 @@ from velapulumi.clusters.health import Completed, read_services
 from velapulumi.clusters.identity import Reached, unusable
 from velapulumi.definitions import Done
 from velapulumi.delivery.failures import FailedRun, describe, stuck, unread
+from velapulumi.delivery.settled import kept_unready, silent
 from velapulumi.engine.creation import StackCreation
 from velapulumi.engine.interrupts import Interrupts
 from velapulumi.engine.record import StageRecord, completed
@@ -21,8 +22,9 @@ from velapulumi.errors import (
     ObjectRefused,
     VelapulumiError,
 )
-from velapulumi.plan.document import Cause, Operation, StagePlan
+from velapulumi.plan.document import StagePlan
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.program.application import Application
 from velapulumi.render import RenderedObject
 from velapulumi.stage.approval import authorize
@@ -373,31 +375,9 @@ class Applier:
             interrupted=record is not None and record.interrupted,
             parallel=prepared.step.parallelism,
             tolerant=len(errand.clusters) > 1,
-            silent=_silent(prepared, record),
+            silent=silent(prepared, record),
             settle=kept_unready(decisions),
         )
 
 
 _PRESENT = (Operation.TAKE_OVER, Operation.HAND_OVER)
-
-
-def kept_unready(decisions: Iterable[Decision]) -> frozenset[ObjectKey]:
-    """What did not get ready and only stays: the engine would write it once more.
-
-    Args:
-        decisions: What was decided about the objects of a stage.
-    """
-    return frozenset(
-        each.key
-        for each in decisions
-        if each.facts.recorded is not None
-        and not each.facts.recorded.ready
-        and each.operation in (Operation.KEEP, Operation.LEAVE, Operation.MEND)
-    )
-
-
-def _silent(prepared: Prepared, record: StageRecord | None) -> frozenset[str]:
-    """The clusters left out that do not answer and have something that did not get ready."""
-    objects = record.objects if record else ()
-    unready = prepared.without & {entry.cluster for entry in objects if not entry.ready}
-    return frozenset(unusable(prepared.application.project, unready))

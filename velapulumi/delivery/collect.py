@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from velapulumi.clusters.identity import unusable
-from velapulumi.delivery.apply import Teller, kept_unready
+from velapulumi.delivery.apply import Teller
 from velapulumi.delivery.failures import named_by_finalizers
 from velapulumi.delivery.remove import Removal
+from velapulumi.delivery.settled import kept_unready
 from velapulumi.engine.handles import names_of
 from velapulumi.engine.interrupts import Interrupts
 from velapulumi.errors import PlanChanged

@@ -18,9 +18,9 @@ from velapulumi.errors import (
     Unhealthy,
     VelapulumiError,
 )
-from velapulumi.plan.document import Operation
 from velapulumi.plan.fields import owned
 from velapulumi.plan.normal import changed_fields
+from velapulumi.plan.operation import Operation
 from velapulumi.project import Project
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision

@@ -19,8 +19,9 @@ from velapulumi.engine.record import StageRecord, application_of
 from velapulumi.engine.stacks import file_backend, read_record
 from velapulumi.errors import ClusterUnreachable, PlanChanged, UnknownApplication, VelapulumiError
 from velapulumi.gate.file import read_gate
-from velapulumi.plan.document import Operation, StagePlan
+from velapulumi.plan.document import StagePlan
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Operation
 from velapulumi.program.application import Application
 from velapulumi.program.identity import project_id
 from velapulumi.project import Project, StackName

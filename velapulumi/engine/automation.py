@@ -33,11 +33,11 @@ from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
 from velapulumi.clusters.identity import Reached
+from velapulumi.engine.editing import settled, without, without_pending
 from velapulumi.engine.environment import engine_environment, prepare_backend
 from velapulumi.engine.events import Listener
 from velapulumi.engine.interrupts import Interrupts
 from velapulumi.engine.locks import clear_stale_lock, drop_torn_attributes
-from velapulumi.engine.record import settled, without, without_pending
 from velapulumi.engine.sessions import end_session
 from velapulumi.engine.stacks import cluster_names
 from velapulumi.engine.watchdog import Watchdog

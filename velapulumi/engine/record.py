@@ -8,7 +8,7 @@ is, so objects are found again whatever the cluster is called today.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -31,7 +31,8 @@ NameOf = Callable[[str, str], str]
 """Gives the canonical name of a cluster by its handle in a stack and its identity."""
 
 
-def _handle_itself(handle: str, uid: str) -> str:
+def handle_itself(handle: str, uid: str) -> str:
+    """The name of a cluster where nothing tells what it is called today."""
     return handle
 
 
@@ -173,7 +174,7 @@ FORMAT_VERSION = 2
 """The version that is written; version 1 had no such output."""
 
 
-def record_of(deployment: Mapping[str, Any], name_of: NameOf = _handle_itself) -> StageRecord:
+def record_of(deployment: Mapping[str, Any], name_of: NameOf = handle_itself) -> StageRecord:
     """Read a deployment, as a checkpoint's ``latest`` or ``pulumi stack export`` gives it.
 
     Args:
@@ -198,60 +199,6 @@ def record_of(deployment: Mapping[str, Any], name_of: NameOf = _handle_itself) -
     return record
 
 
-def without(
-    deployment: Mapping[str, Any], objects: Container[ObjectKey], name_of: NameOf = _handle_itself
-) -> dict[str, Any]:
-    """A deployment without some objects, and without what others say of depending on them."""
-    gone, kept = set(), []
-    names = _Names(deployment, name_of)
-    for resource in deployment.get("resources") or ():
-        if _is_object(resource) and names.key(resource) in objects:
-            gone.add(resource["urn"])
-        else:
-            kept.append(resource)
-    return {**deployment, "resources": [_independent(resource, gone) for resource in kept]}
-
-
-def without_pending(deployment: Mapping[str, Any]) -> dict[str, Any]:
-    """A deployment without the operations that a killed run left open.
-
-    What they have made is found in the clusters and taken over.
-    """
-    return {key: value for key, value in deployment.items() if key != "pending_operations"}
-
-
-def settled(
-    deployment: Mapping[str, Any],
-    clusters: Container[str],
-    objects: Container[ObjectKey],
-    name_of: NameOf = _handle_itself,
-) -> dict[str, Any]:
-    """A deployment in which some objects are not to be waited for any more.
-
-    The engine would update what it has not seen get ready, whatever else it is told.
-
-    Args:
-        deployment: The deployment.
-        clusters: The clusters on which nothing is waited for.
-        objects: The other objects that are not waited for.
-        name_of: Gives the canonical name of a cluster.
-    """
-    names = _Names(deployment, name_of)
-
-    def is_settled(resource: Mapping[str, Any]) -> bool:
-        if not _is_object(resource) or "initErrors" not in resource:
-            return False
-        return names.cluster(resource) in clusters or names.key(resource) in objects
-
-    resources = [
-        {key: value for key, value in resource.items() if key != "initErrors"}
-        if is_settled(resource)
-        else resource
-        for resource in deployment.get("resources") or ()
-    ]
-    return {**deployment, "resources": resources}
-
-
 def completed(record: StageRecord | None) -> Callable[[str, Mapping[str, Any]], bool]:
     """Tells the Jobs that had completed when they were last seen: they may have been removed since.
 
@@ -270,13 +217,19 @@ def _is_complete(entry: RecordedObject) -> bool:
     )
 
 
-def _is_object(resource: Mapping[str, Any]) -> bool:
+def is_object(resource: Mapping[str, Any]) -> bool:
+    """Whether a resource of a deployment is a Kubernetes object."""
     kind: str = resource.get("type", "")
     return kind.startswith("kubernetes:")
 
 
-class _Names:
-    """The canonical names of the clusters that a deployment has providers for."""
+class Names:
+    """The canonical names of the clusters that a deployment has providers for.
+
+    Args:
+        deployment: The deployment.
+        name_of: Gives the canonical name of a cluster.
+    """
 
     def __init__(self, deployment: Mapping[str, Any], name_of: NameOf) -> None:
         self._names: dict[str, str] = {}
@@ -288,37 +241,26 @@ class _Names:
                     self._names[handle] = name_of(handle, uid)
 
     def cluster(self, resource: Mapping[str, Any]) -> str:
+        """The cluster that a resource is on."""
         handle = _handle(resource)
         return self._names.get(handle, handle)
 
     def key(self, resource: Mapping[str, Any]) -> ObjectKey:
+        """What identifies the object that a resource is."""
         manifest = _manifest(resource.get("inputs") or resource.get("outputs") or {})
         return ObjectKey.of(self.cluster(resource), manifest)
-
-
-def _independent(resource: Mapping[str, Any], gone: Container[str]) -> dict[str, Any]:
-    """A resource that depends on nothing that is gone."""
-    changed = dict(resource)
-    if "dependencies" in changed:
-        changed["dependencies"] = [urn for urn in changed["dependencies"] if urn not in gone]
-    if changed.get("propertyDependencies"):
-        changed["propertyDependencies"] = {
-            name: [urn for urn in urns or () if urn not in gone]
-            for name, urns in changed["propertyDependencies"].items()
-        }
-    return changed
 
 
 def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
     outputs: Mapping[str, Any] = {}
     objects: list[RecordedObject] = []
     read: list[RecordedObject] = []
-    names = _Names(deployment, name_of)
+    names = Names(deployment, name_of)
     for resource in deployment.get("resources") or ():
         kind = resource.get("type", "")
         if kind == _STACK:
             outputs = dict((resource.get("outputs") or {}).items())
-        elif _is_object(resource) and not resource.get("delete"):
+        elif is_object(resource) and not resource.get("delete"):
             external = bool(resource.get("external"))
             (read if external else objects).append(
                 RecordedObject(
@@ -345,7 +287,7 @@ def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
         {
             names.key(each): _manifest(each.get("inputs") or {})
             for each in under_way
-            if _is_object(each)
+            if is_object(each)
         },
         bool(operations or deployment.get("resources")),
     )

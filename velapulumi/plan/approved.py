@@ -6,12 +6,12 @@ from collections.abc import Container, Iterator
 
 from velapulumi.plan.document import (
     ClusterPlan,
-    Operation,
     PlanDocument,
     PlannedField,
     PlannedObject,
     StagePlan,
 )
+from velapulumi.plan.operation import Operation
 
 
 def differences(

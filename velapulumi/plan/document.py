@@ -7,7 +7,6 @@ there then, and compares. It holds no time and no order that the reading of it c
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
 
@@ -15,56 +14,8 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from velapulumi.errors import InvalidFile
 from velapulumi.plan.canonical import canonical, digest
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.spec.model import Many, StrictModel, explain
-
-
-class Operation(StrEnum):
-    """What happens to an object; docs/operations.md has the table that decides it."""
-
-    NONE = "none"
-    CREATE = "create"
-    UPDATE = "update"
-    MEND = "mend"
-    REPLACE = "replace"
-    TAKE_OVER = "take-over"
-    HAND_OVER = "hand-over"
-    SHARE = "share"
-    READ = "read"
-    LEAVE = "leave"
-    KEEP = "keep"
-    DISOWN = "disown"
-    FORGET = "forget"
-    DELETE = "delete"
-    OWED = "owed"
-    REFUSE = "refuse"
-
-    @property
-    def goes(self) -> bool:
-        """Whether the stage no longer holds the object afterwards."""
-        return self in (Operation.DELETE, Operation.DISOWN, Operation.FORGET)
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nothing is changed; what was not ready may be looked at again."""
-        return self in (Operation.NONE, Operation.READ, Operation.LEAVE, Operation.KEEP)
-
-
-class Cause(StrEnum):
-    """Why an operation is done, where it does not go without saying."""
-
-    LOST = "lost"
-    INTERRUPTED = "interrupted"
-    UNREADY = "unready"
-    REVISION = "revision"
-    COMPLETED = "completed"
-    ABSENT = "absent"
-    TAKEN = "taken"
-    PRUNE = "prune"
-    OTHERS = "others"
-    UNREAD = "unread"
-    RESTORED = "restored"
-    FREED = "freed"
-    UNKNOWN = "unknown"
 
 
 class Base(StrictModel):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from velapulumi.definitions.rules.fieldpath import Parts
-from velapulumi.plan.document import Operation, PlannedField, PlannedObject, StagePlan
+from velapulumi.plan.document import PlannedField, PlannedObject, StagePlan
+from velapulumi.plan.operation import Operation
 
 IMAGE_DIGEST, IMAGE, REPLICAS, RESOURCES, ENV, LABELS = (
     "image-digest", "image", "replicas", "resources", "env", "labels",

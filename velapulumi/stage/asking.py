@@ -17,10 +17,11 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.managed import OWN, Manager, changes_keys
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.errors import AccessDenied, ClusterUnreachable, ObjectRefused, VelapulumiError
-from velapulumi.plan.document import REFUSED, Cause, Operation
+from velapulumi.plan.document import REFUSED
 from velapulumi.plan.fields import all_located, is_below, owned, written
 from velapulumi.plan.normal import changed_fields
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.stage.look import CRD, Look
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.secrets import SECRET

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import Any
 
 from velapulumi.clusters.managed import managers_of
 from velapulumi.definitions.rules.fieldpath import (
@@ -33,16 +32,8 @@ from velapulumi.render.rules import (
     TAKEN,
     sharers_of,
 )
-from velapulumi.stage.secrets import (
-    HIDDEN,
-    OTHER,
-    SECRET,
-    changed_values,
-    changes_outside_secrets,
-    has_sealed_values,
-    hidden,
-    without_values,
-)
+from velapulumi.stage.secret_changes import secret_changes, secret_drift
+from velapulumi.stage.secrets import SECRET, changes_outside_secrets, hidden, without_values
 from velapulumi.stage.sides import (
     DriftedField,
     Facts,
@@ -159,7 +150,7 @@ class Comparison:
             said = value_at(SHARERS, live) if change.path == SHARERS else MISSING
             if said is MISSING or said != change.after:  # who joins says so on the object itself
                 yield change
-        yield from (c for c in self._secret_changes() if not self._keeps(c.path))
+        yield from (c for c in secret_changes(facts, wanted) if not self._keeps(c.path))
 
     def _by_element(self, changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
         """Changes in which a list that goes is its elements, where others hold something in it."""
@@ -189,48 +180,6 @@ class Comparison:
             path = located(place_of(change.path, before), live)
             if change.after is None and path is not None and value_at(path, live) is not MISSING:
                 yield change
-
-    def _secret_changes(self) -> Iterator[FieldChange]:
-        """The values of a Secret that change, compared with the cluster: stacks encrypt them."""
-        facts, wanted = self._facts, self._desired
-        if facts.key.kind != SECRET or wanted is None:
-            return
-        if self._live is not None and not has_sealed_values(wanted):
-            changes = changed_values(self._live, wanted)
-            yield from (change for change in changes if not self._is_set_by_others(change.path))
-        if not self._is_another_component():
-            return
-        if self._live is not None:
-            yield from self._secret_keys_gone(wanted)
-        elif facts.recorded is not None:
-            yield FieldChange(("data",), HIDDEN, OTHER)
-
-    def _is_set_by_others(self, path: Parts) -> bool:
-        """Whether somebody else has set a value of a Secret since the stack delivered it."""
-        live, recorded = self._live, self._facts.recorded
-        if live is None or recorded is None or not recorded.ready:
-            return False
-        return any(not manager.is_ours for manager in managers_of(live, path))
-
-    def _secret_keys_gone(self, wanted: Mapping[str, Any]) -> Iterator[FieldChange]:
-        """The keys of a Secret that only the engine holds, and the application no longer names.
-
-        The stack has them encrypted, so who manages them tells.
-        """
-        live = self._live or {}
-        names = normal(wanted).get("data") or {}
-        for key in sorted((live.get("data") or {}).keys() - names.keys()):
-            managers = managers_of(live, ("data", key))
-            if managers and all(manager.is_engine for manager in managers):
-                yield FieldChange(("data", key), live["data"][key], None)
-
-    def _is_another_component(self) -> bool:
-        """Whether the component has changed since the Secret was last written."""
-        recorded = self._facts.recorded
-        if recorded is None or not recorded.ready or self._desired is None:
-            return True
-        before, now = recorded.manifest, self._desired
-        return bool(_component_revision(before) != _component_revision(now))
 
     def _left(self, changes: Iterable[FieldChange]) -> Iterator[DriftedField]:
         """The changes of fields that a controller keeps as it wants them.
@@ -294,11 +243,8 @@ class Comparison:
             place = place_of(change.path, now if change.after is not None else before)
             if self._is_named(place):
                 yield from self._drifted(change, place)
-        if facts.key.kind == SECRET and not has_sealed_values(wanted):
-            for change in changed_values(live, wanted):
-                if self._is_set_by_others(change.path):
-                    back = FieldChange(change.path, change.after, change.before)
-                    yield from self._drifted(back, change.path)
+        for change in secret_drift(facts, wanted):
+            yield from self._drifted(change, change.path)
 
     def _drifted(self, change: FieldChange, place: FieldPlace) -> Iterator[DriftedField]:
         """A field that is not as it was delivered: before is what was, after what is."""
@@ -394,12 +340,5 @@ class Comparison:
         return Difference.CHANGED
 
 
-_COMPONENT_REVISION: Parts = ("metadata", "labels", "app.oam.dev/revision")
-
-
 def _is_value(facts: Facts, path: Parts) -> bool:
     return facts.key.kind == SECRET and path[0] == "data"
-
-
-def _component_revision(manifest: Mapping[str, Any]) -> Any:
-    return value_at(_COMPONENT_REVISION, manifest)

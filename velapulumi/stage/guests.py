@@ -13,8 +13,8 @@ from functools import cache
 from typing import Any
 
 from velapulumi.errors import AccessDenied, ClusterUnreachable
-from velapulumi.plan.document import Operation
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Operation
 from velapulumi.render.rules import owner_of, project_of
 from velapulumi.stage.look import CRD, NAMESPACE, Look
 from velapulumi.stage.operations import Decision, decide

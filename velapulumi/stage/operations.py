@@ -16,7 +16,6 @@ from velapulumi.definitions.rules.fieldpath import (
     with_value_at,
     without_value_at,
 )
-from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.fields import (
     FieldChange,
     FieldPlace,
@@ -24,6 +23,7 @@ from velapulumi.plan.fields import (
     place_of,
 )
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.render.rules import (
     SHARERS,
     owner_of,

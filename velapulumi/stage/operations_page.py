@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from velapulumi.plan.document import Operation
+from velapulumi.plan.operation import Operation
 from velapulumi.stage.operations_table import TABLE
 
 _OPERATIONS: Mapping[Operation, str] = {

@@ -6,11 +6,10 @@ from here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from velapulumi.plan.document import Cause, Operation
+from velapulumi.plan.operation import Cause, Operation
+from velapulumi.stage.row import Row, refuse, row
 from velapulumi.stage.situation import (
     Back,
     Difference,
@@ -25,43 +24,6 @@ from velapulumi.stage.situation import (
     Situation,
     Wanted,
 )
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the table.
-
-    Attributes:
-        when: Column and value; a tuple of values stands for any of them.
-        operation: What happens then.
-        cause: Why, where it does not go without saying.
-        reason: Why it is refused.
-        note: What people see.
-    """
-
-    when: Mapping[str, Any]
-    operation: Operation
-    cause: Cause | None = None
-    reason: Reason | None = None
-    note: str = field(default="", compare=False)
-
-    def fits(self, situation: Situation) -> bool:
-        """Whether the row says what happens in a situation."""
-        return all(
-            getattr(situation, name) in value
-            if isinstance(value, tuple)
-            else getattr(situation, name) == value
-            for name, value in self.when.items()
-        )
-
-
-def _refuse(reason: Reason, **when: Any) -> Row:
-    return Row(when, Operation.REFUSE, reason=reason, note=str(reason))
-
-
-def _row(operation: Operation, cause: Cause | None = None, note: str = "", **when: Any) -> Row:
-    return Row(when, operation, cause, note=note)
-
 
 _MADE: dict[str, Any] = {"wanted": Wanted.WRITTEN, "recorded": (Recorded.NO, Recorded.READ)}
 _HELD: dict[str, Any] = {"wanted": Wanted.WRITTEN, "recorded": Recorded.HELD}
@@ -78,17 +40,17 @@ _HERE: dict[str, Any] = {"presence": Presence.PRESENT}
 _AWAY: dict[str, Any] = {"presence": Presence.ABSENT}
 
 TABLE: tuple[Row, ...] = (
-    _refuse(Reason.CONTRADICTION, wanted=Wanted.WRITTEN, contradicts=True),
-    _row(
+    refuse(Reason.CONTRADICTION, wanted=Wanted.WRITTEN, contradicts=True),
+    row(
         Operation.OWED,
         note="the cluster does not answer",
         presence=Presence.UNKNOWN,
     ),
-    _refuse(Reason.FORBIDDEN, presence=Presence.FORBIDDEN),
+    refuse(Reason.FORBIDDEN, presence=Presence.FORBIDDEN),
     # Wanted, only to be read.
-    _row(Operation.READ, note="only read", wanted=Wanted.READ_ONLY, **_HERE),
-    _refuse(Reason.MISSING, wanted=Wanted.READ_ONLY, **_AWAY),
-    _row(
+    row(Operation.READ, note="only read", wanted=Wanted.READ_ONLY, **_HERE),
+    refuse(Reason.MISSING, wanted=Wanted.READ_ONLY, **_AWAY),
+    row(
         Operation.OWED,
         Cause.TAKEN,
         "it is waited for until it has gone",
@@ -96,11 +58,11 @@ TABLE: tuple[Row, ...] = (
         presence=Presence.DELETING,
     ),
     # Wanted, and the stack does not hold it.
-    _refuse(Reason.TWO_STAGES, holder=Holder.KEEPS, **_MADE, **_AWAY),
-    _refuse(Reason.NO_KIND, place=Place.NO_KIND, **_MADE, **_AWAY),
-    _refuse(Reason.NO_NAMESPACE, place=Place.NO_NAMESPACE, **_MADE, **_AWAY),
-    _row(Operation.CREATE, note="created, with its content", **_MADE, **_AWAY),
-    _row(
+    refuse(Reason.TWO_STAGES, holder=Holder.KEEPS, **_MADE, **_AWAY),
+    refuse(Reason.NO_KIND, place=Place.NO_KIND, **_MADE, **_AWAY),
+    refuse(Reason.NO_NAMESPACE, place=Place.NO_NAMESPACE, **_MADE, **_AWAY),
+    row(Operation.CREATE, note="created, with its content", **_MADE, **_AWAY),
+    row(
         Operation.HAND_OVER,
         note="from the stage that gives it up",
         owner=Owner.OURS,
@@ -108,8 +70,8 @@ TABLE: tuple[Row, ...] = (
         **_MADE,
         **_HERE,
     ),
-    _refuse(Reason.TWO_STAGES, owner=Owner.OURS, holder=Holder.KEEPS, **_MADE, **_HERE),
-    _row(
+    refuse(Reason.TWO_STAGES, owner=Owner.OURS, holder=Holder.KEEPS, **_MADE, **_HERE),
+    row(
         Operation.TAKE_OVER,
         Cause.INTERRUPTED,
         "goes on with what an interrupted run has made",
@@ -118,7 +80,7 @@ TABLE: tuple[Row, ...] = (
         **_MADE,
         **_HERE,
     ),
-    _row(
+    row(
         Operation.TAKE_OVER,
         Cause.OTHERS,
         "inherited from the application that shared it",
@@ -127,7 +89,7 @@ TABLE: tuple[Row, ...] = (
         owner=Owner.OURS,
         **_HERE,
     ),
-    _row(
+    row(
         Operation.READ,
         note="shared with its owner",
         wanted=Wanted.WRITTEN,
@@ -137,7 +99,7 @@ TABLE: tuple[Row, ...] = (
         listed=True,
         **_HERE,
     ),
-    _row(
+    row(
         Operation.READ,
         note="shared with its owner, as before the stack forgot it",
         wanted=Wanted.WRITTEN,
@@ -147,7 +109,7 @@ TABLE: tuple[Row, ...] = (
         listed=True,
         **_HERE,
     ),
-    _row(
+    row(
         Operation.SHARE,
         note="shared with its owner from now on",
         owner=Owner.SIBLING,
@@ -156,17 +118,17 @@ TABLE: tuple[Row, ...] = (
         **_MADE,
         **_HERE,
     ),
-    _row(
+    row(
         Operation.TAKE_OVER,
         note="live fields become what is wanted; the way back restores them",
         take_over=True,
         **_MADE,
         **_HERE,
     ),
-    _refuse(Reason.UNHELD, owner=Owner.OURS, **_MADE, **_HERE),
-    _refuse(Reason.NOT_OURS, **_MADE, **_HERE),
+    refuse(Reason.UNHELD, owner=Owner.OURS, **_MADE, **_HERE),
+    refuse(Reason.NOT_OURS, **_MADE, **_HERE),
     # Wanted, and the stack holds it, but the cluster does not.
-    _row(
+    row(
         Operation.NONE,
         Cause.COMPLETED,
         "done",
@@ -175,7 +137,7 @@ TABLE: tuple[Row, ...] = (
         **_HELD,
         **_AWAY,
     ),
-    _row(
+    row(
         Operation.LEAVE,
         Cause.ABSENT,
         "deleted in the cluster, and a policy leaves that",
@@ -184,11 +146,11 @@ TABLE: tuple[Row, ...] = (
         **_HELD,
         **_AWAY,
     ),
-    _refuse(Reason.NO_KIND, place=Place.NO_KIND, **_HELD, **_AWAY),
-    _refuse(Reason.NO_NAMESPACE, place=Place.NO_NAMESPACE, **_HELD, **_AWAY),
-    _row(Operation.CREATE, Cause.LOST, "deleted in the cluster by others", **_HELD, **_AWAY),
+    refuse(Reason.NO_KIND, place=Place.NO_KIND, **_HELD, **_AWAY),
+    refuse(Reason.NO_NAMESPACE, place=Place.NO_NAMESPACE, **_HELD, **_AWAY),
+    row(Operation.CREATE, Cause.LOST, "deleted in the cluster by others", **_HELD, **_AWAY),
     # Wanted, held and there.
-    _row(
+    row(
         Operation.SHARE,
         note="shared with the one who owns it now",
         owner=_ELSEWHERE,
@@ -196,42 +158,42 @@ TABLE: tuple[Row, ...] = (
         **_HELD,
         **_HERE,
     ),
-    _row(Operation.TAKE_OVER, owner=_ELSEWHERE, take_over=True, **_HELD, **_HERE),
-    _refuse(Reason.TAKEN, owner=_ELSEWHERE, **_HELD, **_HERE),
-    _row(Operation.TAKE_OVER, owner=Owner.NOBODY, same=False, take_over=True, **_HELD, **_HERE),
-    _refuse(Reason.NOT_OURS, owner=Owner.NOBODY, same=False, **_HELD, **_HERE),
-    _row(
+    row(Operation.TAKE_OVER, owner=_ELSEWHERE, take_over=True, **_HELD, **_HERE),
+    refuse(Reason.TAKEN, owner=_ELSEWHERE, **_HELD, **_HERE),
+    row(Operation.TAKE_OVER, owner=Owner.NOBODY, same=False, take_over=True, **_HELD, **_HERE),
+    refuse(Reason.NOT_OURS, owner=Owner.NOBODY, same=False, **_HELD, **_HERE),
+    row(
         Operation.LEAVE,
         note="a policy leaves it as it is",
         once=True,
         **_HELD,
         **_HERE,
     ),
-    _refuse(Reason.JOB_FAILED, job=Job.FAILED, difference=Difference.EQUAL, **_HELD, **_HERE),
-    _refuse(Reason.FIXED, difference=Difference.FIXED, **_HELD, **_HERE),
-    _row(
+    refuse(Reason.JOB_FAILED, job=Job.FAILED, difference=Difference.EQUAL, **_HELD, **_HERE),
+    refuse(Reason.FIXED, difference=Difference.FIXED, **_HELD, **_HERE),
+    row(
         Operation.REPLACE,
         note="deleted and created again",
         difference=Difference.REPLACED,
         **_HELD,
         **_HERE,
     ),
-    _refuse(Reason.CONFLICT, difference=Difference.CONFLICT, **_HELD, **_HERE),
-    _row(
+    refuse(Reason.CONFLICT, difference=Difference.CONFLICT, **_HELD, **_HERE),
+    row(
         Operation.UPDATE,
         note="fields before and after; what has drifted is put back with it",
         difference=Difference.CHANGED,
         **_HELD,
         **_HERE,
     ),
-    _row(
+    row(
         Operation.MEND,
         note="exactly the fields that others have changed are put back",
         drift=Drift.DRIFTED,
         **_HELD,
         **_HERE,
     ),
-    _row(
+    row(
         Operation.NONE,
         Cause.UNREADY,
         "why it did not get ready",
@@ -239,10 +201,10 @@ TABLE: tuple[Row, ...] = (
         **_HELD,
         **_HERE,
     ),
-    _row(Operation.LEAVE, note="value and owner", drift=Drift.LEFT, **_HELD, **_HERE),
-    _row(Operation.NONE, **_HELD, **_HERE),
+    row(Operation.LEAVE, note="value and owner", drift=Drift.LEFT, **_HELD, **_HERE),
+    row(Operation.NONE, **_HELD, **_HERE),
     # Not rendered, and a policy or another step keeps it.
-    _row(
+    row(
         Operation.FORGET,
         Cause.UNREAD,
         "only read, and gone",
@@ -250,32 +212,32 @@ TABLE: tuple[Row, ...] = (
         recorded=Recorded.READ,
         **_AWAY,
     ),
-    _row(Operation.READ, wanted=Wanted.KEPT, recorded=Recorded.READ),
-    _row(Operation.KEEP, note="stays as it is", wanted=Wanted.KEPT, recorded=Recorded.HELD),
+    row(Operation.READ, wanted=Wanted.KEPT, recorded=Recorded.READ),
+    row(Operation.KEEP, note="stays as it is", wanted=Wanted.KEPT, recorded=Recorded.HELD),
     # No longer wanted.
-    _row(
+    row(
         Operation.KEEP,
         Cause.PRUNE,
         "deleted when the workflow has succeeded",
         pruned=False,
         **_GOING,
     ),
-    _row(Operation.READ, pruned=False, wanted=Wanted.NO, recorded=Recorded.READ),
-    _row(
+    row(Operation.READ, pruned=False, wanted=Wanted.NO, recorded=Recorded.READ),
+    row(
         Operation.HAND_OVER,
         note="to the stage that takes it; kept until then",
         holder=Holder.TAKES,
         **_GOING,
     ),
-    _row(
+    row(
         Operation.FORGET,
         Cause.TAKEN,
         "another stage of the application holds it",
         holder=(Holder.GIVES, Holder.KEEPS),
         **_GOING,
     ),
-    _row(Operation.FORGET, note="nothing to delete", **_GOING, **_AWAY),
-    _row(
+    row(Operation.FORGET, note="nothing to delete", **_GOING, **_AWAY),
+    row(
         Operation.DISOWN,
         Cause.OTHERS,
         "the application no longer shares it",
@@ -284,8 +246,8 @@ TABLE: tuple[Row, ...] = (
         **_GOING,
         **_HERE,
     ),
-    _row(Operation.FORGET, Cause.OTHERS, "it is somebody else's now", owner=_ELSEWHERE, **_GOING),
-    _row(
+    row(Operation.FORGET, Cause.OTHERS, "it is somebody else's now", owner=_ELSEWHERE, **_GOING),
+    row(
         Operation.FORGET,
         Cause.OTHERS,
         "it is not the object that was delivered",
@@ -293,14 +255,14 @@ TABLE: tuple[Row, ...] = (
         same=False,
         **_GOING,
     ),
-    _row(
+    row(
         Operation.DISOWN,
         Cause.FREED,
         "was taken over and is let go already; left in the cluster",
         back=Back.FREED,
         **_GOING,
     ),
-    _row(
+    row(
         Operation.DISOWN,
         Cause.RESTORED,
         "gets back what it was before it was taken over",
@@ -308,29 +270,29 @@ TABLE: tuple[Row, ...] = (
         others=False,
         **_GOING,
     ),
-    _row(
+    row(
         Operation.DISOWN,
         Cause.OTHERS,
         "handed to the next application that shares it",
         others=True,
         **_GOING,
     ),
-    _row(
+    row(
         Operation.DISOWN,
         Cause.UNKNOWN,
         "was taken over, and what it was is not known; no longer managed, left in the cluster",
         back=Back.UNKNOWN,
         **_GOING,
     ),
-    _row(
+    row(
         Operation.DISOWN,
         note="no longer managed; left in the cluster",
         never_deleted=True,
         **_GOING,
     ),
-    _refuse(Reason.GUESTS, guests=True, **_GOING),
-    _row(Operation.DELETE, note="deleted", **_GOING),
-    _row(
+    refuse(Reason.GUESTS, guests=True, **_GOING),
+    row(Operation.DELETE, note="deleted", **_GOING),
+    row(
         Operation.FORGET,
         Cause.UNREAD,
         "no longer read; another stage has it",
@@ -339,7 +301,7 @@ TABLE: tuple[Row, ...] = (
         holder=(Holder.GIVES, Holder.KEEPS, Holder.TAKES),
         **_HERE,
     ),
-    _row(
+    row(
         Operation.DISOWN,
         note="inherited; no longer managed, and left in the cluster",
         wanted=Wanted.NO,
@@ -350,7 +312,7 @@ TABLE: tuple[Row, ...] = (
         never_deleted=True,
         **_HERE,
     ),
-    _row(
+    row(
         Operation.DELETE,
         note="inherited from the applications that shared it, and deleted by the last one",
         wanted=Wanted.NO,
@@ -361,7 +323,7 @@ TABLE: tuple[Row, ...] = (
         guests=False,
         **_HERE,
     ),
-    _row(
+    row(
         Operation.DISOWN,
         Cause.OTHERS,
         "the application no longer shares it",
@@ -370,7 +332,7 @@ TABLE: tuple[Row, ...] = (
         shared=True,
         **_HERE,
     ),
-    _row(
+    row(
         Operation.FORGET,
         Cause.UNREAD,
         "no longer read",
@@ -378,29 +340,29 @@ TABLE: tuple[Row, ...] = (
         recorded=Recorded.READ,
     ),
     # Not wanted, and an interrupted run had made it. Only its stack's open operations tell.
-    _row(
+    row(
         Operation.DISOWN,
         Cause.RESTORED,
         "gets back what it was before an interrupted run took it over",
         back=Back.KNOWN,
         **_UNDONE,
     ),
-    _row(
+    row(
         Operation.DISOWN,
         Cause.UNKNOWN,
         "an interrupted run took it over, and what it was is not known; left in the cluster",
         back=(Back.UNKNOWN, Back.FREED),
         **_UNDONE,
     ),
-    _row(Operation.DISOWN, Cause.OTHERS, "others share it by now", others=True, **_UNDONE),
-    _row(
+    row(Operation.DISOWN, Cause.OTHERS, "others share it by now", others=True, **_UNDONE),
+    row(
         Operation.DISOWN,
         note="an interrupted run made it, and it is never deleted; left in the cluster",
         never_deleted=True,
         **_UNDONE,
     ),
-    _refuse(Reason.GUESTS, guests=True, **_UNDONE),
-    _row(Operation.DELETE, Cause.INTERRUPTED, "an interrupted run made it; deleted", **_UNDONE),
+    refuse(Reason.GUESTS, guests=True, **_UNDONE),
+    row(Operation.DELETE, Cause.INTERRUPTED, "an interrupted run made it; deleted", **_UNDONE),
 )
 
 
@@ -417,7 +379,7 @@ def row_for(situation: Situation) -> Row:
     Raises:
         NoRow: The object is neither wanted nor held.
     """
-    for row in TABLE:
-        if row.fits(situation):
-            return row
+    for each in TABLE:
+        if each.fits(situation):
+            return each
     raise NoRow(situation)

@@ -15,18 +15,11 @@ from velapulumi.clusters.registry import Registry
 from velapulumi.definitions.rules.fieldpath import Parts, without_value_at
 from velapulumi.engine.record import words
 from velapulumi.plan.canonical import digest
-from velapulumi.plan.document import (
-    Base,
-    Cause,
-    ClusterPlan,
-    Operation,
-    PlannedField,
-    PlannedObject,
-    ReverseStep,
-)
+from velapulumi.plan.document import Base, ClusterPlan, PlannedField, PlannedObject, ReverseStep
 from velapulumi.plan.fields import FieldChange, differences, one_by_one, owned, written
 from velapulumi.plan.fixed import losses
 from velapulumi.plan.normal import normal
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.project import Project
 from velapulumi.render.rules import MARK, TAKEN, registered, sharers_of
 from velapulumi.stage.asking import Answer, Answers

@@ -23,8 +23,8 @@ from velapulumi.clusters.sharing import join
 from velapulumi.definitions import Catalog
 from velapulumi.engine.record import FORMAT, FORMAT_VERSION, plain
 from velapulumi.errors import ApprovalStale, ClusterUnreachable, UsageProblem, VelapulumiError
-from velapulumi.plan.document import Operation
 from velapulumi.plan.fields import written
+from velapulumi.plan.operation import Operation
 from velapulumi.program.application import read_application
 from velapulumi.program.authority import ANCHOR, read_authority
 from velapulumi.program.identity import PROJECT_OUTPUT, claim_project_id

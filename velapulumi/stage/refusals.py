@@ -13,8 +13,9 @@ from velapulumi.errors import (
     ObjectRefused,
     VelapulumiError,
 )
-from velapulumi.plan.document import Operation, Refusal
+from velapulumi.plan.document import Refusal
 from velapulumi.plan.fields import FieldChange, written
+from velapulumi.plan.operation import Operation
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.secrets import hidden
 from velapulumi.stage.sides import Live

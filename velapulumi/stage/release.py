@@ -21,10 +21,10 @@ from velapulumi.clusters.sharing import change_live, give_up
 from velapulumi.definitions.rules.fieldpath import value_at
 from velapulumi.engine.record import RecordedObject
 from velapulumi.errors import ObjectRefused, PlanChanged, VelapulumiError
-from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.fields import written
 from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.render.rules import TAKEN, owner_of, project_of, sharers_of
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.sides import as_before, fields_back

@@ -21,8 +21,8 @@ from velapulumi.clusters.ownership import Leftover, mend, prepare_update, replac
 from velapulumi.clusters.sharing import change_live
 from velapulumi.definitions.rules.fieldpath import Parts, with_value_at
 from velapulumi.engine.record import RecordedObject
-from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.fields import FieldPlace, all_located
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.render.rules import MARK, TAKEN
 from velapulumi.stage.desired import Desired
 from velapulumi.stage.manifest import resource_type

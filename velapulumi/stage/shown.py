@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from velapulumi.definitions.rules.fieldpath import Parts
 from velapulumi.errors import PlanChanged
-from velapulumi.plan.document import Operation
 from velapulumi.plan.fields import written
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Operation
 from velapulumi.stage.operations import Decision
 
 Shown = Mapping[ObjectKey, tuple[Operation, frozenset[Parts]]]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from velapulumi.engine.record import RecordedObject, words
-from velapulumi.plan.document import Cause, Operation
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.program.identity import project_id
 from velapulumi.program.standing import Standing
 from velapulumi.project import Project

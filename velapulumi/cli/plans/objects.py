@@ -9,14 +9,13 @@ from velapulumi.cli.plans.part import Level, Part
 from velapulumi.cli.plans.values import change, difference, short
 from velapulumi.plan.document import (
     REFUSED,
-    Cause,
     ClusterPlan,
-    Operation,
     PlannedField,
     PlannedObject,
     ReverseStep,
 )
 from velapulumi.plan.fields import written
+from velapulumi.plan.operation import Cause, Operation
 
 _SIGNS = {
     Operation.NONE: ("·", ""),

@@ -13,14 +13,8 @@ from velapulumi.cli.plans.objects import (
     reverse_parts,
 )
 from velapulumi.cli.plans.part import Level, Part
-from velapulumi.plan.document import (
-    Cause,
-    ClusterPlan,
-    Operation,
-    PlanDocument,
-    PlannedObject,
-    StagePlan,
-)
+from velapulumi.plan.document import ClusterPlan, PlanDocument, PlannedObject, StagePlan
+from velapulumi.plan.operation import Cause, Operation
 
 _COUNTED = {
     Operation.REFUSE: "refused",

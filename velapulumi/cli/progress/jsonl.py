@@ -18,8 +18,9 @@ from typing import Any
 from velapulumi.cli.line import write_data
 from velapulumi.cli.progress.summary import Summary, break_off
 from velapulumi.errors import VelapulumiError
-from velapulumi.plan.document import Operation, PlannedField, PlannedObject, StagePlan
+from velapulumi.plan.document import PlannedField, PlannedObject, StagePlan
 from velapulumi.plan.fields import written
+from velapulumi.plan.operation import Operation
 from velapulumi.program.application import Application
 from velapulumi.workflow.entries import Entry, Kind
 from velapulumi.workflow.rollout import Observation

@@ -1,0 +1,81 @@
+"""How the values of a Secret differ: stacks encrypt them, so the cluster tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from velapulumi.clusters.managed import managers_of
+from velapulumi.definitions.rules.fieldpath import Parts, value_at
+from velapulumi.plan.fields import FieldChange
+from velapulumi.plan.normal import normal
+from velapulumi.stage.secrets import HIDDEN, OTHER, SECRET, changed_values, has_sealed_values
+from velapulumi.stage.sides import Facts
+
+
+def secret_changes(facts: Facts, wanted: Mapping[str, Any]) -> Iterator[FieldChange]:
+    """The values that the application changes; none of what is no Secret.
+
+    Args:
+        facts: What is known of the object.
+        wanted: The object as the application wants it.
+    """
+    live = facts.live.manifest
+    if facts.key.kind != SECRET:
+        return
+    if live is not None and not has_sealed_values(wanted):
+        changes = changed_values(live, wanted)
+        yield from (change for change in changes if not _is_set_by_others(facts, change.path))
+    if not _is_another_component(facts, wanted):
+        return
+    if live is not None:
+        yield from _keys_gone(live, wanted)
+    elif facts.recorded is not None:
+        yield FieldChange(("data",), HIDDEN, OTHER)
+
+
+def secret_drift(facts: Facts, wanted: Mapping[str, Any]) -> Iterator[FieldChange]:
+    """The values that others have changed, with what they are afterwards; as far as can be told.
+
+    Args:
+        facts: What is known of the object.
+        wanted: The object as the application wants it.
+    """
+    live = facts.live.manifest
+    if facts.key.kind != SECRET or live is None or has_sealed_values(wanted):
+        return
+    for change in changed_values(live, wanted):
+        if _is_set_by_others(facts, change.path):
+            yield FieldChange(change.path, change.after, change.before)
+
+
+def _is_set_by_others(facts: Facts, path: Parts) -> bool:
+    """Whether somebody else has set a value since the stack delivered it."""
+    live, recorded = facts.live.manifest, facts.recorded
+    if live is None or recorded is None or not recorded.ready:
+        return False
+    return any(not manager.is_ours for manager in managers_of(live, path))
+
+
+def _keys_gone(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[FieldChange]:
+    """The keys that only the engine holds, and that the application no longer names.
+
+    The stack has them encrypted, so who manages them tells.
+    """
+    names = normal(wanted).get("data") or {}
+    for key in sorted((live.get("data") or {}).keys() - names.keys()):
+        managers = managers_of(live, ("data", key))
+        if managers and all(manager.is_engine for manager in managers):
+            yield FieldChange(("data", key), live["data"][key], None)
+
+
+def _is_another_component(facts: Facts, wanted: Mapping[str, Any]) -> bool:
+    """Whether the component has changed since the Secret was last written."""
+    recorded = facts.recorded
+    if recorded is None or not recorded.ready:
+        return True
+    before, now = value_at(_COMPONENT, recorded.manifest), value_at(_COMPONENT, wanted)
+    return bool(before != now)
+
+
+_COMPONENT: Parts = ("metadata", "labels", "app.oam.dev/revision")
