@@ -360,6 +360,27 @@ def changes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def test_what_others_have_changed_is_approved_with_the_change_and_put_back(shop: Shop) -> None:
+    shop.next()
+    shop.kubectl("set", "image", "deployment", "web", "web=theirs:9")
+    shop.kubectl("patch", "secret", "key", "-p", '{"data": {"a": "b3RoZXI="}}')
+    asked = shop.project.run("approve", "shop", "-y")
+    assert asked.returncode == 0, asked.stderr
+    assert re.search(
+        r"image \(changed by kubectl-set at .*; delivered was web:1\):\n", asked.stderr
+    )
+    assert "2 of 2 fields shown" in asked.stderr
+    assert "data.a: [secret] → [another secret] (changed by kubectl-patch" in asked.stderr
+    preview = shop.project.pulumi("preview", "--stack", "shop.prod")
+    assert preview.returncode == 0, preview.stdout
+    done = shop.up()
+    assert done.returncode == 0, done.stderr
+    assert shop.images() == "web:2"
+    assert shop.kubectl("get", "secret", "key", "-o", "jsonpath={.data.a}") == "aHVudGVyMg=="
+    after = shop.project.run("plan", "-f", "app.yaml")
+    assert (after.returncode, "2 unchanged" in after.stdout) == (0, True), after.stdout
+
+
 def test_a_rejection_ends_it_until_somebody_approves_again(shop: Shop) -> None:
     shop.next()
     shop.approve()

@@ -320,3 +320,39 @@ def applied(story: Truth, manifest: dict[str, Any], *, manager: str) -> None:
     path = story.project.root / "theirs.yaml"
     path.write_text(json.dumps(manifest))
     story.kubectl("apply", "--server-side", f"--field-manager={manager}", "-f", str(path))
+
+
+def test_values_of_a_secret_that_others_change_or_take_away_are_put_back(story: Truth) -> None:
+    def text(value: str) -> str:
+        values = {"kept": value, "gone": "b3Vycw==", "set": "b3Vycw=="}
+        key = {**secret("key", ""), "data": values, "immutable": False}
+        return app(story.namespace, {"main": [key]})
+
+    def touch() -> None:
+        theirs = '{"data": {"set": "dGhlaXJz", "more": "eA=="}}'
+        gone = '[{"op": "remove", "path": "/data/gone"}]'
+        story.kubectl("patch", "secret", "key", "-p", theirs)
+        story.kubectl("patch", "secret", "key", "--type=json", "-p", gone)
+
+    story.up(text("b3Vycw=="))
+    for value in ("b3Vycw==", "YW5vdGhlcg=="):
+        touch()
+        told = story.status()
+        where = f"Secret {story.namespace}/key on {STAGING}"
+        assert f"{where}: data.gone was taken away by others\n" in told
+        assert f"{where}: data.set was set by kubectl-patch at " in told
+        assert "data.more" not in told
+        assert "data.kept" not in told
+        shown = story.plan(text(value), code=3)
+        assert "data.gone: (none) → [secret] (changed in the cluster)" in shown
+        assert "data.set: [secret] → [another secret] (changed by kubectl-patch at " in shown
+        assert ("data.kept: [secret] → [another secret]\n" in shown) == (value != "b3Vycw==")
+        assert story.delivered(text(value))
+        assert story.value("secret", "key", "data") == {
+            "kept": value,
+            "gone": "b3Vycw==",
+            "set": "b3Vycw==",
+            "more": "eA==",
+        }
+        assert "1 unchanged" in story.plan(text(value), code=0)
+        assert "data." not in story.status()

@@ -19,6 +19,7 @@ from velapulumi.plan.document import (
     PlannedObject,
     StagePlan,
     Tools,
+    read_plan,
 )
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation
@@ -186,8 +187,20 @@ def test_an_approval_binds_which_fields_are_left_to_others() -> None:
 
     assert list(differences(plan(True), plan(True), "prod")) == []
     assert list(differences(plan(True), plan(False), "prod")) == [
-        "the fields of Deployment a on east that change are others"
+        "what changes in Deployment a on east is not what was approved"
     ]
+
+
+def test_a_plan_that_was_kept_says_what_it_said_when_it_was_made() -> None:
+    """The file does not say who has changed a field: that is shown, and not approved."""
+    drift = PlannedField(path=REPLICAS, before=10, after=2, managers=("kubectl (scale)",))
+    held = PlannedField(path=("data", "a"), before=1.5, after={"b": [1]}, managers=("helm",))
+    made = a_plan(operation=Operation.UPDATE, fields=(held,), drift=(drift,))
+    kept = read_plan(made.text, "kept")
+    assert kept != made
+    assert list(differences(kept, made, "prod")) == []
+    other = a_plan(operation=Operation.UPDATE, fields=(held,), drift=(drift, drift))
+    assert len(list(differences(kept, other, "prod"))) == 1
 
 
 def test_nobody_has_approved_the_end_of_what_nobody_could_see() -> None:

@@ -176,8 +176,10 @@ MUTATIONS = {
         with_object(operation=Operation.REPLACE),
         "what happens to Deployment default/web on east: approved was update, now it is replace",
     ),
-    "fields": (with_object(fields=()), "the fields of Deployment default/web on east that change "
-               "are others"),
+    "fields": (
+        with_object(fields=()),
+        "what changes in Deployment default/web on east is not what was approved",
+    ),
     "images": (
         with_object(images=("web:2",)),
         "the images of Deployment default/web on east: approved was web:1, now it is web:2",

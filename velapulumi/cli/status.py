@@ -11,6 +11,7 @@ from velapulumi.cli.output import output_option, print_document, print_table
 
 if TYPE_CHECKING:
     from velapulumi.program.standing import Standing
+    from velapulumi.stage.sides import DriftedField
     from velapulumi.status.report import Status
     from velapulumi.workflow.steps import WorkflowStep
 
@@ -55,10 +56,6 @@ def _print_services(report: Status) -> None:
 
 def _of_drift(report: Status) -> Iterator[tuple[str, str]]:
     """What others have changed, deleted or taken over, each line with its colour."""
-    from velapulumi.cli.plans.values import short
-    from velapulumi.plan.fields import written
-    from velapulumi.status.document import shown
-
     for each in report.drift:
         where = f"{each.stage}: {each.key} on {each.key.cluster}"
         if each.absent:
@@ -68,13 +65,26 @@ def _of_drift(report: Status) -> Iterator[tuple[str, str]]:
         if each.is_another:
             yield f"{where} was deleted and created again by others; it is nobody's now", "yellow"
         for field in each.fields:
-            live, delivered = shown(each.key.kind, field)
-            who = ", ".join(manager.describe() for manager in field.managers)
-            by = f" (changed by {who})" if who else ""
-            values = f"is {_value(short(live))}, delivered was {_value(short(delivered))}"
-            yield f"{where}: {written(field.path)} {values}{by}", "yellow"
+            yield f"{where}: {_field(each.key.kind, field)}", "yellow"
         for error in each.errors:
             yield f"{where} did not get ready: {error}", "red"
+
+
+def _field(kind: str, field: DriftedField) -> str:
+    """How a field differs from what was delivered, and who has changed it."""
+    from velapulumi.cli.plans.values import short
+    from velapulumi.plan.fields import written
+    from velapulumi.stage.secrets import is_secret_value
+    from velapulumi.status.document import shown
+
+    path, live, delivered = written(field.path), *shown(kind, field)
+    who = ", ".join(manager.describe() for manager in field.managers)
+    if is_secret_value(kind, field.path):
+        if live is None:
+            return f"{path} was taken away by others"
+        return f"{path} was set by {who}; whether to another value is told by: velapulumi plan"
+    by = f" (changed by {who})" if who else ""
+    return f"{path} is {_value(short(live))}, delivered was {_value(short(delivered))}{by}"
 
 
 def _value(text: str | None) -> str:

@@ -95,6 +95,22 @@ def managers_of(live: Mapping[str, Any], path: Parts) -> tuple[Manager, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def keys_of_engine(answer: Mapping[str, Any], field: str) -> frozenset[str]:
+    """The keys of a map that the engine manages, whatever their values are.
+
+    Args:
+        answer: The object as a server has answered with it, with its managed fields.
+        field: Name of the map, at the top of the object.
+    """
+    return frozenset(
+        key.removeprefix("f:")
+        for entry in managed_fields(answer)
+        if _manager(entry).is_engine
+        for key in (entry.get("fieldsV1") or {}).get(f"f:{field}") or {}
+        if key.startswith("f:")
+    )
+
+
 def without_fields(
     live: Mapping[str, Any], paths: Iterable[Parts], keep: Callable[[Manager], bool]
 ) -> list[dict[str, Any]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from typing import Any
 
 from velapulumi.plan.document import (
     ClusterPlan,
     PlanDocument,
-    PlannedField,
     PlannedObject,
     StagePlan,
 )
@@ -162,8 +162,8 @@ def _object_differences(where: str, then: PlannedObject, now: PlannedObject) -> 
         verb = _what_happened(then.base.recorded, now.base.recorded)
         yield f"{where} has been {verb} in the stack"
     yield from _changed(f"what happens to {where}", then.operation, now.operation)
-    if then.base == now.base and (then.fields, _put_back(then)) != (now.fields, _put_back(now)):
-        yield f"the fields of {where} that change are others"
+    if then.base == now.base and _written(then) != _written(now):
+        yield f"what changes in {where} is not what was approved"
     yield from _changed(f"the images of {where}", list(then.images), list(now.images))
 
 
@@ -177,9 +177,13 @@ _SEEN_ONLY_LIVE = (
 """What follows from the live object, and that nobody can approve who has not seen it."""
 
 
-def _put_back(each: PlannedObject) -> tuple[PlannedField, ...]:
-    """The fields that others have changed and that the application does not leave to them."""
-    return tuple(field for field in each.drift if not field.left)
+def _written(each: PlannedObject) -> list[dict[str, Any]]:
+    """The fields that change or are put back, as far as they are approved.
+
+    An approved plan has been read from its file, which does not say who has changed a field.
+    """
+    put_back = (field for field in each.drift if not field.left)
+    return [field.model_dump(mode="json") for field in (*each.fields, *put_back)]
 
 
 def _what_happened(before: str, after: str) -> str:

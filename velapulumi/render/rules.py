@@ -38,6 +38,9 @@ ORPHANS: Parts = ("metadata", "annotations", "pulumi.com/deletionPropagationPoli
 NO_WAIT: Parts = ("metadata", "annotations", "pulumi.com/skipAwait")
 """Where the engine's provider is told not to wait until an object is ready."""
 
+FORCED: Parts = ("metadata", "annotations", "pulumi.com/patchForce")
+"""Where the engine's provider is told to take fields from others."""
+
 SHARERS: Parts = ("metadata", "annotations", "app.oam.dev/shared-by")
 """Where an object names the applications that share it, the owner first."""
 

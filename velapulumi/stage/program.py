@@ -42,6 +42,7 @@ from velapulumi.stage.release import LEFT_BEHIND, release, released
 from velapulumi.stage.resources import (
     Mode,
     Registration,
+    previewed,
     registrations,
     resource_options,
     write_beside,
@@ -111,7 +112,9 @@ def deliver_stage(
         project_id = claim_project_id(application.project, project_id)
     handles = prepared.handles(each.key for each in decisions)
     found = registrations(decided, handles, project_id, application.revision.name)
-    if not previews:
+    if previews:
+        found = tuple(map(previewed, found))
+    else:
         if prepared.first:
             application.begin()
         note(application, uses)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -17,13 +17,14 @@ import pulumi
 
 from velapulumi.clusters.client import Cluster
 from velapulumi.clusters.identity import Reached
-from velapulumi.clusters.ownership import Leftover, mend, prepare_update, replace, take_over
+from velapulumi.clusters.ownership import Leftover, mend, prepare_update, take_over
+from velapulumi.clusters.ownership import replace as put
 from velapulumi.clusters.sharing import change_live
 from velapulumi.definitions.rules.fieldpath import Parts, with_value_at
 from velapulumi.engine.record import RecordedObject
 from velapulumi.plan.fields import FieldPlace, all_located
 from velapulumi.plan.operation import Cause, Operation
-from velapulumi.render.rules import MARK, TAKEN
+from velapulumi.render.rules import FORCED, MARK, TAKEN
 from velapulumi.stage.desired import Desired
 from velapulumi.stage.manifest import resource_type
 from velapulumi.stage.operations import Decision
@@ -192,6 +193,19 @@ def _kept(decision: Decision, manifest: Mapping[str, Any], revision: str) -> Map
     return kept
 
 
+def previewed(registration: Registration) -> Registration:
+    """How an object is registered in a preview, in which no field is taken from others before.
+
+    The provider would give up at the first field that others hold.
+
+    Args:
+        registration: How it is registered otherwise.
+    """
+    if registration.mode is not Mode.WRITE or not registration.decision.taken:
+        return registration
+    return replace(registration, manifest=with_value_at(FORCED, registration.manifest, "true"))
+
+
 def resource_options(registration: Registration, cluster: Reached | None) -> pulumi.ResourceOptions:
     """What is asked of the engine for one object, beside its provider and what it waits for.
 
@@ -223,7 +237,7 @@ def resource_options(registration: Registration, cluster: Reached | None) -> pul
     if facts.treatment.replaced and cluster is not None:
         name = f"replace {registration.name}"
         manifest, client = registration.manifest, cluster.client
-        hook = pulumi.ResourceHook(name, lambda _: replace(client, manifest))
+        hook = pulumi.ResourceHook(name, lambda _: put(client, manifest))
         options.hooks = pulumi.ResourceHookBinding(before_update=[hook])
     return options
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from velapulumi.clusters.managed import managers_of
+from velapulumi.clusters.managed import keys_of_engine, managers_of
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.plan.fields import FieldChange
 from velapulumi.plan.normal import normal
@@ -25,7 +25,7 @@ def secret_changes(facts: Facts, wanted: Mapping[str, Any]) -> Iterator[FieldCha
         return
     if live is not None and not has_sealed_values(wanted):
         changes = changed_values(live, wanted)
-        yield from (change for change in changes if not _is_set_by_others(facts, change.path))
+        yield from (change for change in changes if not _is_by_others(facts, change))
     if not _is_another_component(facts, wanted):
         return
     if live is not None:
@@ -35,26 +35,37 @@ def secret_changes(facts: Facts, wanted: Mapping[str, Any]) -> Iterator[FieldCha
 
 
 def secret_drift(facts: Facts, wanted: Mapping[str, Any]) -> Iterator[FieldChange]:
-    """The values that others have changed, with what they are afterwards; as far as can be told.
+    """The values that others have changed or taken away: before is what was delivered.
 
     Args:
         facts: What is known of the object.
         wanted: The object as the application wants it.
     """
     live = facts.live.manifest
-    if facts.key.kind != SECRET or live is None or has_sealed_values(wanted):
+    if facts.key.kind != SECRET or live is None:
         return
-    for change in changed_values(live, wanted):
-        if _is_set_by_others(facts, change.path):
+    changes = _touched(facts, live) if has_sealed_values(wanted) else changed_values(live, wanted)
+    for change in changes:
+        if _is_by_others(facts, change):
             yield FieldChange(change.path, change.after, change.before)
 
 
-def _is_set_by_others(facts: Facts, path: Parts) -> bool:
-    """Whether somebody else has set a value since the stack delivered it."""
+def _touched(facts: Facts, live: Mapping[str, Any]) -> Iterator[FieldChange]:
+    """The delivered values, with what is live; only who has set that tells whether they differ."""
+    there = live.get("data") or {}
+    outputs = facts.recorded.outputs if facts.recorded else {}
+    for key in sorted(keys_of_engine(outputs, "data")):
+        yield FieldChange(("data", key), there.get(key), HIDDEN)
+
+
+def _is_by_others(facts: Facts, change: FieldChange) -> bool:
+    """Whether somebody else has set a value, or taken it away, since the stack delivered it."""
     live, recorded = facts.live.manifest, facts.recorded
     if live is None or recorded is None or not recorded.ready:
         return False
-    return any(not manager.is_ours for manager in managers_of(live, path))
+    if change.before is None:
+        return change.path[-1] in keys_of_engine(recorded.outputs, "data")
+    return any(not manager.is_ours for manager in managers_of(live, change.path))
 
 
 def _keys_gone(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[FieldChange]:

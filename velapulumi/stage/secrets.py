@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from velapulumi.definitions.rules.fieldpath import Parts
 from velapulumi.engine.record import SEALED
 from velapulumi.plan.fields import (
     FieldChange,
@@ -30,12 +31,22 @@ def hidden(kind: str, changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
         changes: Its changes.
     """
     for change in changes:
-        if kind == SECRET and change.path[0] in _VALUES:
+        if is_secret_value(kind, change.path):
             before = None if change.before is None else HIDDEN
             after = None if change.after is None else OTHER if before else HIDDEN
             yield FieldChange(change.path, before, after)
         else:
             yield change
+
+
+def is_secret_value(kind: str, path: Parts) -> bool:
+    """Whether a field is a value that nobody may see.
+
+    Args:
+        kind: The kind of its object.
+        path: Its path.
+    """
+    return kind == SECRET and path[0] in _VALUES
 
 
 def changes_outside_secrets(

@@ -9,7 +9,7 @@ from typing import Any
 
 from velapulumi.plan.fields import FieldChange, written
 from velapulumi.render.targets import DEPLOY2ENV
-from velapulumi.stage.secrets import hidden
+from velapulumi.stage.secrets import HIDDEN, hidden, is_secret_value
 from velapulumi.stage.sides import DriftedField
 from velapulumi.status.drift import Drifted
 from velapulumi.status.report import StageService, Status
@@ -80,7 +80,12 @@ def _drifted(each: Drifted) -> dict[str, Any]:
 
 
 def shown(kind: str, field: DriftedField) -> tuple[Any, Any]:
-    """The live and the delivered value of a field, without what nobody may see."""
+    """The live and the delivered value of a field, without what nobody may see.
+
+    Whether a value of a Secret is another one is not known: its stack keeps it encrypted.
+    """
+    if is_secret_value(kind, field.path):
+        return None if field.live is None else HIDDEN, HIDDEN
     change = FieldChange(field.path, field.live, field.desired)
     (found,) = hidden(kind, [change])
     return found.before, found.after

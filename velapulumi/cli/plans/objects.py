@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from velapulumi.cli.plans.content import content_fields, content_parts
 from velapulumi.cli.plans.part import Level, Part
@@ -113,7 +114,8 @@ def reverse_parts(step: ReverseStep) -> Iterator[Part]:
 def fields_of(cluster: ClusterPlan) -> int:
     """How many fields there are to show on a cluster."""
     objects = sum(
-        len(each.fields) + len(each.drift) + content_fields(each) for each in cluster.objects
+        len({field.path for field in (*each.fields, *each.drift)}) + content_fields(each)
+        for each in cluster.objects
     )
     return objects + sum(len(step.fields) for step in cluster.reverse)
 
@@ -200,20 +202,29 @@ def _refusal_parts(each: PlannedObject) -> Iterator[Part]:
 
 
 def _value_parts(each: PlannedObject, *, full: bool) -> Iterator[Part]:
-    """The fields that change, those that others have changed, and the content."""
+    """The fields that change, those that others have changed, and the content.
+
+    One that both have changed is one line, from its live value.
+    """
+    delivered = {field.path: field.before for field in each.fields}
+    drifted = {field.path for field in each.drift}
     for field in each.fields:
+        if field.path in drifted:
+            continue
         note = f"held by {', '.join(field.managers)}" if field.managers else ""
         yield from change(written(field.path), field.before, field.after, note)
     for field in each.drift:
         left = field.left or each.operation.is_quiet
-        yield from _left(field) if left else _drift(field)
+        yield from _left(field) if left else _drift(field, delivered.get(field.path))
     if each.content is not None and (full or each.operation is Operation.CREATE):
         yield from content_parts(each, full=full)
 
 
-def _drift(field: PlannedField) -> Iterator[Part]:
+def _drift(field: PlannedField, delivered: Any) -> Iterator[Part]:
     who = ", ".join(field.managers)
     note = f"changed by {who}" if who else "changed in the cluster"
+    if delivered is not None and (before := short(delivered)):
+        note += f"; delivered was {before}"
     yield from change(written(field.path), field.before, field.after, note)
 
 
