@@ -55,6 +55,45 @@ def test_after_a_failed_rollout_the_plan_shows_what_changes(story: Truth) -> Non
     assert words in done.stderr
 
 
+@pytest.mark.parametrize("ends", ["stopped", "late"])
+def test_an_unfinished_update_is_taken_back(story: Truth, ends: str) -> None:
+    """Its stack says nothing of what the server has taken, or only that it did not get ready."""
+
+    def text(*, more: bool) -> str:
+        web = deployment("web")
+        pod = web["spec"]["template"]
+        pod["metadata"]["labels"] = {"app": "web"}
+        if more:
+            web["spec"]["minReadySeconds"] = 7
+            pod["metadata"]["labels"]["velapulumi.dev/sim"] = "pending"
+            pod["spec"]["containers"][0] |= {"args": ["-v"], "env": [{"name": "A", "value": "1"}]}
+            pod["spec"]["containers"].append({"name": "side", "image": "envoy"})
+        return app(story.namespace, {"main": [web]})
+
+    story.up(text(more=False))
+    before = story.value("deployment", "web", "spec")
+    path = str(story.project.write(text(more=True)))
+    if ends == "stopped":
+        running = story.project.start("up", "-f", path)
+        wait_for(lambda: story.value("deployment", "web", "spec") != before)
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+        assert running.returncode == 130
+    else:
+        assert story.project.run("up", "-f", path, "--timeout", "2").returncode == 6
+    by = " (changed by a run that did not finish)" if ends == "stopped" else ""
+    pod = "spec.template.spec.containers"
+    for shown in (story.plan(text(more=False), code=3), story.delivered(text(more=False))):
+        found = section(shown, "Deployment", "web")
+        assert "revision labels only" not in found
+        assert f"spec.minReadySeconds: 7 → (none){by}\n" in found
+        assert f'{pod}[0].args: ["-v"] → (none){by}\n' in found
+        assert f"{pod}[0].env[0]" in found
+        assert f"{pod}[1] removed{by}:\n" in found
+    assert story.value("deployment", "web", "spec") == before
+    assert "1 unchanged" in story.plan(text(more=False), code=0)
+
+
 def test_what_is_being_deleted_is_waited_for_and_its_finalizer_named(story: Truth) -> None:
     held = config_map("held", a="b")
     held["metadata"]["finalizers"] = [HELD]

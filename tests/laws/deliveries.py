@@ -245,6 +245,13 @@ class World:
         recorded = RecordedObject("east", sealed(found.manifest), ready=True, outputs=outputs)
         return replace(self, served=served, recorded=recorded)
 
+    def stopped(self, wanted: Mapping[str, Any]) -> World:
+        """The world after a delivery that was stopped before its stack knew of it."""
+        decision = decide(self.facts(wanted))
+        if decision.operation is Operation.REFUSE:
+            return self
+        return replace(self, served=self.do(decision).served)
+
     def disturbed(self, found: list[Act], in_front: bool = False) -> World:
         """The world after what others have done, who put new elements in front or behind."""
         assert self.served is not None
@@ -306,17 +313,22 @@ kinds = st.sampled_from([*objects])
 
 @dataclass(frozen=True)
 class History:
-    """A delivered object that others have changed, and what is wanted of it next."""
+    """A delivered object that others have changed, and what is wanted of it next.
+
+    A run may have written something else meanwhile that its stack does not have, as it was stopped.
+    """
 
     first: dict[str, Any]
     acts: list[Act]
     wanted: dict[str, Any]
     in_front: bool = False
+    interrupted: dict[str, Any] | None = None
 
     @property
     def world(self) -> World:
         world = World(self.first["kind"])
-        return world.do(decide(world.facts(self.first))).disturbed(self.acts, self.in_front)
+        world = world.do(decide(world.facts(self.first))).disturbed(self.acts, self.in_front)
+        return world.stopped(self.interrupted) if self.interrupted else world
 
 
 @st.composite
@@ -325,7 +337,9 @@ def histories(draw: st.DrawFn, writers: tuple[Writer, ...] = PEOPLE) -> History:
     first = draw(objects[kind])
     found = draw(st.lists(acts(kind, writers), max_size=3))
     wanted = draw(st.one_of(st.just(first), objects[kind]))
-    return History(first, found, revised(wanted, draw(st.integers(1, 2))), draw(st.booleans()))
+    stopped = draw(st.one_of(st.none(), objects[kind]))
+    number = draw(st.integers(1, 2))
+    return History(first, found, revised(wanted, number), draw(st.booleans()), stopped)
 
 
 def told(decision: Decision) -> str:

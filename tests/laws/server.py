@@ -205,6 +205,7 @@ class Served:
             {
                 "manager": writer.name,
                 "operation": writer.operation,
+                "apiVersion": self.fields[("apiVersion",)],
                 **({"subresource": writer.subresource} if writer.subresource else {}),
                 "fieldsV1": _tree(p for p, found in self.owners.items() if writer in found),
             }

@@ -14,7 +14,7 @@ and meets an apply without force as a conflict.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,9 @@ ENGINE = "pulumi-kubernetes"
 """Begins the names of the engine's field managers; each object has one of its own."""
 OWN = "velapulumi"
 """Name of the field manager under which velapulumi itself writes."""
+
+UNFINISHED = "a run that did not finish"
+"""How people call the manager of an engine, where its fields are not what its stack says."""
 
 KEPT = "kept-for/"
 """What is put before the name of a manager whose fields the engine must leave alone."""
@@ -74,6 +77,18 @@ class Manager:
         way = f" ({self.subresource})" if self.subresource else ""
         when = f" at {self.time}" if self.time else ""
         return f"{self.name or 'an unnamed manager'}{way}{when}"
+
+
+def described(managers: Sequence[Manager]) -> tuple[str, ...]:
+    """Who has changed a field, for people.
+
+    Where it is the engine, and its stack does not know, a run of it did not end.
+
+    Args:
+        managers: The managers of the field; none are not known.
+    """
+    others = tuple(each.describe() for each in managers if not each.is_engine)
+    return others or ((UNFINISHED,) if managers else ())
 
 
 def managers_of(live: Mapping[str, Any], path: Parts) -> tuple[Manager, ...]:

@@ -134,7 +134,7 @@ def written(path: Parts) -> str:
     return text
 
 
-def is_below(path: Parts, tops: Iterable[Parts]) -> bool:
+def is_below(path: FieldPlace, tops: Iterable[FieldPlace]) -> bool:
     """Tell whether a field is one of some fields, or part of one."""
     return any(path[: len(top)] == top for top in tops)
 

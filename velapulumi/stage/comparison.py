@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain
 
-from velapulumi.clusters.managed import managers_of
+from velapulumi.clusters.beyond import fields_beyond
+from velapulumi.clusters.managed import Manager, managers_of
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
     Parts,
@@ -18,6 +18,7 @@ from velapulumi.plan.fields import (
     FieldPlace,
     by_name,
     differences,
+    is_below,
     is_revision_label,
     located,
     one_by_one,
@@ -32,6 +33,7 @@ from velapulumi.render.rules import (
     TAKEN,
     sharers_of,
 )
+from velapulumi.stage.look import CRD
 from velapulumi.stage.secret_changes import secret_changes, secret_drift
 from velapulumi.stage.secrets import SECRET, changes_outside_secrets, hidden, without_values
 from velapulumi.stage.sides import (
@@ -65,7 +67,11 @@ class Comparison:
         differing = tuple(self._changes())
         left = tuple(self._left(differing))
         places = {each.path for each in left}
-        self._all_changes = tuple(each for each in differing if each.path not in places)
+        beyond = tuple(self._beyond(differing))
+        self._all_changes = (
+            *(each for each in differing if each.path not in places),
+            *(() if self._is_ready else (FieldChange(e.path, e.live, None) for e in beyond)),
+        )
         self.changes = tuple(
             change for change in self._all_changes if not is_revision_label(change.path)
         )
@@ -73,6 +79,7 @@ class Comparison:
             *left,
             *self._kept(),
             *(each for each in self._drift() if each.path not in places),
+            *(beyond if self._is_ready else ()),
         )
         held = facts.recorded is not None and self._desired is not None
         self.fixed = self._fixed() if held else ()
@@ -141,7 +148,7 @@ class Comparison:
             before = without_value_at(TAKEN, recorded.manifest)
             found = changes_outside_secrets(wanted, before, recorded.outputs)
         elif live is not None:
-            found = chain(changes_outside_secrets(wanted, owned(live, wanted), live), self._gone())
+            found = changes_outside_secrets(wanted, owned(live, wanted), live)
         else:
             return
         for change in one_by_one(self._by_element(found)):
@@ -170,16 +177,44 @@ class Comparison:
             return False
         return any(not manager.is_engine for manager in managers_of(live, there))
 
-    def _gone(self) -> Iterator[FieldChange]:
-        """What the stack names of an unready object and the application no longer does."""
-        wanted, live, recorded = self._desired, self._live, self._facts.recorded
-        if wanted is None or recorded is None:
+    @property
+    def _is_ready(self) -> bool:
+        """Whether the stack holds what the engine has seen come up, so that others change it."""
+        recorded = self._facts.recorded
+        return recorded is not None and recorded.ready
+
+    def _beyond(self, changes: Iterable[FieldChange]) -> Iterator[DriftedField]:
+        """The fields that only the engine holds, and that the application does not name.
+
+        A run that did not end has set them, and the next write takes them away.
+        """
+        facts, live, wanted = self._facts, self._live, self._desired
+        if live is None or wanted is None or facts.key.kind == CRD:
+            return  # a definition of kinds is written as a whole
+        if facts.recorded is None and not self._is_made():
             return
-        before = without_value_at(TAKEN, recorded.manifest)
-        for change in changes_outside_secrets(wanted, before, recorded.outputs):
-            path = located(place_of(change.path, before), live)
-            if change.after is None and path is not None and value_at(path, live) is not MISSING:
-                yield change
+        told = [self._place(change) for change in changes]
+        for path in fields_beyond(live, wanted, self._is_ours):
+            place = place_of(path, live)
+            if path in (MARK, TAKEN, SHARERS) or self._keeps(path) or _is_value(facts, path):
+                continue
+            if not any(is_below(place, [each]) or is_below(each, [place]) for each in told):
+                left = facts.treatment.frozen or not facts.mends
+                managers = managers_of(live, path)
+                yield DriftedField(path, value_at(path, live), None, managers, left, place)
+
+    def _is_ours(self, manager: Manager) -> bool:
+        """Whether a manager is the one that the engine writes the object as, as far as is known."""
+        recorded = self._facts.recorded
+        if recorded is None or not recorded.manager:
+            return manager.is_ours
+        return manager.name == recorded.manager
+
+    def _place(self, change: FieldChange) -> FieldPlace:
+        """Where a change is: what goes is in what was asked for before, as far as is known."""
+        recorded = self._facts.recorded
+        before = recorded.manifest if recorded is not None else self._live
+        return place_of(change.path, self._desired if change.after is not None else before)
 
     def _left(self, changes: Iterable[FieldChange]) -> Iterator[DriftedField]:
         """The changes of fields that a controller keeps as it wants them.
@@ -191,10 +226,7 @@ class Comparison:
         if live is None or (recorded is None and not self._is_made()):
             return
         for change in changes:
-            side = self._desired
-            if change.after is None and recorded is not None:
-                side = recorded.manifest
-            place = place_of(change.path, side)
+            place = self._place(change)
             path = located(place, live)
             if path is None or is_revision_label(change.path) or not self._is_named(place):
                 continue

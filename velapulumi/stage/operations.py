@@ -80,7 +80,8 @@ class Decision:
     @property
     def taken(self) -> tuple[FieldPlace, ...]:
         """The fields that are taken from whoever holds them before the object is written."""
-        drifted = [each.place for each in (*self.drift, *self.conflicts) if not each.left]
+        found = (each for each in (*self.drift, *self.conflicts) if not each.left)
+        drifted = [each.place for each in found if each.desired is not None]  # else it goes
         written = (change for change in self.changes if change.after is not None)
         changed = [place_of(change.path, self.manifest) for change in written]
         return tuple(dict.fromkeys((*drifted, *changed)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.images import pinned
-from velapulumi.clusters.managed import managers_of
+from velapulumi.clusters.managed import described, managers_of
 from velapulumi.clusters.registry import Registry
 from velapulumi.definitions.rules.fieldpath import Parts, without_value_at
 from velapulumi.engine.record import words
@@ -249,13 +249,12 @@ def _drift(each: Decision) -> Iterator[PlannedField]:
 def _drifted(kind: str, drifted: DriftedField) -> PlannedField:
     """A field without values that nobody may see."""
     (change,) = hidden(kind, [FieldChange(drifted.path, drifted.live, drifted.desired)])
-    names = tuple(manager.describe() for manager in drifted.managers if not manager.is_engine)
     return PlannedField(
         path=change.path,
         before=change.before,
         after=change.after,
         left=drifted.left,
-        managers=names,
+        managers=described(drifted.managers),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from velapulumi.clusters.managed import described
 from velapulumi.plan.fields import FieldChange, written
 from velapulumi.render.targets import DEPLOY2ENV
 from velapulumi.stage.secrets import HIDDEN, hidden, is_secret_value
@@ -72,7 +73,7 @@ def _drifted(each: Drifted) -> dict[str, Any]:
                 "path": written(field.path),
                 "live": shown(key.kind, field)[0],
                 "delivered": shown(key.kind, field)[1],
-                "managers": [manager.describe() for manager in field.managers],
+                "managers": list(described(field.managers)),
             }
             for field in each.fields
         ]
