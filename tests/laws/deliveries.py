@@ -25,7 +25,8 @@ from tests.laws.server import (
     named,
 )
 from velapulumi.engine.record import SEALED, RecordedObject
-from velapulumi.plan.fields import REVISION_LABELS, located
+from velapulumi.plan import fields as plan_fields
+from velapulumi.plan.fields import REVISION_LABELS, FieldPlace, located
 from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Operation
@@ -365,12 +366,19 @@ def held_by_others(world: World, wanted: Mapping[str, Any]) -> list[Path]:
     ]
 
 
+def _by_names(place: FieldPlace) -> Path:
+    return tuple(
+        Named(part.name) if isinstance(part, plan_fields.Named) else str(part) for part in place
+    )
+
+
 def check_announced(decision: Decision, before: Flat, after: Flat) -> None:
     """What a delivery has changed was said before, but for labels of revisions."""
     recorded = decision.facts.recorded
     if decision.operation not in (Operation.UPDATE, Operation.MEND, Operation.NONE):
         return
-    said = [MARK, *taken(decision)]
+    said: list[Path] = [MARK, *taken(decision)]
+    said += [_by_names(drifted.place) for drifted in decision.drift if not drifted.left]
     for each in (*decision.changes, *(drifted for drifted in decision.drift if not drifted.left)):
         said.append(named(each.path, decision.manifest))
         if recorded is not None:

@@ -25,7 +25,8 @@ from velapulumi.clusters.managed import (
     without_fields,
 )
 from velapulumi.clusters.sharing import change_live
-from velapulumi.definitions.rules.fieldpath import Parts
+from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at
+from velapulumi.render.rules import SHARERS, sharers_of
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ def take_over(leftovers: Iterable[Leftover]) -> None:
         if leftover.adopted:
             for entry in gone:
                 kept = [_freed(other, entry.get("fieldsV1") or {}) for other in kept]
+            if value_at(SHARERS, live) is not MISSING and not sharers_of(leftover.manifest):
+                nobody = {"metadata": {"annotations": {SHARERS[-1]: None}}}
+                leftover.client.merge(leftover.manifest, nobody)
         _set_managed(leftover.client, leftover.manifest, kept)
 
 

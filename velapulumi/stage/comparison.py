@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from velapulumi.clusters.beyond import fields_beyond
 from velapulumi.clusters.managed import Manager, managers_of
@@ -200,8 +201,10 @@ class Comparison:
                 continue
             if not any(is_below(place, [each]) or is_below(each, [place]) for each in told):
                 left = facts.treatment.frozen or not facts.mends
-                managers = managers_of(live, path)
-                yield DriftedField(path, value_at(path, live), None, managers, left, place)
+                managers, value = managers_of(live, path), value_at(path, live)
+                yield DriftedField(
+                    _as_far_as(wanted, place, path), value, None, managers, left, place
+                )
 
     def _is_ours(self, manager: Manager) -> bool:
         """Whether a manager is the one that the engine writes the object as, as far as is known."""
@@ -370,6 +373,13 @@ class Comparison:
         if self.conflicts and not facts.takes_fields:
             return Difference.CONFLICT
         return Difference.CHANGED
+
+
+def _as_far_as(manifest: Mapping[str, Any], place: FieldPlace, path: Parts) -> Parts:
+    """A live path with the positions of a manifest, as far as that goes."""
+    ends = range(len(path), 0, -1)
+    found = ((located(place[:end], manifest), path[end:]) for end in ends)
+    return next(((*here, *rest) for here, rest in found if here is not None), path)
 
 
 def _is_value(facts: Facts, path: Parts) -> bool:

@@ -6,13 +6,15 @@ its fields. Plan, digest, screens, registration with the engine and the way back
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from velapulumi.definitions.rules.fieldpath import (
+    MISSING,
     Parts,
+    value_at,
     with_value_at,
     without_value_at,
 )
@@ -132,6 +134,8 @@ def decide(facts: Facts) -> Decision:
         changes = tuple(change for change in comparison.shown if change.path == SHARERS)
     elif cause is Cause.RESTORED:
         changes = fields_back(facts)
+    elif row.operation is Operation.TAKE_OVER and cause is None:
+        changes = (*changes, *_no_longer_shared(facts))
     return Decision(
         facts,
         row.operation,
@@ -142,6 +146,13 @@ def decide(facts: Facts) -> Decision:
         fixed=comparison.fixed,
         conflicts=comparison.conflicts if row.operation in _WITH_CONFLICTS else (),
     )
+
+
+def _no_longer_shared(facts: Facts) -> Iterator[FieldChange]:
+    """That those who have shared an object do not share it with who takes it over."""
+    said = value_at(SHARERS, facts.live.manifest)
+    if said is not MISSING and not facts.treatment.shared:
+        yield FieldChange(SHARERS, said, None)
 
 
 _WITH_CONFLICTS = (Operation.UPDATE, Operation.REFUSE)
