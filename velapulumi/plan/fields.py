@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at
@@ -21,6 +21,21 @@ _PLAIN = re.compile(r"(?!\d+\Z)[A-Za-z0-9_$-]+")
 
 
 @dataclass(frozen=True)
+class Named:
+    """The element of a list that has a name, wherever in the list it stands.
+
+    Attributes:
+        name: Its name.
+    """
+
+    name: str
+
+
+FieldPlace = tuple[str | int | Named, ...]
+"""A path that still leads to the same field when others have put elements into its lists."""
+
+
+@dataclass(frozen=True)
 class FieldChange:
     """One field that differs.
 
@@ -29,11 +44,20 @@ class FieldChange:
             taken out, by its position before.
         before: Its value before; None when it was not there.
         after: Its value afterwards; None when it is not there any more.
+        place: Where it is whatever order lists have, so in both values; its path when not told.
     """
 
     path: Parts
     before: Any
     after: Any
+    place: FieldPlace = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", self.place or self.path)
+
+    def below(self, key: str, before: Any, after: Any) -> FieldChange:
+        """The change of a field below."""
+        return FieldChange((*self.path, key), before, after, (*self.place, key))
 
 
 def differences(before: Any, after: Any, path: Parts = ()) -> Iterator[FieldChange]:
@@ -41,8 +65,9 @@ def differences(before: Any, after: Any, path: Parts = ()) -> Iterator[FieldChan
 
     Maps are compared key by key. Lists whose elements all have a ``name`` of their own are
     compared by that name, as a server merges them; where the common elements have changed their
-    order, the list is one change. Other lists are compared position by position when they are
-    equally long, and are one change when they are not. A boolean never equals a number.
+    order, that is one more change, of their names alone. Other lists are compared position by
+    position when they are equally long, and are one change when they are not. A boolean never
+    equals a number.
 
     Args:
         before: A value of maps, lists and scalars; None when there is none.
@@ -52,34 +77,70 @@ def differences(before: Any, after: Any, path: Parts = ()) -> Iterator[FieldChan
     Returns:
         The changes: keys in alphabetical order, elements taken out before the others.
     """
+    yield from _differences(before, after, path, path)
+
+
+def _differences(before: Any, after: Any, path: Parts, place: FieldPlace) -> Iterator[FieldChange]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in sorted(before.keys() | after.keys(), key=str):
-            yield from differences(before.get(key), after.get(key), (*path, key))
+            yield from _differences(before.get(key), after.get(key), (*path, key), (*place, key))
     elif isinstance(before, list) and isinstance(after, list):
-        yield from _list_differences(before, after, path)
+        yield from _list_differences(before, after, path, place)
     elif not _same(before, after):
-        yield FieldChange(path, before, after)
+        yield FieldChange(path, before, after, place)
 
 
-def _list_differences(before: list[Any], after: list[Any], path: Parts) -> Iterator[FieldChange]:
+def _list_differences(
+    before: list[Any], after: list[Any], path: Parts, place: FieldPlace
+) -> Iterator[FieldChange]:
     left, right = by_name(before), by_name(after)
     if left is not None and right is not None:
-        if [name for name in left if name in right] != [name for name in right if name in left]:
-            yield FieldChange(path, before, after)
-            return
+        old_order, new_order = _names(left, right), _names(right, left)
+        if old_order != new_order:
+            yield FieldChange(path, old_order, new_order, place)
         for index, (name, element) in enumerate(left.items()):
             if name not in right:
-                yield FieldChange((*path, index), element, None)
+                yield FieldChange((*path, index), element, None, (*place, Named(name)))
         for index, (name, element) in enumerate(right.items()):
+            here = ((*path, index), (*place, Named(name)))
             if name in left:
-                yield from differences(left[name], element, (*path, index))
+                yield from _differences(left[name], element, *here)
             else:
-                yield FieldChange((*path, index), None, element)
+                yield FieldChange(here[0], None, element, here[1])
     elif len(before) == len(after):
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
-            yield from differences(old, new, (*path, index))
+            yield from _differences(old, new, (*path, index), (*place, index))
     else:
-        yield FieldChange(path, before, after)
+        yield FieldChange(path, before, after, place)
+
+
+def _names(elements: Iterable[str], others: Container[str]) -> list[dict[str, str]]:
+    """The elements of a list that are among others, in their order, by their names alone."""
+    return [{"name": name} for name in elements if name in others]
+
+
+def is_order(before: Any, after: Any) -> bool:
+    """Whether two values are lists of the same elements in another order."""
+    lists = isinstance(before, list) and isinstance(after, list) and len(before) == len(after)
+    return lists and before != after and all(before.count(e) == after.count(e) for e in before)
+
+
+def ordered(elements: list[Any], order: list[Any]) -> list[Any]:
+    """A list in another order.
+
+    Args:
+        elements: The list.
+        order: The names of some of its elements, as ``differences`` tells them. What it does not
+            name stays where it is.
+    """
+    names = [*(by_name(order) or ())]
+    if by_name(elements) is None or not names:
+        return order
+    named = sorted(
+        (e for e in elements if e["name"] in names), key=lambda e: names.index(e["name"])
+    )
+    ranked = iter(named)
+    return [next(ranked) if each["name"] in names else each for each in elements]
 
 
 def one_by_one(changes: Iterable[FieldChange], *, both: bool = False) -> Iterator[FieldChange]:
@@ -92,9 +153,9 @@ def one_by_one(changes: Iterable[FieldChange], *, both: bool = False) -> Iterato
     for change in changes:
         before, after = change.before, change.after
         if isinstance(before, Mapping) and before and after is None:
-            below = (FieldChange((*change.path, key), value, None) for key, value in before.items())
+            below = [change.below(key, value, None) for key, value in before.items()]
         elif both and isinstance(after, Mapping) and after and before is None:
-            below = (FieldChange((*change.path, key), None, value) for key, value in after.items())
+            below = [change.below(key, None, value) for key, value in after.items()]
         else:
             yield change
             continue
@@ -175,21 +236,6 @@ def owned(value: Any, shape: Any) -> Any:
         if len(value) == len(shape):
             return [owned(each, wanted) for each, wanted in zip(value, shape, strict=True)]
     return value
-
-
-@dataclass(frozen=True)
-class Named:
-    """The element of a list that has a name, wherever in the list it stands.
-
-    Attributes:
-        name: Its name.
-    """
-
-    name: str
-
-
-FieldPlace = tuple[str | int | Named, ...]
-"""A path that still leads to the same field when others have put elements into its lists."""
 
 
 def place_of(path: Parts, value: Any) -> FieldPlace:

@@ -16,8 +16,10 @@ from velapulumi.definitions.rules.fieldpath import (
 from velapulumi.plan.fields import (
     FieldChange,
     FieldPlace,
+    Named,
     by_name,
     differences,
+    is_order,
     is_revision_label,
     located,
     one_by_one,
@@ -64,15 +66,15 @@ class Comparison:
         self._live = facts.live.manifest
         differing = tuple(self._changes())
         left = tuple(self._left(differing))
-        places = {each.path for each in left}
-        self._all_changes = tuple(each for each in differing if each.path not in places)
+        places = {each.place for each in left}
+        self._all_changes = tuple(each for each in differing if each.place not in places)
         self.changes = tuple(
             change for change in self._all_changes if not is_revision_label(change.path)
         )
         self.drift = (
             *left,
             *self._kept(),
-            *(each for each in self._drift() if each.path not in places),
+            *(each for each in self._drift() if each.place not in places),
         )
         held = facts.recorded is not None and self._desired is not None
         self.fixed = self._fixed() if held else ()
@@ -81,8 +83,8 @@ class Comparison:
     @property
     def shown(self) -> tuple[FieldChange, ...]:
         """The changes without values that nobody may see, and without what somebody else holds."""
-        held = {conflict.path for conflict in self.conflicts}
-        changes = (change for change in self.changes if change.path not in held)
+        held = {conflict.place for conflict in self.conflicts}
+        changes = (change for change in self.changes if change.place not in held)
         return tuple(hidden(self._facts.key.kind, changes))
 
     def situation(self) -> Situation:
@@ -156,16 +158,17 @@ class Comparison:
         """Changes in which a list that goes is its elements, where others hold something in it."""
         for change in changes:
             gone = change.before if change.after is None else None
-            if isinstance(gone, list) and by_name(gone) and self._is_held_by_others(change.path):
+            if isinstance(gone, list) and by_name(gone) and self._is_held_by_others(change.place):
                 for index, element in enumerate(gone):
-                    yield FieldChange((*change.path, index), element, None)
+                    place = (*change.place, Named(element["name"]))
+                    yield FieldChange((*change.path, index), element, None, place)
             else:
                 yield change
 
-    def _is_held_by_others(self, path: Parts) -> bool:
-        """Whether somebody else has set something in a field that the stack has recorded."""
-        recorded, live = self._facts.recorded, self._live
-        there = located(place_of(path, recorded.manifest), live) if recorded else None
+    def _is_held_by_others(self, place: FieldPlace) -> bool:
+        """Whether somebody else has set something in a field."""
+        live = self._live
+        there = located(place, live)
         if live is None or there is None:
             return False
         return any(not manager.is_engine for manager in managers_of(live, there))
@@ -177,7 +180,7 @@ class Comparison:
             return
         before = without_value_at(TAKEN, recorded.manifest)
         for change in changes_outside_secrets(wanted, before, recorded.outputs):
-            path = located(place_of(change.path, before), live)
+            path = located(change.place, live)
             if change.after is None and path is not None and value_at(path, live) is not MISSING:
                 yield change
 
@@ -191,10 +194,9 @@ class Comparison:
         if live is None or (recorded is None and not self._is_made()):
             return
         for change in changes:
-            side = self._desired
-            if change.after is None and recorded is not None:
-                side = recorded.manifest
-            place = place_of(change.path, side)
+            if is_order(change.before, change.after):
+                continue  # nobody holds an order
+            place = change.place
             path = located(place, live)
             if path is None or is_revision_label(change.path) or not self._is_named(place):
                 continue
@@ -240,8 +242,10 @@ class Comparison:
         before, now = normal(owned(recorded.outputs, wanted)), normal(owned(live, wanted))
         found = differences(without_values(before), without_values(now))
         for change in one_by_one(found, both=True):  # who holds some of a map need not hold all
-            place = place_of(change.path, now if change.after is not None else before)
-            if self._is_named(place):
+            place = change.place
+            if is_order(change.before, change.after):
+                yield from self._reordered(change, place)
+            elif self._is_named(place):
                 yield from self._drifted(change, place)
         for change in secret_drift(facts, wanted):
             yield from self._drifted(change, change.path)
@@ -266,6 +270,17 @@ class Comparison:
             facts.treatment.frozen or not facts.mends or controlled,
             place,
         )
+
+    def _reordered(self, change: FieldChange, place: FieldPlace) -> Iterator[DriftedField]:
+        """A list that others have put in another order: whose that is, no managed field tells."""
+        here = located(place, self._desired)
+        wanted = None if here is None else by_name(value_at(here, self._desired))
+        if here is None or wanted is None or self._keeps(here):
+            return
+        order = [{"name": name} for name in wanted if {"name": name} in change.after]
+        if order != change.after:
+            left = self._facts.treatment.frozen or not self._facts.mends
+            yield DriftedField(here, change.after, order, (), left, place)
 
     def _keeps(self, path: Parts) -> bool:
         return any(path[: len(kept)] == kept for kept in self._facts.treatment.kept)
@@ -299,7 +314,9 @@ class Comparison:
             return
         if recorded.manifest["apiVersion"] != wanted["apiVersion"]:
             return
-        for change in (each for each in self.changes if each.after is not None):
+        for change in self.changes:
+            if change.after is None or is_order(change.before, change.after):
+                continue
             place = place_of(change.path, wanted)
             path = located(place, live)
             there = MISSING if path is None else value_at(path, normal(live))
