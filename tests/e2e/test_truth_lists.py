@@ -137,3 +137,67 @@ def test_elements_change_their_keys_and_sources_in_a_list_that_is_reordered(stor
     assert "1 unchanged" in story.plan(text, code=0)
     assert NOT_ASKED not in story.delivered(before)
     assert "1 unchanged" in story.plan(before, code=0)
+
+
+def test_elements_without_names_are_told_by_the_keys_that_the_server_has(story: Truth) -> None:
+    opts = {"type": "object", "additionalProperties": {"type": "string"}}
+    element = {
+        "type": "object",
+        "required": ["port"],
+        "properties": {
+            "port": {"type": "integer"},
+            "protocol": {"type": "string", "default": "TCP"},
+            "opts": opts,
+        },
+    }
+    ends = {
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["port", "protocol"],
+        "items": element,
+    }
+    spec = {"type": "object", "properties": {"ends": ends}}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "keyeds.lists.example.org"},
+        "spec": {
+            "group": "lists.example.org",
+            "scope": "Namespaced",
+            "names": {"plural": "keyeds", "singular": "keyed", "kind": "Keyed"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+
+    def text(*found: dict[str, Any]) -> str:
+        keyed = {
+            "apiVersion": "lists.example.org/v1",
+            "kind": "Keyed",
+            "metadata": {"name": "w"},
+            "spec": {"ends": list(found)},
+        }
+        return app(story.namespace, {"main": [crd, keyed]})
+
+    udp = {"port": 80, "protocol": "UDP"}
+    story.up(text({"port": 80, "opts": {"a": "1", "b": "2"}}, udp))
+    patch = [{"op": "add", "path": "/spec/ends/0/opts/c", "value": "theirs"}]
+    story.kubectl("patch", "keyed", "w", "--type=json", "-p", json.dumps(patch))
+    second = text(udp, {"port": 80, "opts": {"a": "1"}})
+    for shown in (story.plan(second, code=3), story.up(second)):
+        found = section(shown, "~ Keyed", "w").splitlines()[1:]
+        assert found[:2] == [
+            "spec.ends (order): 80/TCP, 80/UDP → 80/UDP, 80/TCP",
+            "spec.ends[1].opts.b: 2 → (none)",
+        ]
+        assert NOT_ASKED not in shown
+    assert story.value("keyed", "w", "spec")["ends"] == [
+        udp,
+        {"port": 80, "protocol": "TCP", "opts": {"a": "1", "c": "theirs"}},
+    ]
+    assert "2 unchanged" in story.plan(second, code=0)
+    third = text({"port": 80, "opts": {"a": "1"}})
+    story.up(third)
+    (left,) = story.value("keyed", "w", "spec")["ends"]
+    assert left["opts"] == {"a": "1", "c": "theirs"}
+    assert "2 unchanged" in story.plan(third, code=0)

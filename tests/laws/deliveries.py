@@ -356,7 +356,10 @@ def held_by_others(world: World, wanted: Mapping[str, Any]) -> list[Path]:
 def told_place(place: FieldPlace) -> Path:
     """A place as the server tells it: up to a list whose elements have no names."""
     parts = takewhile(lambda part: not isinstance(part, int), place)
-    return tuple(Named(part.name) if isinstance(part, Element) else str(part) for part in parts)
+    return tuple(
+        Named(dict(part.fields)["name"]) if isinstance(part, Element) else str(part)
+        for part in parts
+    )
 
 
 def check_announced(decision: Decision, before: Flat, after: Flat) -> None:

@@ -253,8 +253,45 @@ def test_a_place_is_found_again_when_others_have_put_elements_before_it() -> Non
     ours = {"containers": [{"name": "web", "image": "a"}], "args": ["x"]}
     live = {"containers": [{"name": "sidecar"}, {"name": "web", "image": "b"}], "args": ["x", "y"]}
     place = place_of(("containers", 0, "image"), ours)
-    assert place == ("containers", Named("web"), "image")
+    assert place == ("containers", Named.of("web"), "image")
     assert located(place, live) == ("containers", 1, "image")
     assert located(place, {"containers": [{"name": "other"}]}) is None
     assert located(place_of(("args", 0), ours), live) == ("args", 0)
     assert located(("spec", "gone"), live) == ("spec", "gone")
+
+
+KEYS = {("ports",): ("containerPort", "protocol")}
+TCP, UDP = {"containerPort": 80}, {"containerPort": 80, "protocol": "UDP"}
+TOLD = [{"containerPort": 80, "protocol": name} for name in ("TCP", "UDP")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ([TCP, UDP], [UDP, TCP], [((), TOLD, TOLD[::-1])]),
+        ([TCP, UDP], [UDP], [((0,), TCP, None)]),
+        ([UDP], [{**TCP, "protocol": "TCP"}, UDP], [((0,), None, {**TCP, "protocol": "TCP"})]),
+        ([TCP], [{**TCP, "hostPort": 1}], [((0, "hostPort"), None, 1)]),
+        ([TCP], [{"containerPort": 81}], [((0, "containerPort"), 80, 81)]),
+        ([TCP, UDP], [{"containerPort": 81}], [((), [TCP, UDP], [{"containerPort": 81}])]),
+        ([TCP, TCP], [TCP], [((), [TCP, TCP], [TCP])]),
+        ([TCP, 1], [TCP], [((), [TCP, 1], [TCP])]),
+    ],
+)
+def test_elements_without_names_are_compared_by_their_keys(
+    before: list[Any], after: list[Any], expected: list[Any]
+) -> None:
+    found = list(differences({"ports": before}, {"ports": after}, keys=KEYS))
+    assert [(c.path[1:], c.before, c.after) for c in found] == expected
+
+
+def test_a_field_of_an_element_is_found_by_its_key() -> None:
+    ours = {"ports": [UDP, {**TCP, "hostPort": 1}]}
+    live = {"ports": [{**TCP, "protocol": "TCP", "hostPort": 2}, {"containerPort": 9}, UDP]}
+    assert owned(live, ours, KEYS) == {"ports": [{"containerPort": 80, "hostPort": 2}, UDP]}
+    (change,) = differences(
+        {"ports": [{**TCP, "hostPort": 2}, UDP]}, {"ports": [*ours["ports"][::-1]]}, keys=KEYS
+    )
+    assert located(change.place, live) == ("ports", 0, "hostPort")
+    assert located(change.place, ours) == ("ports", 1, "hostPort")
+    assert ordered(live["ports"], TOLD[::-1]) == [UDP, {"containerPort": 9}, live["ports"][0]]

@@ -8,6 +8,7 @@ from typing import Any
 from velapulumi.clusters.elements import (
     counterpart,
     key_fields,
+    list_keys,
     others_elements,
     with_elements_given,
     written_fields,
@@ -67,6 +68,10 @@ def test_the_fields_that_tell_elements_apart_are_those_of_the_server() -> None:
     assert key_fields(live(), CONTAINERS) == {"name"}
     assert key_fields(live(), PORTS) == {"containerPort", "protocol"}
     assert key_fields(live(), (*CONTAINERS, 0, "args")) == frozenset()
+    assert list_keys(live()) == {
+        ("spec", "containers"): ("name",),
+        ("spec", "containers", "ports"): ("containerPort", "protocol"),
+    }
 
 
 def test_an_element_of_a_manifest_is_found_by_its_key() -> None:

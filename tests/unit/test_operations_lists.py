@@ -59,7 +59,7 @@ def test_a_new_order_is_told_beside_what_changes_in_the_elements(setting: Settin
     image = FieldChange((*LIST, 1, "image"), "a", "x")
     assert found.operation is Operation.UPDATE
     assert found.changes == (FieldChange(LIST, CD, DC), *gone, image)
-    assert found.taken == ((*LIST, Named("c"), "image"),)
+    assert found.taken == ((*LIST, Named.of("c"), "image"),)
     assert found.drift == ()
 
 
@@ -67,8 +67,8 @@ def test_a_field_is_found_behind_an_element_that_goes(setting: Setting) -> None:
     """Its position in the list is another one before and afterwards."""
     found = delivered(setting, [D, C], [{**C, "env": C["env"][:1]}])
     assert {change.place[: len(LIST) + 1] for change in found.changes} == {
-        (*LIST, Named("c")),
-        (*LIST, Named("d")),
+        (*LIST, Named.of("c")),
+        (*LIST, Named.of("d")),
     }
 
 

@@ -22,6 +22,29 @@ from velapulumi.clusters.managed import (
 from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at
 
 
+def list_keys(live: Mapping[str, Any]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """The fields that a server knows the elements of lists by.
+
+    Args:
+        live: The object as it is in the cluster, with its managed fields.
+
+    Returns:
+        The key fields in alphabetical order, by the names on the way to each list that has some.
+    """
+    trees = (entry.get("fieldsV1") or {} for entry in managed_fields(live))
+    return {path: fields for tree in trees for path, fields in _keys_in(tree, ())}
+
+
+def _keys_in(
+    tree: Fields, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    for key, below in tree.items():
+        sort, _, text = key.partition(":")
+        if sort == "k":
+            yield path, tuple(sorted(json.loads(text)))
+        yield from _keys_in(below, (*path, text) if sort == "f" else path)
+
+
 def key_fields(live: Mapping[str, Any], path: Parts) -> frozenset[str]:
     """The fields that a server knows the elements of a list by; none where it has no such.
 
@@ -29,8 +52,8 @@ def key_fields(live: Mapping[str, Any], path: Parts) -> frozenset[str]:
         live: The object as it is in the cluster, with its managed fields.
         path: Path of the list; numbers are positions in the object's lists.
     """
-    found = (key for tree in _trees(live, path) for key in tree if key.startswith("k:"))
-    return next((frozenset(_named(key)) for key in found), frozenset())
+    names = tuple(part for part in path if isinstance(part, str))
+    return frozenset(list_keys(live).get(names, ()))
 
 
 def counterpart(live: Mapping[str, Any], manifest: Mapping[str, Any], path: Parts) -> Any:
@@ -183,19 +206,3 @@ def _position(element: Any, keys: Iterable[str], elements: Any) -> int:
         return 0
     named = {key: element[key] for key in keys if key in element}
     return next(iter(positions_of(named, elements)), len(elements))
-
-
-def _trees(live: Mapping[str, Any], path: Parts) -> Iterator[Fields]:
-    """What each manager has of a field."""
-    for entry in managed_fields(live):
-        fields: Fields = entry.get("fieldsV1") or {}
-        value: Any = live
-        for part in path:
-            fields = next((node for key, node in fields.items() if leads(key, part, value)), {})
-            value = value_at((part,), value)
-        yield fields
-
-
-def _named(key: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads(key.removeprefix("k:"))
-    return found

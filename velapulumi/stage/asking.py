@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from velapulumi.clusters.client import Cluster, DryRun
-from velapulumi.clusters.elements import others_elements
+from velapulumi.clusters.elements import list_keys, others_elements
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.managed import OWN, Manager
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
@@ -203,7 +203,9 @@ def _set_otherwise(each: Decision, found: DryRun) -> Iterator[str]:
     if found.result is None or each.key.kind == SECRET:
         return
     wanted = each.manifest
-    for change in changed_fields(owned(found.result, wanted), wanted, found.result):
+    keys = list_keys(found.result)
+    there = owned(found.result, wanted, keys)
+    for change in changed_fields(there, wanted, found.result, keys):
         path = written(change.path)
         yield f"the cluster would set {path} to {change.after!r} instead of {change.before!r}"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 
+from velapulumi.clusters.elements import list_keys
 from velapulumi.clusters.managed import managers_of
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
@@ -64,6 +65,7 @@ class Comparison:
         self._facts = facts
         self._desired = desired(facts) if facts.wanted is not None else None
         self._live = facts.live.manifest
+        self._keys = list_keys(self._live) if self._live is not None else {}
         differing = tuple(self._changes())
         left = tuple(self._left(differing))
         places = {each.place for each in left}
@@ -141,9 +143,11 @@ class Comparison:
         recorded = facts.recorded
         if recorded is not None and (recorded.ready or live is None):
             before = without_value_at(TAKEN, recorded.manifest)
-            found = changes_outside_secrets(wanted, before, recorded.outputs)
+            found = changes_outside_secrets(wanted, before, recorded.outputs, self._keys)
         elif live is not None:
-            found = chain(changes_outside_secrets(wanted, owned(live, wanted), live), self._gone())
+            there = owned(live, wanted, self._keys)
+            changes = changes_outside_secrets(wanted, there, live, self._keys)
+            found = chain(changes, self._gone())
         else:
             return
         for change in one_by_one(self._by_element(found)):
@@ -160,7 +164,7 @@ class Comparison:
             gone = change.before if change.after is None else None
             if isinstance(gone, list) and by_name(gone) and self._is_held_by_others(change.place):
                 for index, element in enumerate(gone):
-                    place = (*change.place, Named(element["name"]))
+                    place = (*change.place, Named.of(element["name"]))
                     yield FieldChange((*change.path, index), element, None, place)
             else:
                 yield change
@@ -179,7 +183,7 @@ class Comparison:
         if wanted is None or recorded is None:
             return
         before = without_value_at(TAKEN, recorded.manifest)
-        for change in changes_outside_secrets(wanted, before, recorded.outputs):
+        for change in changes_outside_secrets(wanted, before, recorded.outputs, self._keys):
             path = located(change.place, live)
             if change.after is None and path is not None and value_at(path, live) is not MISSING:
                 yield change
@@ -239,8 +243,11 @@ class Comparison:
             return
         if recorded.manifest["apiVersion"] != wanted["apiVersion"]:
             return  # what was recorded is of another form, so nothing can be told
-        before, now = normal(owned(recorded.outputs, wanted)), normal(owned(live, wanted))
-        found = differences(without_values(before), without_values(now))
+        before, now = (
+            without_values(normal(owned(side, wanted, self._keys)))
+            for side in (recorded.outputs, live)
+        )
+        found = differences(before, now, keys=self._keys)
         for change in one_by_one(found, both=True):  # who holds some of a map need not hold all
             place = change.place
             if is_order(change.before, change.after):
@@ -274,10 +281,12 @@ class Comparison:
     def _reordered(self, change: FieldChange, place: FieldPlace) -> Iterator[DriftedField]:
         """A list that others have put in another order: whose that is, no managed field tells."""
         here = located(place, self._desired)
-        wanted = None if here is None else by_name(value_at(here, self._desired))
-        if here is None or wanted is None or self._keeps(here):
+        if here is None or self._keeps(here):
             return
-        order = [{"name": name} for name in wanted if {"name": name} in change.after]
+        wanted = value_at(here, self._desired)
+        order = sorted(
+            change.after, key=lambda each: Named(tuple(each.items())).position(wanted) or 0
+        )
         if order != change.after:
             left = self._facts.treatment.frozen or not self._facts.mends
             yield DriftedField(here, change.after, order, (), left, place)
@@ -317,13 +326,14 @@ class Comparison:
         for change in self.changes:
             if change.after is None or is_order(change.before, change.after):
                 continue
-            place = place_of(change.path, wanted)
+            place = change.place
             path = located(place, live)
             there = MISSING if path is None else value_at(path, normal(live))
             if path is None or there is MISSING or self._is_named(place):
                 continue
-            for each in differences(owned(there, change.after), change.after, change.path):
-                inner = place_of(each.path, wanted)
+            there = owned(there, change.after, self._keys, change.path)
+            for each in differences(there, change.after, change.path, self._keys):
+                inner = (*place, *each.place[len(change.path) :])
                 where = located(inner, live)
                 if each.before is None or where is None:
                     continue

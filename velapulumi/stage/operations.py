@@ -24,7 +24,6 @@ from velapulumi.plan.fields import (
     is_order,
     located,
     ordered,
-    place_of,
 )
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation
@@ -91,11 +90,9 @@ class Decision:
         ]
         written = (change for change in self.changes if change.after is not None)
         changed = [
-            place
+            change.place
             for change in written
-            if not self._is_free(
-                place := place_of(change.path, self.manifest), change.before, change.after
-            )
+            if not self._is_free(change.place, change.before, change.after)
         ]
         return tuple(dict.fromkeys((*drifted, *changed)))
 
