@@ -188,7 +188,7 @@ def test_elements_without_names_are_told_by_the_keys_that_the_server_has(story: 
         found = section(shown, "~ Keyed", "w").splitlines()[1:]
         assert found[:2] == [
             "spec.ends (order): 80/TCP, 80/UDP → 80/UDP, 80/TCP",
-            "spec.ends[1].opts.b: 2 → (none)",
+            'spec.ends[1].opts.b: "2" → (none)',
         ]
         assert NOT_ASKED not in shown
     assert story.value("keyed", "w", "spec")["ends"] == [
