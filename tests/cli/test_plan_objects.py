@@ -194,6 +194,12 @@ def test_a_field_that_an_update_leaves_to_others_is_not_shown_as_changed() -> No
         ("(none)", " a", ['d: "(none)" → " a"']),
         ("a → b", None, ['d: "a → b" → (none)']),
         ({"b": 1, "a": [True]}, [], ['d: {"a": [true], "b": 1} → []']),
+        (
+            [{"name": "a"}, {"name": "b"}],
+            [{"name": "b"}, {"name": "a"}],
+            ["d (order): a, b → b, a"],
+        ),
+        ([{"p": 1, "q": "x"}, 2], [2, {"p": 1, "q": "x"}], ["d (order): 1/x, 2 → 2, 1/x"]),
         ("x" * 60, "y", [f"d: {'x' * 60} → y"]),
         ("x" * 61, "x" * 60 + "y", ["d:", f"  - {'x' * 61}", f"  + {'x' * 60}y"]),
         ("x" * 60, "y" * 60, ["d:", f"  - {'x' * 60}", f"  + {'y' * 60}"]),

@@ -89,7 +89,7 @@ def test_an_unfinished_update_is_taken_back(story: Truth, ends: str) -> None:
         assert f"spec.minReadySeconds: 7 → (none){by}\n" in found
         assert f'{pod}[0].args: ["-v"] → (none){by}\n' in found
         assert f"{pod}[0].env[0]" in found
-        assert f"{pod}[1] removed{by}:\n" in found
+        assert f"{pod}[1].name: side → (none){by}\n" in found
     assert story.value("deployment", "web", "spec") == before
     assert "1 unchanged" in story.plan(text(more=False), code=0)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from hypothesis import strategies as st
@@ -25,8 +26,8 @@ from tests.laws.server import (
     named,
 )
 from velapulumi.engine.record import SEALED, RecordedObject
-from velapulumi.plan import fields as plan_fields
-from velapulumi.plan.fields import REVISION_LABELS, FieldPlace, located
+from velapulumi.plan.fields import REVISION_LABELS, FieldChange, FieldPlace, is_order, located
+from velapulumi.plan.fields import Named as Element
 from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Operation
@@ -34,7 +35,7 @@ from velapulumi.render.rules import PROJECT
 from velapulumi.stage.desired import Desired
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.resources import Mode, Registration, registrations
-from velapulumi.stage.sides import Facts, Live
+from velapulumi.stage.sides import DriftedField, Facts, Live
 from velapulumi.stage.situation import Presence, Reason
 
 PROJECT_ID = "00112233445566ff"
@@ -81,7 +82,7 @@ def deployments(draw: st.DrawFn) -> dict[str, Any]:
         found: dict[str, Any] = {"name": name, "image": draw(texts)}
         names = draw(st.lists(st.sampled_from(["A", "B"]), unique=True)) if name == "web" else []
         if names:
-            found["env"] = [{"name": each, "value": draw(texts)} for each in sorted(names)]
+            found["env"] = [{"name": each, "value": draw(texts)} for each in names]
         if draw(st.booleans()):
             found["command"] = draw(st.lists(texts, min_size=1, max_size=2))
         if draw(st.booleans()):
@@ -95,7 +96,7 @@ def deployments(draw: st.DrawFn) -> dict[str, Any]:
         spec["strategy"] = {"type": draw(st.sampled_from(["Recreate", "RollingUpdate"]))}
     if draw(st.booleans()):
         spec["revisionHistoryLimit"] = draw(st.integers(1, 3))
-    names = draw(st.sampled_from([["web"], ["web", "side"]]))
+    names = draw(st.sampled_from([["web"], ["web", "side"], ["side", "web"]]))
     spec["template"] = {
         "metadata": {"labels": {"app": "web"}},
         "spec": {"containers": [container(name) for name in names]},
@@ -366,23 +367,25 @@ def held_by_others(world: World, wanted: Mapping[str, Any]) -> list[Path]:
     ]
 
 
-def _by_names(place: FieldPlace) -> Path:
+def told_place(place: FieldPlace) -> Path:
+    """A place as the server tells it: up to a list whose elements have no names."""
+    parts = takewhile(lambda part: not isinstance(part, int), place)
     return tuple(
-        Named(part.name) if isinstance(part, plan_fields.Named) else str(part) for part in place
+        Named(dict(part.fields)["name"]) if isinstance(part, Element) else str(part)
+        for part in parts
     )
 
 
 def check_announced(decision: Decision, before: Flat, after: Flat) -> None:
     """What a delivery has changed was said before, but for labels of revisions."""
-    recorded = decision.facts.recorded
     if decision.operation not in (Operation.UPDATE, Operation.MEND, Operation.NONE):
         return
     said: list[Path] = [MARK, *taken(decision)]
-    said += [_by_names(drifted.place) for drifted in decision.drift if not drifted.left]
     for each in (*decision.changes, *(drifted for drifted in decision.drift if not drifted.left)):
-        said.append(named(each.path, decision.manifest))
-        if recorded is not None:
-            said.append(named(each.path, recorded.manifest))
+        before_it = isinstance(each, FieldChange) and is_order(each.before, each.after)
+        is_drift = isinstance(each, DriftedField) and is_order(each.live, each.desired)
+        if not before_it and not is_drift:
+            said.append(told_place(each.place))
     if decision.key.kind == "Secret":
         said.append(("data",))  # the keys in a stack are encrypted, so it is not told which go
     for path in before.keys() | after.keys():

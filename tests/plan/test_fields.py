@@ -15,8 +15,10 @@ from velapulumi.plan.fields import (
     Named,
     differences,
     is_below,
+    is_order,
     is_revision_label,
     located,
+    ordered,
     owned,
     place_of,
     written,
@@ -66,6 +68,7 @@ def test_lists_of_one_length_are_compared_by_position() -> None:
 
 
 A, B, C = ({"name": name, "value": "1"} for name in "abc")
+NAMES = [{"name": name} for name in "abc"]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +77,12 @@ A, B, C = ({"name": name, "value": "1"} for name in "abc")
         ([A, B], [A, C, B], [((1,), None, C)]),
         ([A, B], [B], [((0,), A, None)]),
         ([A], [B], [((0,), A, None), ((0,), None, B)]),
-        ([A, B], [B, A], [((), [A, B], [B, A])]),
+        ([A, B], [B, A], [((), NAMES[:2], NAMES[1::-1])]),
+        (
+            [A, B, C],
+            [C, {**A, "value": "2"}],
+            [((), NAMES[::2], NAMES[::-2]), ((1,), B, None), ((1, "value"), "1", "2")],
+        ),
         ([A, B], [C, A, {**B, "value": "2"}], [((0,), None, C), ((2, "value"), "1", "2")]),
         ([], [A], [((0,), None, A)]),
         ([A, A], [A, B], [((1, "name"), "a", "b")]),
@@ -88,6 +96,16 @@ def test_elements_with_names_are_compared_by_name(
     assert changes(before, after) == expected
 
 
+def test_a_list_in_another_order() -> None:
+    assert is_order([A, B], [B, A])
+    assert not is_order([A, B], [A, B])
+    assert not is_order([A, A, B], [A, B, B])
+    assert not is_order([A], [A, B])
+    assert not is_order(None, [A])
+    assert ordered([A, B, C], [NAMES[2], NAMES[0]]) == [C, B, A]
+    assert ordered([1, 2], [2, 1]) == [2, 1]
+
+
 @few
 @given(values, values)
 def test_values_without_differences_are_equal(before: Any, after: Any) -> None:
@@ -96,6 +114,11 @@ def test_values_without_differences_are_equal(before: Any, after: Any) -> None:
     if not found:
         assert before == after
     for change in found:
+        if is_order(change.before, change.after):
+            assert ordered(value_at(change.path, before), change.after) != value_at(
+                change.path, before
+            )
+            continue
         kinds = {isinstance(value, bool) for value in (change.before, change.after)}
         assert change.before != change.after or len(kinds) == 2
         if change.after is not None:
@@ -230,8 +253,45 @@ def test_a_place_is_found_again_when_others_have_put_elements_before_it() -> Non
     ours = {"containers": [{"name": "web", "image": "a"}], "args": ["x"]}
     live = {"containers": [{"name": "sidecar"}, {"name": "web", "image": "b"}], "args": ["x", "y"]}
     place = place_of(("containers", 0, "image"), ours)
-    assert place == ("containers", Named("web"), "image")
+    assert place == ("containers", Named.of("web"), "image")
     assert located(place, live) == ("containers", 1, "image")
     assert located(place, {"containers": [{"name": "other"}]}) is None
     assert located(place_of(("args", 0), ours), live) == ("args", 0)
     assert located(("spec", "gone"), live) == ("spec", "gone")
+
+
+KEYS = {("ports",): ("containerPort", "protocol")}
+TCP, UDP = {"containerPort": 80}, {"containerPort": 80, "protocol": "UDP"}
+TOLD = [{"containerPort": 80, "protocol": name} for name in ("TCP", "UDP")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ([TCP, UDP], [UDP, TCP], [((), TOLD, TOLD[::-1])]),
+        ([TCP, UDP], [UDP], [((0,), TCP, None)]),
+        ([UDP], [{**TCP, "protocol": "TCP"}, UDP], [((0,), None, {**TCP, "protocol": "TCP"})]),
+        ([TCP], [{**TCP, "hostPort": 1}], [((0, "hostPort"), None, 1)]),
+        ([TCP], [{"containerPort": 81}], [((0, "containerPort"), 80, 81)]),
+        ([TCP, UDP], [{"containerPort": 81}], [((), [TCP, UDP], [{"containerPort": 81}])]),
+        ([TCP, TCP], [TCP], [((), [TCP, TCP], [TCP])]),
+        ([TCP, 1], [TCP], [((), [TCP, 1], [TCP])]),
+    ],
+)
+def test_elements_without_names_are_compared_by_their_keys(
+    before: list[Any], after: list[Any], expected: list[Any]
+) -> None:
+    found = list(differences({"ports": before}, {"ports": after}, keys=KEYS))
+    assert [(c.path[1:], c.before, c.after) for c in found] == expected
+
+
+def test_a_field_of_an_element_is_found_by_its_key() -> None:
+    ours = {"ports": [UDP, {**TCP, "hostPort": 1}]}
+    live = {"ports": [{**TCP, "protocol": "TCP", "hostPort": 2}, {"containerPort": 9}, UDP]}
+    assert owned(live, ours, KEYS) == {"ports": [{"containerPort": 80, "hostPort": 2}, UDP]}
+    (change,) = differences(
+        {"ports": [{**TCP, "hostPort": 2}, UDP]}, {"ports": [*ours["ports"][::-1]]}, keys=KEYS
+    )
+    assert located(change.place, live) == ("ports", 0, "hostPort")
+    assert located(change.place, ours) == ("ports", 1, "hostPort")
+    assert ordered(live["ports"], TOLD[::-1]) == [UDP, {"containerPort": 9}, live["ports"][0]]

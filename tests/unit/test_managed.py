@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 
 from velapulumi.clusters.managed import (
     Manager,
-    changes_keys,
     managers_of,
-    with_elements_given,
     without_fields,
 )
 from velapulumi.definitions.rules.fieldpath import Parts
@@ -325,27 +323,3 @@ def test_a_manager_that_keeps_loses_nothing(
     left = {**found, "metadata": {"managedFields": entries}}
     assert without_fields(left, taken, lambda each: each.name == "m") == entries
     assert all({each.name for each in managers_of(left, path)} <= {"m"} for path in taken)
-
-
-def test_an_element_whose_key_changes_is_given_to_who_applies() -> None:
-    element = '{"port":81,"protocol":"TCP"}'
-    ports = {"f:ports": {f"k:{element}": {".": {}, "f:port": {}, "f:protocol": {}}}}
-    ours = {"manager": "m", "operation": "Apply", "fieldsV1": {"f:spec": {"f:selector": {}}}}
-    theirs = {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": ports}}
-    port = {"name": "http", "port": 81, "protocol": "TCP", "nodePort": 30000}
-    found = {
-        "metadata": {"managedFields": [ours, theirs]},
-        "spec": {"selector": {"app": "web"}, "ports": [port]},
-    }
-    key, plain = ("spec", "ports", 0, "port"), ("spec", "ports", 0, "nodePort")
-    for path in (key, ("spec", "ports")):
-        assert changes_keys(found, [path])
-        entries = without_fields(found, [path], lambda each: each.name == "m")
-        given = with_elements_given(entries, found, [path], "m")[0]["fieldsV1"]["f:spec"]
-        assert given["f:selector"] == {}
-        assert given["f:ports"][f"k:{element}"].keys() == {".", *(f"f:{name}" for name in port)}
-    assert not changes_keys(found, [plain, ("spec", "selector")])
-    assert with_elements_given([ours, theirs], found, [plain], "m") == [ours, theirs]
-    # Nobody has given the elements of an atomic list a key.
-    theirs["fieldsV1"] = {"f:spec": {"f:ports": {}}}
-    assert not changes_keys(found, [key, ("spec", "ports")])

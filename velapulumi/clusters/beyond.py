@@ -13,11 +13,11 @@ from typing import Any
 from velapulumi.clusters.managed import (
     Fields,
     Manager,
-    _is_whole,
-    _manager,
-    _positions,
+    is_whole,
     managed_fields,
+    manager_of_entry,
     managers_of,
+    positions_of,
 )
 from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at
 
@@ -27,8 +27,7 @@ def fields_beyond(
 ) -> Iterator[Parts]:
     """Find the fields that go with the next apply of a manifest, though nothing says so.
 
-    An element of a list that goes is one field. What other managers hold as well stays, and is not
-    among them.
+    What other managers hold as well stays, and is not among them.
 
     Args:
         live: The object as it is in the cluster, with its managed fields.
@@ -40,7 +39,7 @@ def fields_beyond(
     """
     found: dict[Parts, None] = {}
     for entry in managed_fields(live):
-        manager = _manager(entry)
+        manager = manager_of_entry(entry)
         applied = manager.operation == "Apply" and not manager.subresource and holds(manager)
         if applied and entry.get("apiVersion") == manifest["apiVersion"]:
             found |= dict.fromkeys(_beyond(entry.get("fieldsV1") or {}, live, manifest, ()))
@@ -62,9 +61,9 @@ def _beyond(fields: Fields, live: Any, wanted: Any, path: Parts) -> Iterator[Par
         for part in _parts(key, live):
             there = value_at((part,), live)
             here = _counterpart(key, part, wanted)
-            if here is MISSING and (isinstance(part, int) or _is_whole(node)):
+            if here is MISSING and is_whole(node):
                 yield (*path, part)
-            elif not _is_whole(node):
+            elif not is_whole(node):
                 yield from _beyond(node, there, here, (*path, part))
 
 
@@ -76,7 +75,7 @@ def _parts(key: str, live: Any) -> list[str] | list[int]:
     if not isinstance(live, list):
         return []
     if sort == "k":
-        return _positions(json.loads(text), live)
+        return positions_of(json.loads(text), live)
     return [at for at, each in enumerate(live) if sort == "v" and each == json.loads(text)]
 
 

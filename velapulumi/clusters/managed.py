@@ -14,7 +14,7 @@ and meets an apply without force as a conflict.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +91,14 @@ def described(managers: Sequence[Manager]) -> tuple[str, ...]:
     return others or ((UNFINISHED,) if managers else ())
 
 
+def is_only(manager: str) -> Callable[[Manager], bool]:
+    """Tells the entry of a manager that applies from all others.
+
+    To the server, what a manager has updated is another manager's than what it has applied.
+    """
+    return lambda each: each.name == manager and each.operation == "Apply" and not each.subresource
+
+
 def managers_of(live: Mapping[str, Any], path: Parts) -> tuple[Manager, ...]:
     """Find the managers of a field.
 
@@ -103,7 +111,7 @@ def managers_of(live: Mapping[str, Any], path: Parts) -> tuple[Manager, ...]:
         order of the managed fields.
     """
     found = (
-        _manager(entry)
+        manager_of_entry(entry)
         for entry in managed_fields(live)
         if (fields := entry.get("fieldsV1")) and _owns(fields, live, path)
     )
@@ -120,7 +128,7 @@ def keys_of_engine(answer: Mapping[str, Any], field: str) -> frozenset[str]:
     return frozenset(
         key.removeprefix("f:")
         for entry in managed_fields(answer)
-        if _manager(entry).is_engine
+        if manager_of_entry(entry).is_engine
         for key in (entry.get("fieldsV1") or {}).get(f"f:{field}") or {}
         if key.startswith("f:")
     )
@@ -144,7 +152,7 @@ def without_fields(
     entries = []
     for entry in managed_fields(live):
         fields = entry.get("fieldsV1")
-        if not fields or keep(_manager(entry)):
+        if not fields or keep(manager_of_entry(entry)):
             entries.append(entry)
             continue
         for path in paths:
@@ -152,78 +160,6 @@ def without_fields(
         if fields:
             entries.append({**entry, "fieldsV1": fields})
     return entries
-
-
-def with_elements_given(
-    entries: Iterable[dict[str, Any]], live: Mapping[str, Any], paths: Iterable[Parts], manager: str
-) -> list[dict[str, Any]]:
-    """Make managed fields in which elements whose key changes belong to who applies next.
-
-    A list knows an element by its key fields, such as the port and the protocol of a Service. Where
-    others have changed one of these, an apply that names the old one would make a second element.
-    So theirs is given to who applies: what that names no longer goes with the apply.
-
-    Args:
-        entries: The managed fields to change.
-        live: The object as it is in the cluster, with its managed fields; not changed.
-        paths: Paths of the fields that are taken; numbers are positions in the object's lists.
-        manager: The field manager that is going to apply.
-    """
-    found = list(entries)
-    for path, position, key in _given(live, paths):
-        fields: Fields = {f"f:{name}": {} for name in value_at((*path, position), live)}
-        for at, entry in enumerate(found):
-            if entry.get("manager") == manager and entry.get("operation") == "Apply":
-                tree = _with(entry.get("fieldsV1") or {}, live, path, key, {".": {}, **fields})
-                found[at] = {**entry, "fieldsV1": tree}
-    return found
-
-
-def changes_keys(live: Mapping[str, Any], paths: Iterable[Parts]) -> bool:
-    """Whether fields are among what a list knows its elements by.
-
-    Args:
-        live: The object as it is in the cluster, with its managed fields.
-        paths: Paths of the fields; numbers are positions in the object's lists.
-    """
-    return any(_given(live, paths))
-
-
-def _given(live: Mapping[str, Any], paths: Iterable[Parts]) -> Iterator[tuple[Parts, int, str]]:
-    """The elements whose key changes with some fields: their list, position and key."""
-    for path in paths:
-        value = value_at(path, live)
-        if isinstance(value, list):
-            for position in range(len(value)):
-                if key := _element_key(live, path, position):
-                    yield path, position, key
-        elif len(path) > 1 and isinstance(at := path[-2], int):
-            key = _element_key(live, path[:-2], at)
-            if key and path[-1] in json.loads(key.removeprefix("k:")):
-                yield path[:-2], at, key
-
-
-def _element_key(live: Mapping[str, Any], path: Parts, position: int) -> str:
-    """How managers name an element of a list by its key fields; empty where none does."""
-    for entry in managed_fields(live):
-        fields: Fields = entry.get("fieldsV1") or {}
-        value: Any = live
-        for part in path:
-            fields = next((node for key, node in fields.items() if _leads(key, part, value)), {})
-            value = value_at((part,), value)
-        keys = (key for key in fields if key.startswith("k:"))
-        if found := next((key for key in keys if _leads(key, position, value)), ""):
-            return found
-    return ""
-
-
-def _with(fields: Fields, value: Any, path: Parts, key: str, node: Fields) -> Fields:
-    """A tree with one more node below a path."""
-    if not path:
-        return {**fields, key: node}
-    found = next((each for each in fields if _leads(each, path[0], value)), f"f:{path[0]}")
-    below = _with(fields.get(found, {}), value_at(path[:1], value), path[1:], key, node)
-    return {**fields, found: below}
 
 
 def kept_from_engine(entries: Iterable[dict[str, Any]], manager: str) -> list[dict[str, Any]]:
@@ -257,7 +193,8 @@ def managed_fields(live: Mapping[str, Any]) -> list[dict[str, Any]]:
     return live["metadata"].get("managedFields") or []
 
 
-def _manager(entry: Mapping[str, Any]) -> Manager:
+def manager_of_entry(entry: Mapping[str, Any]) -> Manager:
+    """The manager of one entry of an object's managed fields."""
     return Manager(
         _name(entry),
         str(entry.get("operation") or ""),
@@ -274,32 +211,33 @@ def _owns(fields: Fields, value: Any, path: Parts) -> bool:
         value: What the object has where the tree is.
         path: The path from there on.
     """
-    if not path or _is_whole(fields):
+    if not path or is_whole(fields):
         return True
     below = value_at(path[:1], value)
     return any(
-        _owns(node, below, path[1:]) for key, node in fields.items() if _leads(key, path[0], value)
+        _owns(node, below, path[1:]) for key, node in fields.items() if leads(key, path[0], value)
     )
 
 
 def _without(fields: Fields, value: Any, path: Parts) -> Fields | None:
     """A tree without what `_owns` finds; None when nothing is left but the way there."""
-    if not path or _is_whole(fields):
+    if not path or is_whole(fields):
         return None
     below = value_at(path[:1], value)
     rest = {}
     for key, node in fields.items():
-        left = _without(node, below, path[1:]) if _leads(key, path[0], value) else node
+        left = _without(node, below, path[1:]) if leads(key, path[0], value) else node
         if left is not None:
             rest[key] = left
-    return None if _is_whole(rest) else rest
+    return None if is_whole(rest) else rest
 
 
-def _is_whole(fields: Fields) -> bool:
+def is_whole(fields: Fields) -> bool:
+    """Whether a node of a tree is owned as a whole."""
     return not fields.keys() - {"."}
 
 
-def _leads(key: str, part: str | int, value: Any) -> bool:
+def leads(key: str, part: str | int, value: Any) -> bool:
     """Whether a key of a tree leads where a part of a path does.
 
     Args:
@@ -317,10 +255,14 @@ def _leads(key: str, part: str | int, value: Any) -> bool:
     named = json.loads(text)
     if sort == "v":
         return part < len(value) and bool(value[part] == named)
-    return part in _positions(named, value)
+    return part in positions_of(named, value)
 
 
-def _positions(named: Mapping[str, Any], elements: list[Any]) -> list[int]:
+def _name(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("manager") or "").removeprefix(KEPT)
+
+
+def positions_of(named: Mapping[str, Any], elements: list[Any]) -> list[int]:
     """Positions of the elements of a list that key fields name.
 
     A key always has all key fields. An element may lack one that is at its default, as when the
@@ -332,7 +274,3 @@ def _positions(named: Mapping[str, Any], elements: list[Any]) -> list[int]:
     return exact or [
         at for at, each in maps if all(each.get(key, named[key]) == named[key] for key in named)
     ]
-
-
-def _name(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("manager") or "").removeprefix(KEPT)

@@ -10,18 +10,18 @@ are freed of all other managers, then the manifest is applied without force.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from velapulumi.clusters.client import Cluster
+from velapulumi.clusters.elements import others_elements, with_elements_given, written_fields
 from velapulumi.clusters.managed import (
     ENGINE,
     OWN,
-    Manager,
+    is_only,
     kept_from_engine,
     managed_fields,
-    with_elements_given,
     without_fields,
 )
 from velapulumi.clusters.sharing import change_live
@@ -119,13 +119,14 @@ def take_fields(
 ) -> None:
     """Take fields from everybody else, so that one manager can apply them without force.
 
-    Only who manages them changes, not their values; no other field changes hands, except that an
-    atomic list or map is always taken as a whole. Nothing is written when nobody has to give
+    Only who manages them changes, not their values. Of a field with others below, those are taken
+    that the manifest names, except that an atomic list or map is always taken as a whole; so are
+    elements of lists whose key others have changed. Nothing is written when nobody has to give
     anything up.
 
     Args:
         client: The object's cluster.
-        manifest: Names the object.
+        manifest: The object as it is going to be applied.
         live: The object as it was read, in the API version of the manifest.
         paths: The fields; numbers are positions in the lists of ``live``.
         manager: The field manager that is going to apply.
@@ -134,7 +135,7 @@ def take_fields(
         ClusterUnreachable: The cluster stopped answering or refused access.
         ObjectRefused: The object has changed since it was read; the status is 409.
     """
-    entries = _taken(live, paths, manager)
+    entries = _taken(live, manifest, paths, manager)
     if entries != managed_fields(live):
         _set_managed(client, manifest, entries, live["metadata"]["resourceVersion"])
 
@@ -153,7 +154,7 @@ def prepare_update(
 
     Args:
         client: The object's cluster.
-        manifest: Names the object.
+        manifest: The object as the engine is going to apply it.
         live: The object as it was read, in the API version of the manifest.
         paths: The fields to take; numbers are positions in the lists of ``live``.
         manager: The field manager that the engine applies as.
@@ -162,24 +163,20 @@ def prepare_update(
         ClusterUnreachable: The cluster stopped answering or refused access.
         ObjectRefused: The object has changed since it was read; the status is 409.
     """
-    entries = kept_from_engine(_taken(live, paths, manager), manager)
+    entries = kept_from_engine(_taken(live, manifest, paths, manager), manager)
     if entries != managed_fields(live):
         _set_managed(client, manifest, entries, live["metadata"]["resourceVersion"])
 
 
-def _taken(live: Mapping[str, Any], paths: Iterable[Parts], manager: str) -> list[dict[str, Any]]:
-    """The managed fields in which nobody but one manager has some fields."""
+def _taken(
+    live: Mapping[str, Any], manifest: Mapping[str, Any], paths: Iterable[Parts], manager: str
+) -> list[dict[str, Any]]:
+    """The managed fields in which nobody but one manager has what it writes of some fields."""
     paths = tuple(paths)
-    entries = without_fields(live, paths, _only(manager))
-    return with_elements_given(entries, live, paths, manager)
-
-
-def _only(manager: str) -> Callable[[Manager], bool]:
-    """Tells the entry of a manager that applies from all others.
-
-    To the server, what a manager has updated is another manager's than what it has applied.
-    """
-    return lambda each: each.name == manager and each.operation == "Apply" and not each.subresource
+    elements = others_elements(live, manifest, paths, manager)
+    lost = (*written_fields(live, manifest, paths), *elements)
+    entries = without_fields(live, lost, is_only(manager))
+    return with_elements_given(entries, live, elements, manager)
 
 
 def mend(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at
@@ -18,6 +18,45 @@ REVISION_LABELS = frozenset({"app.oam.dev/appRevision", "app.oam.dev/revision"})
 """The labels that change with every revision."""
 
 _PLAIN = re.compile(r"(?!\d+\Z)[A-Za-z0-9_$-]+")
+
+
+Keys = Mapping[tuple[str, ...], tuple[str, ...]]
+"""The key fields of lists that a server merges by them, by the names on the way to each list."""
+
+_NO_KEYS: Keys = {}
+_DEFAULTS = {"protocol": "TCP"}
+"""Key fields that may be left out, as with ports, and what a server then takes them for."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """The element of a list that has these values in some fields, wherever it stands.
+
+    Attributes:
+        fields: The fields with their values: its ``name``, or the key fields of its list.
+    """
+
+    fields: tuple[tuple[str, Any], ...]
+
+    @classmethod
+    def of(cls, name: str) -> Named:
+        """The element that has a name."""
+        return cls((("name", name),))
+
+    def position(self, elements: Any) -> int | None:
+        """Where a list has it; None where it has none, or several."""
+        if not isinstance(elements, list):
+            return None
+        names = tuple(name for name, _ in self.fields)
+        found = _by(elements, names)
+        return [*found].index(self) if found is not None and self in found else None
+
+
+FieldPlace = tuple[str | int | Named, ...]
+"""A path that still leads to the same field when others have put elements into its lists."""
+
+Elements = dict[Named, Any]
+"""The elements of a list by what they are told by, in their order."""
 
 
 @dataclass(frozen=True)
@@ -29,57 +68,154 @@ class FieldChange:
             taken out, by its position before.
         before: Its value before; None when it was not there.
         after: Its value afterwards; None when it is not there any more.
+        place: Where it is whatever order lists have, so in both values; its path when not told.
     """
 
     path: Parts
     before: Any
     after: Any
+    place: FieldPlace = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", self.place or self.path)
+
+    def below(self, key: str, before: Any, after: Any) -> FieldChange:
+        """The change of a field below."""
+        return FieldChange((*self.path, key), before, after, (*self.place, key))
 
 
-def differences(before: Any, after: Any, path: Parts = ()) -> Iterator[FieldChange]:
+def differences(
+    before: Any, after: Any, path: Parts = (), keys: Keys = _NO_KEYS
+) -> Iterator[FieldChange]:
     """Compare two values field by field.
 
     Maps are compared key by key. Lists whose elements all have a ``name`` of their own are
-    compared by that name, as a server merges them; where the common elements have changed their
-    order, the list is one change. Other lists are compared position by position when they are
-    equally long, and are one change when they are not. A boolean never equals a number.
+    compared by that name, and those of which some elements come or go by their key fields, as a
+    server merges them; where the common elements have changed their order, that is one more
+    change, of their names or keys alone. Other lists are compared position by position when they
+    are equally long, and are one change when they are not. A boolean never equals a number.
 
     Args:
         before: A value of maps, lists and scalars; None when there is none.
         after: The other one.
         path: Where both are.
+        keys: The key fields of lists, where they are known.
 
     Returns:
         The changes: keys in alphabetical order, elements taken out before the others.
     """
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in sorted(before.keys() | after.keys(), key=str):
-            yield from differences(before.get(key), after.get(key), (*path, key))
-    elif isinstance(before, list) and isinstance(after, list):
-        yield from _list_differences(before, after, path)
-    elif not _same(before, after):
-        yield FieldChange(path, before, after)
+    yield from _Differences(keys).of(before, after, path, path)
 
 
-def _list_differences(before: list[Any], after: list[Any], path: Parts) -> Iterator[FieldChange]:
-    left, right = by_name(before), by_name(after)
-    if left is not None and right is not None:
-        if [name for name in left if name in right] != [name for name in right if name in left]:
-            yield FieldChange(path, before, after)
-            return
+@dataclass(frozen=True)
+class _Differences:
+    """Compares values whose lists have these key fields."""
+
+    keys: Keys
+
+    def of(self, before: Any, after: Any, path: Parts, place: FieldPlace) -> Iterator[FieldChange]:
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            for key in sorted(before.keys() | after.keys(), key=str):
+                here = ((*path, key), (*place, key))
+                yield from self.of(before.get(key), after.get(key), *here)
+        elif isinstance(before, list) and isinstance(after, list):
+            yield from self._of_lists(before, after, path, place)
+        elif not _same(before, after):
+            yield FieldChange(path, before, after, place)
+
+    def _of_lists(
+        self, before: list[Any], after: list[Any], path: Parts, place: FieldPlace
+    ) -> Iterator[FieldChange]:
+        told = _told_apart(before, after, _keys_at(path, self.keys))
+        if told is not None:
+            yield from self._of_elements(*told, path, place)
+        elif len(before) == len(after):
+            for index, (old, new) in enumerate(zip(before, after, strict=True)):
+                yield from self.of(old, new, (*path, index), (*place, index))
+        else:
+            yield FieldChange(path, before, after, place)
+
+    def _of_elements(
+        self, left: Elements, right: Elements, path: Parts, place: FieldPlace
+    ) -> Iterator[FieldChange]:
+        old_order, new_order = _order(left, right), _order(right, left)
+        if old_order != new_order:
+            yield FieldChange(path, old_order, new_order, place)
         for index, (name, element) in enumerate(left.items()):
             if name not in right:
-                yield FieldChange((*path, index), element, None)
+                yield FieldChange((*path, index), element, None, (*place, name))
         for index, (name, element) in enumerate(right.items()):
+            here = ((*path, index), (*place, name))
             if name in left:
-                yield from differences(left[name], element, (*path, index))
+                yield from self.of(left[name], element, *here)
             else:
-                yield FieldChange((*path, index), None, element)
-    elif len(before) == len(after):
-        for index, (old, new) in enumerate(zip(before, after, strict=True)):
-            yield from differences(old, new, (*path, index))
-    else:
-        yield FieldChange(path, before, after)
+                yield FieldChange(here[0], None, element, here[1])
+
+
+def _keys_at(path: Iterable[str | int], keys: Keys) -> tuple[str, ...]:
+    return keys.get(tuple(part for part in path if isinstance(part, str)), ())
+
+
+def _by(elements: list[Any], fields: tuple[str, ...]) -> Elements | None:
+    """The elements of a list by some fields; None where these do not tell each of them."""
+    found: dict[Named, Any] = {}
+    for element in elements:
+        if not fields or not isinstance(element, Mapping):
+            return None
+        values = tuple((name, element.get(name, _DEFAULTS.get(name))) for name in fields)
+        if not all(isinstance(value, str | int) for _, value in values) or Named(values) in found:
+            return None
+        found[Named(values)] = element
+    return found
+
+
+def _told_apart(
+    before: list[Any], after: list[Any], fields: tuple[str, ...]
+) -> tuple[Elements, Elements] | None:
+    """The elements of two lists by their names, or by their key fields; None by neither.
+
+    Where elements are only on one side on both sides, a key may have changed: who knows which.
+    """
+    left, right = by_name(before), by_name(after)
+    if left is not None and right is not None:
+        return _named(left), _named(right)
+    old, new = _by(before, fields), _by(after, fields)
+    if old and new and (old.keys() <= new.keys() or new.keys() <= old.keys()):
+        return old, new
+    return None
+
+
+def _named(elements: Mapping[str, Any]) -> Elements:
+    return {Named.of(name): element for name, element in elements.items()}
+
+
+def _order(elements: Iterable[Named], others: Container[Named]) -> list[dict[str, Any]]:
+    """The elements of a list that are among others, in their order, by what they are told by."""
+    return [dict(element.fields) for element in elements if element in others]
+
+
+def is_order(before: Any, after: Any) -> bool:
+    """Whether two values are lists of the same elements in another order."""
+    lists = isinstance(before, list) and isinstance(after, list) and len(before) == len(after)
+    return lists and before != after and all(before.count(e) == after.count(e) for e in before)
+
+
+def ordered(elements: list[Any], order: list[Any]) -> list[Any]:
+    """A list in another order.
+
+    Args:
+        elements: The list.
+        order: What some of its elements are told by, as in a change of their order, or all of it.
+            What it does not tell stays where it is.
+    """
+    maps = all(isinstance(each, Mapping) for each in order)
+    names = [Named(tuple(each.items())) for each in order] if maps else []
+    found = [at for each in names if (at := each.position(elements)) is not None]
+    if not found:
+        return order
+    ranked = iter(found)
+    places = set(found)
+    return [elements[next(ranked)] if at in places else e for at, e in enumerate(elements)]
 
 
 def one_by_one(changes: Iterable[FieldChange], *, both: bool = False) -> Iterator[FieldChange]:
@@ -92,9 +228,9 @@ def one_by_one(changes: Iterable[FieldChange], *, both: bool = False) -> Iterato
     for change in changes:
         before, after = change.before, change.after
         if isinstance(before, Mapping) and before and after is None:
-            below = (FieldChange((*change.path, key), value, None) for key, value in before.items())
+            below = [change.below(key, value, None) for key, value in before.items()]
         elif both and isinstance(after, Mapping) and after and before is None:
-            below = (FieldChange((*change.path, key), None, value) for key, value in after.items())
+            below = [change.below(key, None, value) for key, value in after.items()]
         else:
             yield change
             continue
@@ -148,62 +284,52 @@ _ATOMIC = frozenset({"subjects", "selector", "nodeSelector"})
 """Lists and maps that Kubernetes replaces as a whole, though their elements have names."""
 
 
-def owned(value: Any, shape: Any) -> Any:
+def owned(value: Any, shape: Any, keys: Keys = _NO_KEYS, path: Parts = ()) -> Any:
     """Take from a live object what a manifest names of it.
 
-    Elements of lists are found by their ``name`` where all of them have one, and keep the order
-    they have in the live object. Other lists are followed position by position when they are
-    equally long, and taken as a whole when they are not.
+    Elements of lists are found by their ``name`` where all of them have one, or else by their key
+    fields, and keep the order they have in the live object. Other lists are followed position by
+    position when they are equally long, and taken as a whole when they are not.
 
     Args:
         value: The live object, or a part of it.
         shape: The manifest, or the same part of it.
+        keys: The key fields of lists, where they are known.
+        path: Where both are.
 
     Returns:
         The value without what the shape does not name.
     """
     if isinstance(value, Mapping) and isinstance(shape, Mapping):
         return {
-            key: value[key] if key in _ATOMIC else owned(value[key], shape[key])
+            key: value[key] if key in _ATOMIC else owned(value[key], shape[key], keys, (*path, key))
             for key in shape
             if key in value
         }
     if isinstance(value, list) and isinstance(shape, list) and shape:
-        found, shapes = by_name(value), by_name(shape)
-        if found is not None and shapes is not None:
-            return [owned(found[name], shapes[name]) for name in found if name in shapes]
+        if told := _told_apart(value, shape, _keys_at(path, keys)):
+            found, shapes = told
+            return [owned(found[e], shapes[e], keys, path) for e in found if e in shapes]
         if len(value) == len(shape):
-            return [owned(each, wanted) for each, wanted in zip(value, shape, strict=True)]
+            pairs = zip(value, shape, strict=True)
+            return [owned(each, wanted, keys, path) for each, wanted in pairs]
     return value
 
 
-@dataclass(frozen=True)
-class Named:
-    """The element of a list that has a name, wherever in the list it stands.
-
-    Attributes:
-        name: Its name.
-    """
-
-    name: str
-
-
-FieldPlace = tuple[str | int | Named, ...]
-"""A path that still leads to the same field when others have put elements into its lists."""
-
-
-def place_of(path: Parts, value: Any) -> FieldPlace:
+def place_of(path: Parts, value: Any, keys: Keys = _NO_KEYS) -> FieldPlace:
     """Turn a path into a place.
 
     Args:
         path: The path.
         value: The value whose positions it has.
+        keys: The key fields of lists, where they are known.
     """
     place: list[str | int | Named] = []
-    for part in path:
-        elements = by_name(value) if isinstance(part, int) and isinstance(value, list) else None
-        if elements is not None and isinstance(part, int) and part < len(value):
-            place.append(Named(value[part]["name"]))
+    for index, part in enumerate(path):
+        if isinstance(part, int) and isinstance(value, list) and part < len(value):
+            names = by_name(value)
+            told = _named(names) if names else _by(value, _keys_at(path[:index], keys))
+            place.append([*told][part] if told else part)
         else:
             place.append(part)
         value = _below(value, part)
@@ -220,10 +346,9 @@ def located(place: FieldPlace, value: Any) -> Parts | None:
     path: list[str | int] = []
     for part in place:
         if isinstance(part, Named):
-            names = list(by_name(value) or ()) if isinstance(value, list) else []
-            if part.name not in names:
+            if (found := part.position(value)) is None:
                 return None
-            part = names.index(part.name)
+            part = found
         path.append(part)
         value = _below(value, part)
     return tuple(path)

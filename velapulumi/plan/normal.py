@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from velapulumi.plan.fields import FieldChange, by_name, differences
+from velapulumi.plan.fields import FieldChange, Keys, by_name, differences
 from velapulumi.plan.quantities import canonical_quantity
 
 _BUILT_IN = frozenset({
@@ -145,7 +145,10 @@ def normal(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changed_fields(
-    desired: Mapping[str, Any], recorded: Mapping[str, Any], outputs: Mapping[str, Any]
+    desired: Mapping[str, Any],
+    recorded: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    keys: Keys | None = None,
 ) -> tuple[FieldChange, ...]:
     """The fields that differ between what a stage shall hold and what its stack recorded.
 
@@ -156,8 +159,10 @@ def changed_fields(
         desired: The manifest.
         recorded: What the stack recorded of the last one.
         outputs: The object that the server answered the last write with; empty for none.
+        keys: The key fields of lists, where they are known.
     """
-    return tuple(differences(_normal(recorded, None), _normal(desired, outputs)))
+    before, after = _normal(recorded, None), _normal(desired, outputs)
+    return tuple(differences(before, after, keys=keys or {}))
 
 
 def _normal(manifest: Mapping[str, Any], answer: Mapping[str, Any] | None) -> dict[str, Any]:

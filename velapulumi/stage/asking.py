@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from velapulumi.clusters.client import Cluster, DryRun
+from velapulumi.clusters.elements import list_keys, others_elements
 from velapulumi.clusters.identity import Reached
-from velapulumi.clusters.managed import OWN, Manager, changes_keys
+from velapulumi.clusters.managed import OWN, Manager
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.errors import AccessDenied, ClusterUnreachable, ObjectRefused, VelapulumiError
 from velapulumi.plan.document import REFUSED
@@ -54,7 +55,9 @@ class Answer:
 
 _TOO_EARLY = Answer(("not asked: this delivery changes what it needs first",))
 
-_TWICE = Answer(("not asked: others have changed what a list knows its elements by",))
+_TWICE = Answer(
+    ("not asked: others hold an element of a list that goes, or that gets another key",)
+)
 """What is written to take those away cannot be tried out in one request."""
 
 Answers = Mapping[ObjectKey, Answer]
@@ -108,7 +111,9 @@ def _early(written: Iterable[Decision], changes: Iterable[Decision]) -> Iterator
 
 def _changes_keys(each: Decision) -> bool:
     live = each.facts.live.manifest or {}
-    return changes_keys(live, all_located(each.taken, live)) if live else False
+    manager = each.facts.recorded.manager if each.facts.recorded else ""
+    paths = all_located(each.taken, live)
+    return bool(live) and bool(others_elements(live, each.manifest, paths, manager))
 
 
 def _brings(each: Decision) -> Iterator[tuple[str, ...]]:
@@ -198,7 +203,9 @@ def _set_otherwise(each: Decision, found: DryRun) -> Iterator[str]:
     if found.result is None or each.key.kind == SECRET:
         return
     wanted = each.manifest
-    for change in changed_fields(owned(found.result, wanted), wanted, found.result):
+    keys = list_keys(found.result)
+    there = owned(found.result, wanted, keys)
+    for change in changed_fields(there, wanted, found.result, keys):
         path = written(change.path)
         yield f"the cluster would set {path} to {change.after!r} instead of {change.before!r}"
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from velapulumi.clusters.beyond import fields_beyond
+from velapulumi.clusters.elements import list_keys
 from velapulumi.clusters.managed import Manager, managers_of
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
@@ -17,9 +18,11 @@ from velapulumi.definitions.rules.fieldpath import (
 from velapulumi.plan.fields import (
     FieldChange,
     FieldPlace,
+    Named,
     by_name,
     differences,
     is_below,
+    is_order,
     is_revision_label,
     located,
     one_by_one,
@@ -65,13 +68,15 @@ class Comparison:
         self._facts = facts
         self._desired = desired(facts) if facts.wanted is not None else None
         self._live = facts.live.manifest
+        self._keys = list_keys(self._live) if self._live is not None else {}
         differing = tuple(self._changes())
         left = tuple(self._left(differing))
-        places = {each.path for each in left}
+        places = {each.place for each in left}
         beyond = tuple(self._beyond(differing))
+        gone = (FieldChange(each.path, each.live, None, each.place) for each in beyond)
         self._all_changes = (
-            *(each for each in differing if each.path not in places),
-            *(() if self._is_ready else (FieldChange(e.path, e.live, None) for e in beyond)),
+            *(each for each in differing if each.place not in places),
+            *(() if self._is_ready else gone),
         )
         self.changes = tuple(
             change for change in self._all_changes if not is_revision_label(change.path)
@@ -79,7 +84,7 @@ class Comparison:
         self.drift = (
             *left,
             *self._kept(),
-            *(each for each in self._drift() if each.path not in places),
+            *(each for each in self._drift() if each.place not in places),
             *(beyond if self._is_ready else ()),
         )
         held = facts.recorded is not None and self._desired is not None
@@ -89,8 +94,8 @@ class Comparison:
     @property
     def shown(self) -> tuple[FieldChange, ...]:
         """The changes without values that nobody may see, and without what somebody else holds."""
-        held = {conflict.path for conflict in self.conflicts}
-        changes = (change for change in self.changes if change.path not in held)
+        held = {conflict.place for conflict in self.conflicts}
+        changes = (change for change in self.changes if change.place not in held)
         return tuple(hidden(self._facts.key.kind, changes))
 
     def situation(self) -> Situation:
@@ -147,9 +152,10 @@ class Comparison:
         recorded = facts.recorded
         if recorded is not None and (recorded.ready or live is None):
             before = without_value_at(TAKEN, recorded.manifest)
-            found = changes_outside_secrets(wanted, before, recorded.outputs)
+            found = changes_outside_secrets(wanted, before, recorded.outputs, self._keys)
         elif live is not None:
-            found = changes_outside_secrets(wanted, owned(live, wanted), live)
+            there = owned(live, wanted, self._keys)
+            found = changes_outside_secrets(wanted, there, live, self._keys)
         else:
             return
         for change in one_by_one(self._by_element(found)):
@@ -164,16 +170,17 @@ class Comparison:
         """Changes in which a list that goes is its elements, where others hold something in it."""
         for change in changes:
             gone = change.before if change.after is None else None
-            if isinstance(gone, list) and by_name(gone) and self._is_held_by_others(change.path):
+            if isinstance(gone, list) and by_name(gone) and self._is_held_by_others(change.place):
                 for index, element in enumerate(gone):
-                    yield FieldChange((*change.path, index), element, None)
+                    place = (*change.place, Named.of(element["name"]))
+                    yield FieldChange((*change.path, index), element, None, place)
             else:
                 yield change
 
-    def _is_held_by_others(self, path: Parts) -> bool:
-        """Whether somebody else has set something in a field that the stack has recorded."""
-        recorded, live = self._facts.recorded, self._live
-        there = located(place_of(path, recorded.manifest), live) if recorded else None
+    def _is_held_by_others(self, place: FieldPlace) -> bool:
+        """Whether somebody else has set something in a field."""
+        live = self._live
+        there = located(place, live)
         if live is None or there is None:
             return False
         return any(not manager.is_engine for manager in managers_of(live, there))
@@ -194,17 +201,16 @@ class Comparison:
             return  # a definition of kinds is written as a whole
         if facts.recorded is None and not self._is_made():
             return
-        told = [self._place(change) for change in changes]
+        told = [c.place for c in changes if not is_order(c.before, c.after)]
         for path in fields_beyond(live, wanted, self._is_ours):
-            place = place_of(path, live)
+            place = place_of(path, live, self._keys)
             if path in (MARK, TAKEN, SHARERS) or self._keeps(path) or _is_value(facts, path):
                 continue
-            if not any(is_below(place, [each]) or is_below(each, [place]) for each in told):
+            if not is_below(place, told):
                 left = facts.treatment.frozen or not facts.mends
                 managers, value = managers_of(live, path), value_at(path, live)
-                yield DriftedField(
-                    _as_far_as(wanted, place, path), value, None, managers, left, place
-                )
+                here = _as_far_as(wanted, place, path)
+                yield DriftedField(here, value, None, managers, left, place)
 
     def _is_ours(self, manager: Manager) -> bool:
         """Whether a manager is the one that the engine writes the object as, as far as is known."""
@@ -212,12 +218,6 @@ class Comparison:
         if recorded is None or not recorded.manager:
             return manager.is_ours
         return manager.name == recorded.manager
-
-    def _place(self, change: FieldChange) -> FieldPlace:
-        """Where a change is: what goes is in what was asked for before, as far as is known."""
-        recorded = self._facts.recorded
-        before = recorded.manifest if recorded is not None else self._live
-        return place_of(change.path, self._desired if change.after is not None else before)
 
     def _left(self, changes: Iterable[FieldChange]) -> Iterator[DriftedField]:
         """The changes of fields that a controller keeps as it wants them.
@@ -229,7 +229,9 @@ class Comparison:
         if live is None or (recorded is None and not self._is_made()):
             return
         for change in changes:
-            place = self._place(change)
+            if is_order(change.before, change.after):
+                continue  # nobody holds an order
+            place = change.place
             path = located(place, live)
             if path is None or is_revision_label(change.path) or not self._is_named(place):
                 continue
@@ -272,11 +274,17 @@ class Comparison:
             return
         if recorded.manifest["apiVersion"] != wanted["apiVersion"]:
             return  # what was recorded is of another form, so nothing can be told
-        before, now = normal(owned(recorded.outputs, wanted)), normal(owned(live, wanted))
-        found = differences(without_values(before), without_values(now))
-        for change in one_by_one(found, both=True):  # who holds some of a map need not hold all
-            place = place_of(change.path, now if change.after is not None else before)
-            if self._is_named(place):
+        before, now = (
+            without_values(normal(owned(side, wanted, self._keys)))
+            for side in (recorded.outputs, live)
+        )
+        found = differences(before, now, keys=self._keys)
+        # Who holds some of a map or a list need not hold all of it.
+        for change in one_by_one(self._by_element(found), both=True):
+            place = change.place
+            if is_order(change.before, change.after):
+                yield from self._reordered(change, place)
+            elif self._is_named(place):
                 yield from self._drifted(change, place)
         for change in secret_drift(facts, wanted):
             yield from self._drifted(change, change.path)
@@ -301,6 +309,19 @@ class Comparison:
             facts.treatment.frozen or not facts.mends or controlled,
             place,
         )
+
+    def _reordered(self, change: FieldChange, place: FieldPlace) -> Iterator[DriftedField]:
+        """A list that others have put in another order: whose that is, no managed field tells."""
+        here = located(place, self._desired)
+        if here is None or self._keeps(here):
+            return
+        wanted = value_at(here, self._desired)
+        order = sorted(
+            change.after, key=lambda each: Named(tuple(each.items())).position(wanted) or 0
+        )
+        if order != change.after:
+            left = self._facts.treatment.frozen or not self._facts.mends
+            yield DriftedField(here, change.after, order, (), left, place)
 
     def _keeps(self, path: Parts) -> bool:
         return any(path[: len(kept)] == kept for kept in self._facts.treatment.kept)
@@ -334,14 +355,17 @@ class Comparison:
             return
         if recorded.manifest["apiVersion"] != wanted["apiVersion"]:
             return
-        for change in (each for each in self.changes if each.after is not None):
-            place = place_of(change.path, wanted)
+        for change in self.changes:
+            if change.after is None or is_order(change.before, change.after):
+                continue
+            place = change.place
             path = located(place, live)
             there = MISSING if path is None else value_at(path, normal(live))
             if path is None or there is MISSING or self._is_named(place):
                 continue
-            for each in differences(owned(there, change.after), change.after, change.path):
-                inner = place_of(each.path, wanted)
+            there = owned(there, change.after, self._keys, change.path)
+            for each in differences(there, change.after, change.path, self._keys):
+                inner = (*place, *each.place[len(change.path) :])
                 where = located(inner, live)
                 if each.before is None or where is None:
                     continue

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from velapulumi.clusters.elements import key_fields
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
     Parts,
@@ -21,8 +22,9 @@ from velapulumi.definitions.rules.fieldpath import (
 from velapulumi.plan.fields import (
     FieldChange,
     FieldPlace,
+    is_order,
     located,
-    place_of,
+    ordered,
 )
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation
@@ -82,11 +84,26 @@ class Decision:
     @property
     def taken(self) -> tuple[FieldPlace, ...]:
         """The fields that are taken from whoever holds them before the object is written."""
-        found = (each for each in (*self.drift, *self.conflicts) if not each.left)
-        drifted = [each.place for each in found if each.desired is not None]  # else it goes
+        drifted = [
+            each.place
+            for each in (*self.drift, *self.conflicts)
+            if not each.left
+            and each.desired is not None  # else it goes
+            and not self._is_free(each.place, each.live, each.desired)
+        ]
         written = (change for change in self.changes if change.after is not None)
-        changed = [place_of(change.path, self.manifest) for change in written]
+        changed = [
+            change.place
+            for change in written
+            if not self._is_free(change.place, change.before, change.after)
+        ]
         return tuple(dict.fromkeys((*drifted, *changed)))
+
+    def _is_free(self, place: FieldPlace, before: Any, after: Any) -> bool:
+        """Whether it is the order of elements that the server knows by a key: nobody holds that."""
+        live = self.facts.live.manifest
+        path = located(place, live) if is_order(before, after) else None
+        return live is not None and path is not None and bool(key_fields(live, path))
 
     @cached_property
     def manifest(self) -> Mapping[str, Any]:
@@ -100,7 +117,10 @@ class Decision:
             path = located(drifted.place, manifest) if drifted.left else None
             if path is None or drifted.desired is None:
                 continue
-            if drifted.live is None:
+            if is_order(drifted.live, drifted.desired):
+                order = ordered(value_at(path, manifest), drifted.live)
+                manifest = with_value_at(path, manifest, order)
+            elif drifted.live is None:
                 manifest = without_value_at(path, manifest)
             else:
                 manifest = with_value_at(path, manifest, drifted.live)

@@ -16,7 +16,7 @@ from velapulumi.definitions.rules.fieldpath import Parts, without_value_at
 from velapulumi.engine.record import words
 from velapulumi.plan.canonical import digest
 from velapulumi.plan.document import Base, ClusterPlan, PlannedField, PlannedObject, ReverseStep
-from velapulumi.plan.fields import FieldChange, differences, one_by_one, owned, written
+from velapulumi.plan.fields import FieldChange, differences, located, one_by_one, owned, written
 from velapulumi.plan.fixed import losses
 from velapulumi.plan.normal import normal
 from velapulumi.plan.operation import Cause, Operation
@@ -342,7 +342,7 @@ def _lost(each: Decision) -> Iterator[Parts]:
     live = each.facts.live.manifest or {}
     found = differences(normal(live), normal(each.manifest))
     for change in one_by_one(found):
-        managers = managers_of(live, change.path)
+        managers = managers_of(live, located(change.place, live) or change.path)
         if change.after is None and any(not manager.is_ours for manager in managers):
             yield change.path
 

@@ -9,6 +9,7 @@ from velapulumi.definitions.rules.fieldpath import Parts
 from velapulumi.engine.record import SEALED
 from velapulumi.plan.fields import (
     FieldChange,
+    Keys,
     differences,
     owned,
 )
@@ -50,11 +51,14 @@ def is_secret_value(kind: str, path: Parts) -> bool:
 
 
 def changes_outside_secrets(
-    wanted: Mapping[str, Any], recorded: Mapping[str, Any], outputs: Mapping[str, Any]
+    wanted: Mapping[str, Any],
+    recorded: Mapping[str, Any],
+    outputs: Mapping[str, Any],
+    keys: Keys,
 ) -> Iterator[FieldChange]:
     """The changes outside the values of Secrets and of what a stack has encrypted."""
     for change in changed_fields(
-        without_values(wanted), without_values(recorded), without_values(outputs)
+        without_values(wanted), without_values(recorded), without_values(outputs), keys
     ):
         if not _is_sealed(change.before):
             yield change

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
 import yaml
 
 from velapulumi.cli.plans.part import Level, Part
+from velapulumi.plan.fields import is_order
 
 NOTHING = "(none)"
 LONGEST = 60
@@ -54,7 +55,7 @@ def _is_json(text: str) -> bool:
 
 
 def change(name: str, before: Any, after: Any, note: str = "") -> Iterator[Part]:
-    """A field that changes.
+    """A field that changes; of a list in another order the names of its elements.
 
     Args:
         name: Its path.
@@ -63,6 +64,8 @@ def change(name: str, before: Any, after: Any, note: str = "") -> Iterator[Part]
         note: What there is to say about it.
     """
     remark = f" ({note})" if note else ""
+    if is_order(before, after):
+        name, before, after = f"{name} (order)", _names(before), _names(after)
     left, right = short(before), short(after)
     line = f"{name}: {left} → {right}{remark}"
     if left is not None and right is not None and len(line) <= _LINE:
@@ -71,6 +74,12 @@ def change(name: str, before: Any, after: Any, note: str = "") -> Iterator[Part]
     what = " added" if before is None else " removed" if after is None else ""
     yield Part(Level.DETAIL, f"{name}{what}{remark}:", fields=1)
     yield from difference(before, after)
+
+
+def _names(elements: Sequence[Any]) -> str:
+    """The elements of a list by what they are known by."""
+    known = (each.values() if isinstance(each, Mapping) else (each,) for each in elements)
+    return ", ".join("/".join(map(str, values)) for values in known)
 
 
 def difference(before: Any, after: Any) -> Iterator[Part]:

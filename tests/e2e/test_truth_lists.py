@@ -1,0 +1,203 @@
+"""Lists whose elements the server knows by a key: written element by element, in any order."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.e2e.test_policies import app, deployment
+from tests.e2e.test_truth_drift import Truth, containers, section, story
+
+__all__ = ["story"]
+
+FIRST: dict[str, Any] = {
+    "name": "c",
+    "image": "nginx",
+    "env": [{"name": "A", "value": "1"}, {"name": "DEBUG", "value": "on"}],
+    "ports": [{"containerPort": 80, "name": "web"}, {"containerPort": 6060, "name": "pprof"}],
+    "securityContext": {"privileged": True, "runAsUser": 0},
+}
+SECOND: dict[str, Any] = {
+    "name": "c",
+    "image": "nginx",
+    "env": [{"name": "A", "value": "1"}],
+    "ports": [{"containerPort": 80, "name": "web"}],
+    "securityContext": {"runAsUser": 0},
+}
+SIDE = {"name": "d", "image": "nginx"}
+NOT_ASKED = "not asked"
+
+
+def web(*found: dict[str, Any], volumes: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """A Deployment with these containers."""
+    manifest = deployment("web")
+    pod = manifest["spec"]["template"]["spec"]
+    pod["containers"] = list(found)
+    if volumes:
+        pod["volumes"] = volumes
+    return manifest
+
+
+def by_name(found: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next(each for each in found if each["name"] == name)
+
+
+def test_what_is_given_up_goes_though_the_list_is_in_another_order(story: Truth) -> None:
+    size = {"name": "a", "emptyDir": {"sizeLimit": "1Gi", "medium": "Memory"}}
+    first = web(FIRST, SIDE, volumes=[size, {"name": "b", "emptyDir": {}}])
+    plain = {"name": "a", "emptyDir": {"medium": "Memory"}}
+    second = web(SIDE, SECOND, volumes=[{"name": "b", "emptyDir": {}}, plain])
+    story.up(app(story.namespace, {"main": [first]}))
+    text = app(story.namespace, {"main": [second]})
+    for shown in (story.plan(text, code=3), story.delivered(text)):
+        found = section(shown, "~ Deployment", "web")
+        assert NOT_ASKED not in found
+        assert "containers (order): c, d → d, c\n" in found
+        assert "volumes (order): a, b → b, a\n" in found
+        assert "securityContext.privileged: true → (none)" in found
+        assert "emptyDir.sizeLimit: 1Gi → (none)" in found
+        assert "env[1].name: DEBUG → (none)" in found
+        assert "ports[1].containerPort: 6060 → (none)" in found
+    assert [each["name"] for each in containers(story)] == ["d", "c"]
+    live = by_name(containers(story), "c")
+    assert [each["name"] for each in live["env"]] == ["A"]
+    assert [each["containerPort"] for each in live["ports"]] == [80]
+    assert live["securityContext"] == {"runAsUser": 0}
+    pod = story.value("deployment", "web", "spec")["template"]["spec"]
+    assert by_name(pod["volumes"], "a")["emptyDir"] == {"medium": "Memory"}
+    assert "1 unchanged" in story.plan(text, code=0)
+
+
+def test_what_others_have_in_an_element_stays_whatever_order_it_has(story: Truth) -> None:
+    """Neither a new order, nor one that others have made, nor a refused run takes it."""
+
+    def text(*found: dict[str, Any]) -> str:
+        return app(story.namespace, {"main": [web(*found)]})
+
+    def theirs() -> dict[str, Any]:
+        live = by_name(containers(story), "c")
+        managers = story.value("deployment", "web", "metadata")["managedFields"]
+        theirs = [
+            each["fieldsV1"] for each in managers if each["manager"].endswith("kubectl-patch")
+        ]
+        assert '"f:args"' in json.dumps(theirs)
+        return {key: live[key] for key in ("args", "resources")}
+
+    story.up(text(FIRST, SIDE))
+    patch = {"name": "c", "args": ["-v"], "resources": {"limits": {"cpu": "1"}}}
+    pod = {"spec": {"template": {"spec": {"containers": [patch]}}}}
+    story.kubectl("patch", "deployment", "web", "-p", json.dumps(pod))
+    given = theirs()
+    bad = {**FIRST, "ports": [{"containerPort": 99999, "name": "web"}]}
+    assert "must be between 1 and 65535" in story.refused(text(SIDE, bad))
+    assert theirs() == given
+    assert NOT_ASKED not in story.delivered(text(SIDE, FIRST))
+    assert theirs() == given
+    assert [each["name"] for each in containers(story)] == ["d", "c"]
+
+    moved = [{"op": "move", "from": f"{CONTAINERS}/1", "path": f"{CONTAINERS}/0"}]
+    story.kubectl("patch", "deployment", "web", "--type=json", "-p", json.dumps(moved))
+    assert [each["name"] for each in containers(story)] == ["c", "d"]
+    for shown in (story.plan(text(SIDE, FIRST), code=3), story.delivered(text(SIDE, FIRST))):
+        assert "containers (order): c, d → d, c (changed in the cluster)" in shown
+        assert NOT_ASKED not in shown
+    assert theirs() == given
+    assert [each["name"] for each in containers(story)] == ["d", "c"]
+    assert "1 unchanged" in story.plan(text(SIDE, FIRST), code=0)
+
+
+CONTAINERS = "/spec/template/spec/containers"
+
+
+def test_elements_change_their_keys_and_sources_in_a_list_that_is_reordered(story: Truth) -> None:
+    source = {"fieldRef": {"fieldPath": "metadata.name"}}
+    first = {
+        **SIDE,
+        "name": "c",
+        "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+        "ports": [{"containerPort": 80, "name": "web"}, {"containerPort": 81}],
+    }
+    second = {
+        **SIDE,
+        "name": "c",
+        "env": [{"name": "B", "valueFrom": source}, {"name": "C", "value": "3"}],
+        "ports": [
+            {"containerPort": 80, "name": "web2", "protocol": "UDP"},
+            {"containerPort": 82, "name": "web"},
+        ],
+    }
+    before = app(story.namespace, {"main": [web(first, SIDE)]})
+    text = app(story.namespace, {"main": [web(SIDE, second)]})
+    story.up(before)
+    assert NOT_ASKED not in story.delivered(text)
+    live = by_name(containers(story), "c")
+    ports = {(each["containerPort"], each["protocol"], each["name"]) for each in live["ports"]}
+    assert ports == {(80, "UDP", "web2"), (82, "TCP", "web")}
+    assert [each["name"] for each in live["env"]] == ["B", "C"]
+    assert "1 unchanged" in story.plan(text, code=0)
+    assert NOT_ASKED not in story.delivered(before)
+    assert "1 unchanged" in story.plan(before, code=0)
+
+
+def test_elements_without_names_are_told_by_the_keys_that_the_server_has(story: Truth) -> None:
+    opts = {"type": "object", "additionalProperties": {"type": "string"}}
+    element = {
+        "type": "object",
+        "required": ["port"],
+        "properties": {
+            "port": {"type": "integer"},
+            "protocol": {"type": "string", "default": "TCP"},
+            "opts": opts,
+        },
+    }
+    ends = {
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["port", "protocol"],
+        "items": element,
+    }
+    spec = {"type": "object", "properties": {"ends": ends}}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "keyeds.lists.example.org"},
+        "spec": {
+            "group": "lists.example.org",
+            "scope": "Namespaced",
+            "names": {"plural": "keyeds", "singular": "keyed", "kind": "Keyed"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+
+    def text(*found: dict[str, Any]) -> str:
+        keyed = {
+            "apiVersion": "lists.example.org/v1",
+            "kind": "Keyed",
+            "metadata": {"name": "w"},
+            "spec": {"ends": list(found)},
+        }
+        return app(story.namespace, {"main": [crd, keyed]})
+
+    udp = {"port": 80, "protocol": "UDP"}
+    story.up(text({"port": 80, "opts": {"a": "1", "b": "2"}}, udp))
+    patch = [{"op": "add", "path": "/spec/ends/0/opts/c", "value": "theirs"}]
+    story.kubectl("patch", "keyed", "w", "--type=json", "-p", json.dumps(patch))
+    second = text(udp, {"port": 80, "opts": {"a": "1"}})
+    for shown in (story.plan(second, code=3), story.up(second)):
+        found = section(shown, "~ Keyed", "w").splitlines()[1:]
+        assert found[:2] == [
+            "spec.ends (order): 80/TCP, 80/UDP → 80/UDP, 80/TCP",
+            'spec.ends[1].opts.b: "2" → (none)',
+        ]
+        assert NOT_ASKED not in shown
+    assert story.value("keyed", "w", "spec")["ends"] == [
+        udp,
+        {"port": 80, "protocol": "TCP", "opts": {"a": "1", "c": "theirs"}},
+    ]
+    assert "2 unchanged" in story.plan(second, code=0)
+    third = text({"port": 80, "opts": {"a": "1"}})
+    story.up(third)
+    (left,) = story.value("keyed", "w", "spec")["ends"]
+    assert left["opts"] == {"a": "1", "c": "theirs"}
+    assert "2 unchanged" in story.plan(third, code=0)

@@ -1,0 +1,208 @@
+"""Elements of lists, as an API server tells them apart: by their key fields, not their positions.
+
+A Deployment's containers are known by their name, a Service's ports by port and protocol. Which
+fields these are, the managed fields of a live object say. So an apply reaches each element wherever
+it stands, and whoever changes a key field has made another element.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from velapulumi.clusters.managed import (
+    Fields,
+    is_only,
+    leads,
+    managed_fields,
+    managers_of,
+    positions_of,
+)
+from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at
+
+
+def list_keys(live: Mapping[str, Any]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """The fields that a server knows the elements of lists by.
+
+    Args:
+        live: The object as it is in the cluster, with its managed fields.
+
+    Returns:
+        The key fields in alphabetical order, by the names on the way to each list that has some.
+    """
+    trees = (entry.get("fieldsV1") or {} for entry in managed_fields(live))
+    return {path: fields for tree in trees for path, fields in _keys_in(tree, ())}
+
+
+def _keys_in(
+    tree: Fields, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    for key, below in tree.items():
+        sort, _, text = key.partition(":")
+        if sort == "k":
+            yield path, tuple(sorted(json.loads(text)))
+        yield from _keys_in(below, (*path, text) if sort == "f" else path)
+
+
+def key_fields(live: Mapping[str, Any], path: Parts) -> frozenset[str]:
+    """The fields that a server knows the elements of a list by; none where it has no such.
+
+    Args:
+        live: The object as it is in the cluster, with its managed fields.
+        path: Path of the list; numbers are positions in the object's lists.
+    """
+    names = tuple(part for part in path if isinstance(part, str))
+    return frozenset(list_keys(live).get(names, ()))
+
+
+def counterpart(live: Mapping[str, Any], manifest: Mapping[str, Any], path: Parts) -> Any:
+    """What a manifest has where an apply of it writes a field of a live object.
+
+    Args:
+        live: The object as it is in the cluster, with its managed fields.
+        manifest: The manifest.
+        path: Path of the field; numbers are positions in the lists of ``live``.
+
+    Returns:
+        The value; MISSING where the manifest does not have the field.
+    """
+    value: Any = manifest
+    for index, part in enumerate(path):
+        if isinstance(part, int) and (keys := key_fields(live, path[:index])):
+            element = value_at(path[: index + 1], live)
+            part = _position(element, keys, value)
+        value = value_at((part,), value)
+    return value
+
+
+def written_fields(
+    live: Mapping[str, Any], manifest: Mapping[str, Any], paths: Iterable[Parts]
+) -> Iterator[Parts]:
+    """The fields that an apply writes of some fields: what it does not name stays as it is.
+
+    Args:
+        live: The object as it is in the cluster, with its managed fields.
+        manifest: What is applied.
+        paths: Paths of the fields; numbers are positions in the lists of ``live``.
+
+    Returns:
+        Paths of fields without further ones below that the manifest names, and the given path of a
+        field that it does not name. No key fields: an element has the same ones on both sides.
+    """
+    for path in paths:
+        if _element_of(live, path) is None:
+            yield from _written(live, path, counterpart(live, manifest, path))
+
+
+def _written(live: Mapping[str, Any], path: Parts, wanted: Any) -> Iterator[Parts]:
+    there = value_at(path, live)
+    keys = key_fields(live, path) if isinstance(wanted, list) and isinstance(there, list) else None
+    if isinstance(wanted, Mapping):
+        for key, value in wanted.items():
+            yield from _written(live, (*path, key), value)
+    elif keys and isinstance(wanted, list):
+        for position, element in enumerate(there):
+            found = value_at((_position(element, keys, wanted),), wanted)
+            if isinstance(found, Mapping):
+                rest = {key: value for key, value in found.items() if key not in keys}
+                yield from _written(live, (*path, position), rest)
+    else:
+        yield path
+
+
+def others_elements(
+    live: Mapping[str, Any], manifest: Mapping[str, Any], paths: Iterable[Parts], manager: str
+) -> tuple[Parts, ...]:
+    """The elements that an apply would leave beside those it writes, though they are to go.
+
+    They are elements of the named lists, or those with a named key field, that the manifest does
+    not have by their key, and that are not the manager's alone: others have put them there, or
+    changed the key of an element.
+
+    Args:
+        live: The object as it is in the cluster, with its managed fields.
+        manifest: What is applied.
+        paths: Paths of the fields that are written; numbers are positions in the lists of ``live``.
+        manager: The field manager that applies.
+    """
+    alone = is_only(manager)
+    found: dict[Parts, None] = {}
+    for path in paths:
+        for element in _elements(live, path):
+            holders = managers_of(live, element)
+            is_his = bool(holders) and all(map(alone, holders))
+            if not is_his and counterpart(live, manifest, element) is MISSING:
+                found[element] = None
+    return tuple(found)
+
+
+def with_elements_given(
+    entries: Iterable[dict[str, Any]],
+    live: Mapping[str, Any],
+    elements: Iterable[Parts],
+    manager: str,
+) -> list[dict[str, Any]]:
+    """Make managed fields in which elements belong to who applies next, so that they go with that.
+
+    Args:
+        entries: The managed fields to change.
+        live: The object as it is in the cluster, with its managed fields; not changed.
+        elements: Paths of the elements; numbers are positions in the object's lists.
+        manager: The field manager that is going to apply, and does not name them.
+    """
+    found = list(entries)
+    for path in elements:
+        for at, entry in enumerate(found):
+            if entry.get("manager") == manager and entry.get("operation") == "Apply":
+                tree = _with_element(entry.get("fieldsV1") or {}, live, live, path, ())
+                found[at] = {**entry, "fieldsV1": tree}
+    return found
+
+
+def _with_element(
+    fields: Fields, live: Mapping[str, Any], value: Any, rest: Parts, before: Parts
+) -> Fields:
+    """A tree that has an element, beside all that it has already."""
+    if not rest:
+        return {".": {}, **{f"f:{name}": {} for name in value}, **fields}
+    part = rest[0]
+    keys = (key for key in fields if leads(key, part, value))
+    key = next(keys, "") or _key(live, before, part)
+    below = _with_element(
+        fields.get(key, {}), live, value_at((part,), value), rest[1:], (*before, part)
+    )
+    return {**fields, key: below}
+
+
+def _key(live: Mapping[str, Any], path: Parts, part: str | int) -> str:
+    """How managers name a field, or an element of a list."""
+    if isinstance(part, str):
+        return f"f:{part}"
+    element, keys = value_at((*path, part), live), key_fields(live, path)
+    named = {key: element[key] for key in sorted(keys) if key in element}
+    return f"k:{json.dumps(named, separators=(',', ':'))}"
+
+
+def _elements(live: Mapping[str, Any], path: Parts) -> Iterator[Parts]:
+    """The elements of a list, or the one that a key field is in."""
+    value = value_at(path, live)
+    if isinstance(value, list) and key_fields(live, path):
+        yield from ((*path, position) for position in range(len(value)))
+    elif (element := _element_of(live, path)) is not None:
+        yield element
+
+
+def _element_of(live: Mapping[str, Any], path: Parts) -> Parts | None:
+    """The element that a field is a key of; None where it is no such field."""
+    if len(path) < 2 or not isinstance(path[-2], int):
+        return None
+    return path[:-1] if path[-1] in key_fields(live, path[:-2]) else None
+
+
+def _position(element: Any, keys: Iterable[str], elements: Any) -> int:
+    """Where a list has the element with the same key; behind its end when it has none."""
+    if not isinstance(elements, list) or not isinstance(element, Mapping):
+        return 0
+    named = {key: element[key] for key in keys if key in element}
+    return next(iter(positions_of(named, elements)), len(elements))
