@@ -325,7 +325,7 @@ def _notes(each: Decision) -> Iterator[str]:
         yield "was taken over; deleting it does not bring back what it was before"
     if lost := ", ".join(map(written, _lost(each))):
         yield f"the engine replaces it as a whole, so what others have set goes: {lost}"
-    if each.operation is Operation.UPDATE and facts.treatment.replaced:
+    if each.replaces_fields:
         yield "fields that others have set go with it, as resource-update replaces the object"
     recorded, live = facts.recorded, facts.live.manifest
     uid = str(live["metadata"].get("uid") or "") if live is not None else ""
