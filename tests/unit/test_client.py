@@ -568,7 +568,8 @@ def item(name: str, **metadata: Any) -> dict[str, Any]:
 
 
 def test_a_namespace_is_listed_without_what_the_cluster_makes_by_itself(server: Server) -> None:
-    of_replica_set = [{"kind": "ReplicaSet", "controller": True}]
+    of_scaler = [{"kind": "Scaler", "uid": "web", "controller": True}]
+    of_operator = [{"kind": "Database", "uid": "of the cluster", "controller": True}]
     of_people = [{"kind": "Shop", "uid": "1"}]
     core = [
         *resources("ConfigMap", "ServiceAccount", "Pod", "Endpoints", "Event", "Empty"),
@@ -590,14 +591,15 @@ def test_a_namespace_is_listed_without_what_the_cluster_makes_by_itself(server: 
         f"/api/v1/{place}/serviceaccounts": {"items": [item("default"), item("robot")]},
         f"/api/v1/{place}/pods": {
             "items": [
-                item("made", ownerReferences=of_replica_set),
+                item("made", ownerReferences=of_scaler),
+                item("operated", ownerReferences=of_operator),
                 item("by-hand", ownerReferences=of_people),
                 item("default"),
             ]
         },
         "/apis/autoscaling/v2": {"resources": resources("Scaler")},
         "/apis/autoscaling/v1": {"resources": resources("Scaler", "Old")},
-        f"/apis/autoscaling/v2/{place}/scalers": {"items": [item("web")]},
+        f"/apis/autoscaling/v2/{place}/scalers": {"items": [item("web", uid="web")]},
         f"/apis/autoscaling/v1/{place}/olds": {"items": [item("first")]},
         "/apis/metrics.k8s.io/v1": {"resources": resources("PodMetrics", verbs=("list",))},
         "/apis/example.org/v1": {"resources": resources("Event")},
@@ -608,6 +610,7 @@ def test_a_namespace_is_listed_without_what_the_cluster_makes_by_itself(server: 
         assert [(each["apiVersion"], each["kind"], each["metadata"]["name"]) for each in found] == [
             ("v1", "ConfigMap", "mine"),
             ("v1", "ServiceAccount", "robot"),
+            ("v1", "Pod", "operated"),
             ("v1", "Pod", "by-hand"),
             ("v1", "Pod", "default"),
             ("autoscaling/v2", "Scaler", "web"),
