@@ -172,8 +172,10 @@ class Cluster(Connection):
         answer, warnings = self._ask("PATCH", f"{path}?{query}", manifest, _APPLY)
         return DryRun(self._checked(answer), warnings)
 
-    def replace(self, manifest: Manifest, manager: str) -> dict[str, Any] | None:
-        """Put a manifest in the place of the object it names, in the name of a field manager.
+    def replace(
+        self, manifest: Manifest, manager: str, *, dry_run: bool = False
+    ) -> dict[str, Any] | None:
+        """Put a manifest in the place of the object it names, or only ask whether that can be done.
 
         Returns:
             The object as it then is; None when it, or its kind, is not there.
@@ -186,7 +188,7 @@ class Cluster(Connection):
         path = self._path(manifest)
         if path is None:
             return None
-        query = urlencode({"fieldManager": manager})
+        query = urlencode({"fieldManager": manager, **({"dryRun": "All"} if dry_run else {})})
         return self._object("PUT", f"{path}?{query}", manifest, "application/json")
 
     def delete(self, manifest: Manifest, resource_version: str) -> None:

@@ -25,6 +25,7 @@ from velapulumi.plan.operation import Cause, Operation
 from velapulumi.stage.look import CRD, Look
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.secrets import SECRET
+from velapulumi.stage.sides import as_before
 from velapulumi.stage.situation import Place
 
 _ACCOUNT = "ServiceAccount"
@@ -89,7 +90,8 @@ def ask(decisions: Sequence[Decision], look: Look, before: Iterable[Decision] = 
 
 def _is_asked(each: Decision) -> bool:
     """Whether it is written; of what goes to another stage, that one asks."""
-    return each.operation in _ASKED and each.facts.wanted is not None
+    written = each.operation in _ASKED and each.facts.wanted is not None
+    return written or each.cause is Cause.RESTORED
 
 
 def needs_changes(decisions: Sequence[Decision]) -> bool:
@@ -107,8 +109,10 @@ def _early(written: Iterable[Decision], changes: Iterable[Decision]) -> Iterator
 
 
 def _changes_keys(each: Decision) -> bool:
-    live = each.facts.live.manifest or {}
-    return changes_keys(live, all_located(each.taken, live)) if live else False
+    live = each.facts.live.manifest
+    if live is None or each.facts.wanted is None:
+        return False
+    return changes_keys(live, all_located(each.taken, live))
 
 
 def _brings(each: Decision) -> Iterator[tuple[str, ...]]:
@@ -141,8 +145,9 @@ def _ask(each: Decision, look: Look) -> Answer:
     cluster = look.clusters[each.key.cluster]
     assert isinstance(cluster, Reached)
     where = f"{each.key} on {each.key.cluster}"
+    ask = _dry_run_of_way_back if each.cause is Cause.RESTORED else _dry_run
     try:
-        found = _dry_run(each, cluster.client)
+        found = ask(each, cluster.client)
     except ObjectRefused as error:
         if error.dry_run_unsupported:
             return Answer((f"not asked: {_words(error)}",))
@@ -180,6 +185,16 @@ def _dry_run(each: Decision, client: Cluster) -> DryRun:
         if not all(_is_taken(field_path(field, live), taken) for field in foreign):
             raise
         return client.dry_run(each.manifest, manager or OWN, force=True)
+
+
+def _dry_run_of_way_back(each: Decision, client: Cluster) -> DryRun:
+    """Ask whether an object can get back what it was, in the state that it was seen in."""
+    try:
+        client.replace(as_before(each.facts), OWN, dry_run=True)
+    except ObjectRefused as error:
+        if error.status != 409:
+            raise
+    return DryRun(None)
 
 
 def _is_with_ourselves(said: str) -> bool:

@@ -154,6 +154,7 @@ class Gathered:
             read=read,
             other=other_of(application, self._stage.name, key, wanted=desired is not None),
             begun=recorded is None and self._has_begun(key),
+            asked=self._begun.get(key),
             mends=rules.mends_drift,
             takes_fields=application.takes_fields,
             left_behind=full_name(held) in self._left_behind if held else False,
