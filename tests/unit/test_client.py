@@ -340,6 +340,10 @@ MAY_NOT = (
     'deployments.apps "web" is forbidden: User "alice" cannot patch resource "deployments" '
     'in API group "apps" in the namespace "default"'
 )
+UNREADABLE = (
+    "failed to convert new object (default/key; /v1, Kind=Secret) to proper version: unable to "
+    "convert unstructured object to /v1, Kind=Secret: error decoding from json: "
+)
 FORBIDDEN = 'deployments.apps "web" is forbidden: '
 WEBHOOK = 'admission webhook "a.example.org" '
 UNTYPED = "failed to create typed patch object (default/web; apps/v1, Kind=Deployment): .spec.x: "
@@ -361,6 +365,7 @@ UNTYPED = "failed to create typed patch object (default/web; apps/v1, Kind=Deplo
         (405, "the server does not allow this method on the requested resource"),
         (413, "Request entity too large: limit is 3145728"),
         (500, f"{UNTYPED}field not declared in schema"),
+        (500, f"{UNREADABLE}illegal base64 data at input byte 6"),
         (500, 'Internal error occurred: failed calling webhook "a.example.org": no answer'),
     ],
 )

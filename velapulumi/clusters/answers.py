@@ -20,7 +20,8 @@ _NO_RIGHT = re.compile(
 _OF_THE_OBJECT = re.compile(
     r"admission webhook |"  # a webhook chooses the status of its refusal
     r".*failed calling webhook |"  # 500: the cluster answers, a webhook of it does not
-    r"failed to create typed patch object "  # 500 for a field that the schema does not have
+    # 500 for a field that the schema does not have, and for a value that cannot be read as its type
+    r"failed to (?:create typed patch|convert new) object "
 )
 _WARNING = re.compile(r'\b299 \S+ "((?:[^"\\]|\\.)*)"')
 
