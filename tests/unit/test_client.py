@@ -392,6 +392,23 @@ def test_a_write_that_admission_or_schema_are_against_is_refused(
             client.read(manifest())
 
 
+def test_what_a_server_says_of_a_secret_is_told_without_its_values(server: Server) -> None:
+    wanted = manifest(kind="Secret", data={"pw": "hunter2"})
+    causes = [{"field": "data", "message": "no hunter2"}]
+    status = {"message": f"{UNTYPED}got hunter2", "details": {"causes": causes}}
+    kinds = {"resources": [{"name": "secrets", "kind": "Secret", "namespaced": True}]}
+    server.answers = {GROUP: kinds, "*": (500, json.dumps(status).encode())}
+    with cluster(server.url) as client:
+        for write in (client.dry_run, client.apply, client.replace):
+            with pytest.raises(ObjectRefused) as caught:
+                write(wanted, "a")
+            assert caught.value.message.endswith("got [secret]")
+            assert caught.value.causes == (("data", "no [secret]"),)
+        server.answers["*"] = (500, json.dumps({"message": "cannot store hunter2"}).encode())
+        with pytest.raises(ClusterUnreachable, match=r"cannot store \[secret\]"):
+            client.dry_run(wanted, "a")
+
+
 def test_a_webhook_that_cannot_be_asked_in_a_dry_run_is_recognised(server: Server) -> None:
     body = json.dumps({"message": f"{WEBHOOK}does not support dry run", "reason": "BadRequest"})
     server.answers = {GROUP: KINDS, "*": (400, body.encode())}

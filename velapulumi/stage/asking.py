@@ -15,6 +15,7 @@ from typing import Any
 from velapulumi.clusters.client import Cluster, DryRun
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.managed import OWN, Manager, changes_keys
+from velapulumi.clusters.secrecy import SECRET
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.errors import AccessDenied, ClusterUnreachable, ObjectRefused, VelapulumiError
 from velapulumi.plan.document import REFUSED
@@ -24,7 +25,6 @@ from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation
 from velapulumi.stage.look import CRD, Look
 from velapulumi.stage.operations import Decision
-from velapulumi.stage.secrets import SECRET
 from velapulumi.stage.sides import as_before
 from velapulumi.stage.situation import Place
 

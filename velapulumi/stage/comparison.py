@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import chain
 
 from velapulumi.clusters.managed import managers_of
+from velapulumi.clusters.secrecy import SECRET
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
     Parts,
@@ -33,7 +34,7 @@ from velapulumi.render.rules import (
     sharers_of,
 )
 from velapulumi.stage.secret_changes import secret_changes, secret_drift
-from velapulumi.stage.secrets import SECRET, changes_outside_secrets, hidden, without_values
+from velapulumi.stage.secrets import changes_outside_secrets, hidden, without_values
 from velapulumi.stage.sides import (
     DriftedField,
     Facts,

@@ -12,6 +12,7 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.images import pinned
 from velapulumi.clusters.managed import managers_of
 from velapulumi.clusters.registry import Registry
+from velapulumi.clusters.secrecy import SECRET, hiding
 from velapulumi.definitions.rules.fieldpath import Parts, without_value_at
 from velapulumi.engine.record import words
 from velapulumi.plan.canonical import digest
@@ -24,7 +25,7 @@ from velapulumi.project import Project
 from velapulumi.render.rules import MARK, TAKEN, registered, sharers_of
 from velapulumi.stage.asking import Answer, Answers
 from velapulumi.stage.look import CRD, Look
-from velapulumi.stage.masking import SECRET, Mask
+from velapulumi.stage.masking import Mask
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.refusals import being_deleted, refusal_of
 from velapulumi.stage.secrets import hidden
@@ -309,7 +310,7 @@ def _remarks(each: Decision) -> Iterator[str]:
     """What its cluster has said of an object: why it is not ready, or not known."""
     facts = each.facts
     if each.cause is Cause.UNREADY and facts.recorded is not None:
-        yield from words(facts.recorded)
+        yield from map(hiding([facts.wanted]), words(facts.recorded))
     if each.operation is Operation.OWED:
         yield facts.live.detail or being_deleted(facts.live.manifest or {})
 

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from velapulumi.clusters.secrecy import SECRET
 from velapulumi.definitions.rules.fieldpath import value_at, with_value_at, without_value_at
 from velapulumi.plan.fields import FieldChange, differences
 from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
-from velapulumi.render.rules import SHARERS, TAKEN
+from velapulumi.render.rules import LAST_APPLIED, SHARERS, TAKEN
 from velapulumi.stage.others import with_others
-from velapulumi.stage.secrets import SECRET, without_values
+from velapulumi.stage.secrets import without_values
 
 _MOST = 262_144 - 65_536
 """Bytes that all annotations of an object may have together, so that what it was is kept.
@@ -26,7 +27,7 @@ _MOST = 262_144 - 65_536
 Kubernetes takes 262,144. The rest is for the name of the revision, and for what others write later.
 """
 
-_UNKEPT = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
+_UNKEPT = frozenset({str(LAST_APPLIED[-1])})
 """Annotations that are never kept, and stay as they are: this one repeats the values of Secrets."""
 
 
