@@ -71,10 +71,8 @@ def with_contents(facts: Facts, look: Look, delivered: Callable[[], Iterable[Obj
     if facts.key.kind not in (NAMESPACE, CRD) or decide(facts).operation is not Operation.REPLACE:
         return facts
     contents = _contents(facts, look)
-    if isinstance(contents, Live):
-        return replace(facts, live=contents)
-    if contents is None:
-        return replace(facts, guests=_UNSEEN)
+    if isinstance(contents, Facts):
+        return contents
     inside = {ObjectKey.of(facts.key.cluster, each): _owner(facts, each) for each in contents}
     inside |= {key: _OURS for key in delivered() if _is_inside(key, facts) and key not in inside}
     staying = Counter(f"{key.kind} of {owner}" for key, owner in inside.items())
@@ -140,10 +138,8 @@ def _looked_into(
 ) -> Facts:
     """What is known of an object that would be deleted, with what it holds."""
     contents = _contents(facts, look)
-    if isinstance(contents, Live):
-        return replace(facts, live=contents)
-    if contents is None:
-        return replace(facts, guests=_UNSEEN)
+    if isinstance(contents, Facts):
+        return contents
     staying: Counter[str] = Counter()
     awaits = set()
     for entry in contents:
@@ -163,14 +159,15 @@ def _looked_into(
     )
 
 
-def _contents(facts: Facts, look: Look) -> Sequence[Mapping[str, Any]] | Live | None:
-    """What an object holds; None where nobody can tell, and what is known of it where it is not."""
+def _contents(facts: Facts, look: Look) -> Sequence[Mapping[str, Any]] | Facts:
+    """What an object holds; where nobody can tell, what is known of the object then."""
     try:
-        return look.contents(facts.key, facts.live.manifest or {})
+        found = look.contents(facts.key, facts.live.manifest or {})
     except AccessDenied as error:
-        return Live(Presence.FORBIDDEN, detail=error.message)
+        return replace(facts, live=Live(Presence.FORBIDDEN, detail=error.message))
     except ClusterUnreachable as error:
-        return Live(Presence.UNKNOWN, detail=error.message)
+        return replace(facts, live=Live(Presence.UNKNOWN, detail=error.message))
+    return replace(facts, guests=_UNSEEN) if found is None else found
 
 
 def _is_inside(key: ObjectKey, facts: Facts) -> bool:
