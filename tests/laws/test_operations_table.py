@@ -155,6 +155,7 @@ LAWS = (
     never(Operation.READ, presence=Presence.ABSENT),
     never(Operation.DELETE, never_deleted=True),
     never(Operation.DELETE, guests=True),
+    never(Operation.REPLACE, wanted=Wanted.WRITTEN, guests=True),
     never(Operation.DELETE, others=True),
     # Nor is what was taken over, by the way back of that: it is restored, or left as it is.
     never(

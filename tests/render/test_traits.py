@@ -96,6 +96,15 @@ def test_outputs_are_labelled_and_cluster_scoped_kinds_lose_the_namespace() -> N
     assert "workload.oam.dev/type" not in labels
 
 
+def test_what_kubectl_has_noted_is_left_out_of_every_object() -> None:
+    """It repeats the object, the values of a Secret among it, and no stack encrypts it."""
+    noted = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "other": "stays"}
+    outputs = {"role": {**ROLE, "metadata": {"name": "role", "annotations": noted}}}
+    item, role = rendered(trait("noted", {"metadata": {"annotations": noted}}, outputs))
+    for each in (item, role):
+        assert each.manifest["metadata"]["annotations"] == {"other": "stays"}
+
+
 def test_an_object_without_a_name_of_its_own_is_refused() -> None:
     drawn = {**ROLE, "metadata": {"generateName": "run-"}}
     with pytest.raises(ComponentError, match="ClusterRole with generateName run-: ") as caught:

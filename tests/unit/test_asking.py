@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -73,6 +74,34 @@ def test_a_refusal_is_passed_on_in_the_words_of_the_server(setting: Setting) -> 
         "ConfigMap default/b on east: quota exceeded",
     ]
     assert answers["a"].remarks == ("refused: quota exceeded",)
+
+
+@pytest.mark.parametrize(("status", "remarks"), [(422, ("refused: spec is immutable",)), (409, ())])
+def test_the_way_back_of_what_was_taken_over_is_asked_too(
+    setting: Setting, status: int, remarks: tuple[str, ...]
+) -> None:
+    """It would fail after the rest was written; a change meanwhile is found when it is written."""
+
+    class Fixed(Asked):
+        def replace(
+            self, wanted: Mapping[str, Any], manager: str, *, dry_run: bool = False
+        ) -> None:
+            assert dry_run
+            self.asked.append((wanted["data"]["key"], False))
+            raise ObjectRefused("east refuses a change: spec is immutable", status=status)
+
+    before = {**setting.rendered()["a"], "data": {"key": "old"}}
+    note = {"velapulumi.dev/taken-over": json.dumps({"revision": "shop-v9", "before": before})}
+    live = setting.live()
+    live["metadata"]["annotations"] = note
+    setting.record("a")
+    del setting.values["a"]
+    setting.collecting = True
+    cluster = Fixed(None, live)
+    answers = asked(setting, cluster)
+    assert answers["a"].remarks == remarks
+    assert bool([*refused_by(answers)]) is bool(remarks)  # type: ignore[arg-type]
+    assert sorted(cluster.asked) == [("b", False), ("old", False)]
 
 
 def test_what_cannot_be_asked_is_said_and_does_not_stop(setting: Setting) -> None:

@@ -340,6 +340,10 @@ MAY_NOT = (
     'deployments.apps "web" is forbidden: User "alice" cannot patch resource "deployments" '
     'in API group "apps" in the namespace "default"'
 )
+UNREADABLE = (
+    "failed to convert new object (default/key; /v1, Kind=Secret) to proper version: unable to "
+    "convert unstructured object to /v1, Kind=Secret: error decoding from json: "
+)
 FORBIDDEN = 'deployments.apps "web" is forbidden: '
 WEBHOOK = 'admission webhook "a.example.org" '
 UNTYPED = "failed to create typed patch object (default/web; apps/v1, Kind=Deployment): .spec.x: "
@@ -361,6 +365,7 @@ UNTYPED = "failed to create typed patch object (default/web; apps/v1, Kind=Deplo
         (405, "the server does not allow this method on the requested resource"),
         (413, "Request entity too large: limit is 3145728"),
         (500, f"{UNTYPED}field not declared in schema"),
+        (500, f"{UNREADABLE}illegal base64 data at input byte 6"),
         (500, 'Internal error occurred: failed calling webhook "a.example.org": no answer'),
     ],
 )
@@ -385,6 +390,23 @@ def test_a_write_that_admission_or_schema_are_against_is_refused(
             assert (caught.value.status, caught.value.reason) == (status, "Forbidden")
         with pytest.raises(ClusterUnreachable, match=f"HTTP {status}: "):
             client.read(manifest())
+
+
+def test_what_a_server_says_of_a_secret_is_told_without_its_values(server: Server) -> None:
+    wanted = manifest(kind="Secret", data={"pw": "hunter2"})
+    causes = [{"field": "data", "message": "no hunter2"}]
+    status = {"message": f"{UNTYPED}got hunter2", "details": {"causes": causes}}
+    kinds = {"resources": [{"name": "secrets", "kind": "Secret", "namespaced": True}]}
+    server.answers = {GROUP: kinds, "*": (500, json.dumps(status).encode())}
+    with cluster(server.url) as client:
+        for write in (client.dry_run, client.apply, client.replace):
+            with pytest.raises(ObjectRefused) as caught:
+                write(wanted, "a")
+            assert caught.value.message.endswith("got [secret]")
+            assert caught.value.causes == (("data", "no [secret]"),)
+        server.answers["*"] = (500, json.dumps({"message": "cannot store hunter2"}).encode())
+        with pytest.raises(ClusterUnreachable, match=r"cannot store \[secret\]"):
+            client.dry_run(wanted, "a")
 
 
 def test_a_webhook_that_cannot_be_asked_in_a_dry_run_is_recognised(server: Server) -> None:
@@ -568,7 +590,8 @@ def item(name: str, **metadata: Any) -> dict[str, Any]:
 
 
 def test_a_namespace_is_listed_without_what_the_cluster_makes_by_itself(server: Server) -> None:
-    of_replica_set = [{"kind": "ReplicaSet", "controller": True}]
+    of_scaler = [{"kind": "Scaler", "uid": "web", "controller": True}]
+    of_operator = [{"kind": "Database", "uid": "of the cluster", "controller": True}]
     of_people = [{"kind": "Shop", "uid": "1"}]
     core = [
         *resources("ConfigMap", "ServiceAccount", "Pod", "Endpoints", "Event", "Empty"),
@@ -590,14 +613,15 @@ def test_a_namespace_is_listed_without_what_the_cluster_makes_by_itself(server: 
         f"/api/v1/{place}/serviceaccounts": {"items": [item("default"), item("robot")]},
         f"/api/v1/{place}/pods": {
             "items": [
-                item("made", ownerReferences=of_replica_set),
+                item("made", ownerReferences=of_scaler),
+                item("operated", ownerReferences=of_operator),
                 item("by-hand", ownerReferences=of_people),
                 item("default"),
             ]
         },
         "/apis/autoscaling/v2": {"resources": resources("Scaler")},
         "/apis/autoscaling/v1": {"resources": resources("Scaler", "Old")},
-        f"/apis/autoscaling/v2/{place}/scalers": {"items": [item("web")]},
+        f"/apis/autoscaling/v2/{place}/scalers": {"items": [item("web", uid="web")]},
         f"/apis/autoscaling/v1/{place}/olds": {"items": [item("first")]},
         "/apis/metrics.k8s.io/v1": {"resources": resources("PodMetrics", verbs=("list",))},
         "/apis/example.org/v1": {"resources": resources("Event")},
@@ -608,6 +632,7 @@ def test_a_namespace_is_listed_without_what_the_cluster_makes_by_itself(server: 
         assert [(each["apiVersion"], each["kind"], each["metadata"]["name"]) for each in found] == [
             ("v1", "ConfigMap", "mine"),
             ("v1", "ServiceAccount", "robot"),
+            ("v1", "Pod", "operated"),
             ("v1", "Pod", "by-hand"),
             ("v1", "Pod", "default"),
             ("autoscaling/v2", "Scaler", "web"),

@@ -58,6 +58,16 @@ def test_other_severities_are_no_errors(severity: str) -> None:
     assert told(diagnostic("words", severity)) == ([], "")
 
 
+def test_the_values_of_secrets_that_are_written_are_not_told() -> None:
+    lines: list[str] = []
+    written = [None, {"kind": "Secret", "stringData": {"pw": "hunter2"}}]
+    listener = Listener(lines.append, {}, written=written)
+    listener.on_event(diagnostic("creation failed: got hunter2"))
+    listener.on_event(diagnostic("Retry #0; got hunter2", "info", ephemeral=True))
+    assert listener.errors == "creation failed: got [secret]"
+    assert lines == ["Deployment web on east: Retry #0; got [secret]"]
+
+
 def test_errors_of_an_operation_before_are_forgotten() -> None:
     listener = Listener(lambda text: None, {})
     listener.on_event(diagnostic("old"))

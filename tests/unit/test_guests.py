@@ -14,7 +14,13 @@ from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Operation
 from velapulumi.project import Project
 from velapulumi.render.rules import Treatment
-from velapulumi.stage.guests import awaited, deleted, inner_first, with_guests
+from velapulumi.stage.guests import (
+    awaited,
+    deleted,
+    inner_first,
+    with_contents,
+    with_guests,
+)
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.refusals import refusal_of
@@ -89,7 +95,7 @@ def test_what_is_not_deleted_with_it_stands_in_the_way(
     client = FakeCluster(contents=contents)
     going = given_up(manifest("goes"))
     first, _ = decided(project, client, given_up(holder), going)
-    assert first.facts.guests == words
+    assert first.facts.guests == (f"holds {words}" if words else "")
     assert first.reason is (Reason.GUESTS if words else None)
     assert (first.operation is Operation.DELETE) is not bool(words)
 
@@ -104,7 +110,7 @@ def test_what_the_stage_leaves_behind_stands_in_the_way_too(
     client = FakeCluster(contents=[manifest("kept")])
     first, kept = decided(project, client, given_up(TEAM), given_up(manifest("kept"), **more))
     assert kept.operation is Operation.DISOWN
-    assert first.facts.guests == "1 Deployment of this application"
+    assert first.facts.guests == "holds 1 Deployment of this application"
     assert first.reason is Reason.GUESTS
 
 
@@ -135,8 +141,86 @@ def test_what_belongs_to_others_is_refused_whatever_else_goes(
     theirs = {**manifest("inside"), "metadata": labelled("team/blog", name="inside")["metadata"]}
     client = FakeCluster(contents=[manifest("inside"), theirs])
     (first,) = decided(project, client, given_up(TEAM), after_others=after_others, app=INSIDE)
-    assert first.facts.guests == "1 Deployment of team/blog"
+    assert first.facts.guests == "holds 1 Deployment of team/blog"
     assert first.reason is Reason.GUESTS
+
+
+@pytest.mark.parametrize("versions", [[], [{"name": "v2", "served": False}], [{"name": "v2"}]])
+def test_what_cannot_be_looked_at_is_not_deleted(project: Project, versions: list[Any]) -> None:
+    """A cluster keeps the objects of a kind that it no longer serves."""
+    unserved = {**DEFINITION, "spec": {**DEFINITION["spec"], "versions": versions}}
+    (first,) = decided(project, FakeCluster(), given_up(unserved))
+    assert first.reason is Reason.GUESTS
+    refusal = refusal_of(first)
+    assert refusal is not None
+    assert "it may hold objects that cannot be looked at, as no version" in refusal.message
+
+
+def test_a_kind_that_the_cluster_says_it_serves_and_does_not_is_not_deleted(
+    project: Project,
+) -> None:
+    (first,) = decided(project, FakeCluster(lacking=("Deployment",)), given_up(DEFINITION))
+    assert first.reason is Reason.GUESTS
+
+
+def replaced(
+    project: Project, holder: Mapping[str, Any], client: FakeCluster, *delivered: ObjectKey
+) -> Decision:
+    """An object that the stage wants with another label, for which a policy replaces it."""
+    labels = ("metadata", "labels", "team")
+    wanted = {**holder, "metadata": {**holder["metadata"], "labels": {"team": "b"}}}
+    facts = given_up(holder, wanted=wanted, treatment=Treatment(recreated=(labels,)))
+    look = Look(project, {"east": reached("east", client)})
+    return decide(with_contents(facts, look, lambda: delivered))
+
+
+@pytest.mark.parametrize("holder", [TEAM, DEFINITION])
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        ([BARE, labelled("team/blog")], "1 Deployment of nobody, 1 Deployment of team/blog"),
+        ([labelled(SHOP)], "1 Deployment of this application"),
+    ],
+)
+def test_what_is_made_anew_must_hold_nothing(
+    project: Project, holder: dict[str, Any], contents: list[dict[str, Any]], words: str
+) -> None:
+    first = replaced(project, holder, FakeCluster(contents=contents))
+    assert (first.operation, first.reason) == (Operation.REFUSE, Reason.GUESTS)
+    refusal = refusal_of(first)
+    assert refusal is not None
+    because = "cannot be deleted and created again because of metadata.labels.team: it holds"
+    assert f"{because} {words}" in refusal.message
+    assert replaced(project, holder, FakeCluster()).operation is Operation.REPLACE
+
+
+def test_what_the_delivery_makes_in_it_stands_in_the_way_of_making_it_anew(
+    project: Project,
+) -> None:
+    """It might be made before, and go with the old one."""
+    inside = ObjectKey("east", "team", "Deployment", "new", "apps")
+    for holder in (TEAM, DEFINITION):
+        first = replaced(project, holder, FakeCluster(), inside)
+        assert first.facts.guests == "holds 1 Deployment of this application"
+    outside = ObjectKey("east", "other", "ConfigMap", "new", "")
+    elsewhere = ObjectKey("west", "team", "Deployment", "new", "apps")
+    for holder in (TEAM, DEFINITION):
+        first = replaced(project, holder, FakeCluster(), outside, elsewhere)
+        assert first.operation is Operation.REPLACE
+
+
+def test_what_cannot_be_looked_into_is_not_made_anew(project: Project) -> None:
+    closed = Closed(AccessDenied("cannot list resource secrets"))
+    assert replaced(project, TEAM, closed).reason is Reason.FORBIDDEN
+    assert replaced(project, TEAM, Closed(ClusterUnreachable("gone"))).operation is Operation.OWED
+    unserved = {**DEFINITION, "spec": {**DEFINITION["spec"], "versions": []}}
+    assert replaced(project, unserved, FakeCluster()).reason is Reason.GUESTS
+
+
+def test_nobody_asks_what_is_in_an_object_that_is_only_updated(project: Project) -> None:
+    facts = given_up(TEAM, wanted={**TEAM, "metadata": {"name": "team", "labels": {"x": "y"}}})
+    look = Look(project, {"east": reached("east", Closed(AssertionError("asked")))})
+    assert decide(with_contents(facts, look, tuple)).operation is Operation.UPDATE
 
 
 class Closed(FakeCluster):

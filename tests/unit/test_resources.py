@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -157,6 +158,49 @@ def test_a_field_with_dots_and_positions_is_written_as_the_engine_reads_it(
     setting.objects = [{**web, "spec": {"a.b": [{"x": 2}]}}]
     made = options(setting.registered(live)["w"])
     assert made.replace_on_changes == ['["spec"]["a.b"][0]["x"]']
+
+
+@pytest.fixture
+def hooks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the hooks that are registered with the engine."""
+    names: list[str] = []
+    monkeypatch.setattr(pulumi, "ResourceHook", lambda name, _: names.append(name))
+    return names
+
+
+def test_an_object_is_put_as_a_whole_only_where_the_plan_updates_it(
+    setting: Setting, hooks: list[str]
+) -> None:
+    setting.policy("resource-update", strategy={"op": "replace"})
+    assert options(setting.registered()["a"]).hooks is None
+    setting.store(resource("east", marked(setting.rendered()["a"]), initErrors=["late"]))
+    live = setting.live()
+    unready = setting.registered(live)["a"]
+    assert (unready.decision.cause, unready.mode) == (Cause.UNREADY, Mode.WRITE)
+    assert options(unready).hooks is None
+    setting.values["a"] = "2"
+    update = setting.registered(live)["a"]
+    assert update.decision.operation is Operation.UPDATE
+    assert hooks == []
+    binding = options(update).hooks
+    assert binding is not None
+    assert len(binding.before_update or ()) == len(hooks) == 1
+
+
+def test_hooks_of_kinds_that_share_a_name_have_names_of_their_own(
+    setting: Setting, hooks: list[str]
+) -> None:
+    """A webservice is a Deployment and a Service; the engine takes each name of a hook once."""
+    setting.policy("resource-update", strategy={"op": "replace"})
+    setting.record()
+    live = setting.live()
+    setting.values["a"] = "2"
+    update = setting.registered(live)["a"]
+    kinds = (("apps/v1", "Deployment"), ("v1", "Service"), ("serving.knative.dev/v1", "Service"))
+    for version, kind in kinds:
+        manifest = {**update.manifest, "apiVersion": version, "kind": kind}
+        assert options(dataclasses.replace(update, manifest=manifest)).hooks is not None
+    assert len(set(hooks)) == len(kinds)
 
 
 def test_what_was_lost_is_made_anew_although_the_stack_has_it(setting: Setting) -> None:

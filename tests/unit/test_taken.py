@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from tests.unit.helpers import FakeCluster, marked, reached, resource, with_uid
-from tests.unit.setting import Setting, theirs
+from tests.unit.helpers import PROJECT_ID, FakeCluster, marked, reached, resource, with_uid
+from tests.unit.setting import Setting, held_by, theirs
 from velapulumi.cli.plans.objects import note_of
 from velapulumi.errors import ObjectRefused, PlanChanged
 from velapulumi.plan.document import PlannedObject, ReverseStep
 from velapulumi.plan.fields import FieldChange
+from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation
 from velapulumi.project import Project
 from velapulumi.stage.look import Look
@@ -22,6 +24,7 @@ from velapulumi.stage.planned import ObjectWriter
 from velapulumi.stage.release import is_taken_out, let_go, release, released
 from velapulumi.stage.removal import Removed
 from velapulumi.stage.resources import Mode, Registration
+from velapulumi.stage.sides import as_before
 from velapulumi.stage.taken import taken_over
 
 NOTE = "velapulumi.dev/taken-over"
@@ -345,6 +348,44 @@ def test_restoring_leaves_what_is_never_kept(setting: Setting) -> None:
     ((_, body),) = client.calls
     assert body["metadata"]["annotations"] == {LAST_APPLIED: "{}"}
     assert ("metadata", "annotations", LAST_APPLIED) not in [each.path for each in back.changes]
+
+
+def test_what_the_cluster_has_set_since_stays(setting: Setting) -> None:
+    """A claim that was taken over while it waited for its volume, and is bound by now."""
+    there = annotated(ours(setting, note()), bound="yes")
+    there["spec"] = {"volumeName": "vol3"}
+    there = held_by(there, "kube-controller-manager", "spec.volumeName", "metadata.annotations")
+    back = way_back(setting, note(), there)
+    assert {change.path[0] for change in back.changes} == {"data", "metadata"}
+    assert ("metadata", "annotations", "bound") not in [each.path for each in back.changes]
+    client = Cluster(there)
+    release("default/shop", [back], {"east": reached("east", client)})
+    ((_, body),) = client.calls
+    assert body["spec"] == {"volumeName": "vol3"}
+    assert body["metadata"]["annotations"] == {"bound": "yes"}
+    assert "labels" not in body["metadata"]
+
+
+def test_of_an_interrupted_run_what_it_was_about_to_write_goes_back(setting: Setting) -> None:
+    """No stack holds the object; the run's open operation says what it named."""
+    hold(setting, note())
+    application = setting.prepared().application
+    record = application.records["deploy-east"]
+    assert record is not None
+    there = held_by(ours(setting, note()), "kubectl", "data.key")
+    asked = {**there, "data": {"key": "1"}}
+    key = ObjectKey.of("east", there)
+    others = tuple(each for each in record.objects if each.key != key)
+    pending = dataclasses.replace(record, objects=others, pending={key: asked}, interrupted=True)
+    there["data"] = {"key": "1", "more": "theirs"}
+    there = held_by(there, "kubectl", "data.more")
+    look = Look(setting.project, {"east": reached("east", Cluster(there))})
+    gone = Removed(PROJECT_ID, pending, "default/shop", look, lambda _: None, 2)
+    (decision,) = (
+        each for each in map(decide, gone.facts(dict, after_others=True)) if each.key == key
+    )
+    assert decision.cause is Cause.RESTORED
+    assert as_before(decision.facts)["data"] == {"key": "x", "more": "theirs"}
 
 
 def test_a_secret_keeps_the_annotations_of_others(setting: Setting) -> None:

@@ -74,8 +74,8 @@ def _field(kind: str, field: DriftedField) -> str:
     """How a field differs from what was delivered, and who has changed it."""
     from velapulumi.cli.plans.values import short
     from velapulumi.clusters.managed import described
+    from velapulumi.clusters.secrecy import is_secret_value
     from velapulumi.plan.fields import written
-    from velapulumi.stage.secrets import is_secret_value
     from velapulumi.status.document import shown
 
     path, live, delivered = written(field.path), *shown(kind, field)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from velapulumi.definitions import ClusterVersion
@@ -20,7 +20,8 @@ _NO_RIGHT = re.compile(
 _OF_THE_OBJECT = re.compile(
     r"admission webhook |"  # a webhook chooses the status of its refusal
     r".*failed calling webhook |"  # 500: the cluster answers, a webhook of it does not
-    r"failed to create typed patch object "  # 500 for a field that the schema does not have
+    # 500 for a field that the schema does not have, and for a value that cannot be read as its type
+    r"failed to (?:create typed patch|convert new) object "
 )
 _WARNING = re.compile(r'\b299 \S+ "((?:[^"\\]|\\.)*)"')
 
@@ -59,7 +60,12 @@ def read_warnings(header: str) -> tuple[str, ...]:
 
 
 def read_failure(
-    cluster: str, endpoint: str, method: str, status: int, content: bytes
+    cluster: str,
+    endpoint: str,
+    method: str,
+    status: int,
+    content: bytes,
+    hide: Callable[[str], str] = str,
 ) -> ClusterProblem:
     """Read an answer that is no success.
 
@@ -69,6 +75,7 @@ def read_failure(
         method: HTTP method of the request.
         status: HTTP status of the answer.
         content: Body of the answer; a ``Status`` if it comes from Kubernetes.
+        hide: Takes out of words what nobody may see.
 
     Returns:
         ``ObjectRefused`` when a write would be possible with another content or in another state,
@@ -80,13 +87,13 @@ def read_failure(
         document = None
     if not isinstance(document, dict):
         document = {}
-    message = str(document.get("message") or "").strip()
+    message = hide(str(document.get("message") or "").strip())
     if _is_refusal(method, status, message):
         return ObjectRefused(
             f"cluster {cluster} refuses a change: HTTP {status}: {message or 'unexpected answer'}",
             status=status,
             reason=str(document.get("reason") or ""),
-            causes=_causes(document.get("details")),
+            causes=tuple((field, hide(said)) for field, said in _causes(document.get("details"))),
         )
     if status == 403:
         return AccessDenied(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -172,8 +172,10 @@ class Cluster(Connection):
         answer, warnings = self._ask("PATCH", f"{path}?{query}", manifest, _APPLY)
         return DryRun(self._checked(answer), warnings)
 
-    def replace(self, manifest: Manifest, manager: str) -> dict[str, Any] | None:
-        """Put a manifest in the place of the object it names, in the name of a field manager.
+    def replace(
+        self, manifest: Manifest, manager: str, *, dry_run: bool = False
+    ) -> dict[str, Any] | None:
+        """Put a manifest in the place of the object it names, or only ask whether that can be done.
 
         Returns:
             The object as it then is; None when it, or its kind, is not there.
@@ -186,7 +188,7 @@ class Cluster(Connection):
         path = self._path(manifest)
         if path is None:
             return None
-        query = urlencode({"fieldManager": manager})
+        query = urlencode({"fieldManager": manager, **({"dryRun": "All"} if dry_run else {})})
         return self._object("PUT", f"{path}?{query}", manifest, "application/json")
 
     def delete(self, manifest: Manifest, resource_version: str) -> None:
@@ -289,13 +291,19 @@ class Cluster(Connection):
     def list_all(self, namespace: str) -> Iterator[dict[str, Any]]:
         """List what people have put into a namespace, of every kind that can be deleted.
 
-        Left out is what a cluster makes by itself: events and endpoints, what each namespace has
-        from the beginning, and what a controller has made of other objects.
+        Left out is what a cluster makes by itself: events, endpoints, what is in each namespace
+        from the beginning, and what a controller has made of other objects there.
 
         Raises:
             ClusterUnreachable: No answer, or access refused; one kind that cannot be listed is
                 enough, since nothing else tells that there is none of it.
         """
+        items = [*self._all_in(namespace)]
+        inside = {item["metadata"].get("uid") for item in items}
+        yield from (item for item in items if not _is_made_by_cluster(item, inside))
+
+    def _all_in(self, namespace: str) -> Iterator[dict[str, Any]]:
+        """List all that can be deleted in a namespace, but events and endpoints."""
         listed = set(_BOOKKEEPING)
         for api_version in self.api_versions(""):
             group = api_version.rpartition("/")[0]
@@ -306,8 +314,7 @@ class Cluster(Connection):
                 listed.add((group, kind))
                 # What can be listed and not deleted is computed, such as the metrics of pods.
                 if {"list", "delete"} <= resource.verbs:
-                    found = self._list(api_version, kind, namespace, {})
-                    yield from (item for item in found if not _is_made_by_cluster(item))
+                    yield from self._list(api_version, kind, namespace, {})
 
     def _list(
         self, api_version: str, kind: str, namespace: str | None, query: Mapping[str, str]
@@ -381,9 +388,10 @@ def _root(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
-def _is_made_by_cluster(item: Mapping[str, Any]) -> bool:
+def _is_made_by_cluster(item: Mapping[str, Any], inside: Container[Any]) -> bool:
+    """Whether it comes and goes with something else; ``inside`` are the UIDs in its namespace."""
     metadata = item["metadata"]
     owners = metadata.get("ownerReferences") or ()
     return (item["kind"], metadata["name"]) in _IN_EVERY_NAMESPACE or any(
-        owner.get("controller") for owner in owners
+        owner.get("controller") and owner.get("uid") in inside for owner in owners
     )

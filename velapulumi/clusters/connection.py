@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from velapulumi.clusters.answers import read_failure, read_warnings
+from velapulumi.clusters.secrecy import hiding
 from velapulumi.errors import ClusterUnreachable
 from velapulumi.files import make_private_folder
 
@@ -84,8 +85,9 @@ class Connection:
             raise self._unreachable(_reason(error, self._timeout)) from error
         if answer.status == 404:
             return None, ()
+        hide = hiding([body])
         if answer.status not in (200, 201, 202):
-            failure = read_failure(self.name, self.endpoint, method, answer.status, content)
+            failure = read_failure(self.name, self.endpoint, method, answer.status, content, hide)
             failure.cluster = self.name
             raise failure
         try:
@@ -94,7 +96,7 @@ class Connection:
             raise self._unreachable(NO_KUBERNETES) from error
         if not isinstance(document, dict):
             raise self._unreachable(NO_KUBERNETES)
-        return document, read_warnings(answer.getheader("Warning", ""))
+        return document, tuple(map(hide, read_warnings(answer.getheader("Warning", ""))))
 
     def _unreachable(self, reason: str) -> ClusterUnreachable:
         return ClusterUnreachable(

@@ -267,6 +267,7 @@ class Applier:
             lambda text: self._teller.progress(prepared.title, text),
             prepared.cluster_names(each.key for each in decisions),
             (each.key for each in decisions if each.operation in _PRESENT),
+            (each.facts.wanted for each in decisions),
         )
         try:
             self._run_engine(prepared, record, errand, listener, decisions)

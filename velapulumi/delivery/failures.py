@@ -153,7 +153,7 @@ class FailedRun:
         if stuck := _going(self.prepared.application.project, decided):
             return stuck
         if refused := [entry for entry in here if self._is_refused(entry)]:
-            return _refused(cluster, refused)
+            return self._refused(cluster, refused)
         if here:
             services = read_services(
                 [(e.cluster, e.manifest) for e in held if e.cluster == cluster],
@@ -176,24 +176,29 @@ class FailedRun:
             return True
         return any(changed_fields(written.manifest, owned(live, written.manifest), live))
 
+    def _refused(self, cluster: str, entries: Sequence[RecordedObject]) -> ObjectRefused:
+        """What a cluster said to the objects that it did not take."""
+        return ObjectRefused(
+            "\n".join(
+                f"{entry.key} on {cluster}: {text}"
+                for entry in entries
+                for text in map(self.listener.hide, words(entry))
+            )
+        )
+
     def _unhealthy(
         self, services: Sequence[Service], broken: Sequence[RecordedObject]
     ) -> Unhealthy:
         sick = [describe(service, place=True) for service in services if not service.healthy]
         said = [
-            f"{entry.key} on {entry.cluster}: {text}" for entry in broken for text in words(entry)
+            f"{entry.key} on {entry.cluster}: {text}"
+            for entry in broken
+            for text in map(self.listener.hide, words(entry))
         ]
         reason = "; ".join(sick or said)
         return Unhealthy(
             f"stage {self.prepared.title} is not healthy after {self.patience:g}s: {reason}"
         )
-
-
-def _refused(cluster: str, entries: Sequence[RecordedObject]) -> ObjectRefused:
-    """What a cluster said to the objects that it did not take."""
-    return ObjectRefused(
-        "\n".join(f"{entry.key} on {cluster}: {text}" for entry in entries for text in words(entry))
-    )
 
 
 def describe(service: Service, *, place: bool = False) -> str:

@@ -186,7 +186,7 @@ class Engine:
             if gone := watchdog.gone(self._listener.errors_of):
                 raise gone from error
             raise EngineFailed(
-                f"stack {stack}: {self._listener.errors or _last_words(error)}"
+                f"stack {stack}: {self._listener.errors or self._listener.hide(_last_words(error))}"
             ) from error
         if self._interrupts.stopping:
             raise Interrupted(f"stopped after delivering {stack}")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from velapulumi.clusters.secrecy import hiding
 from velapulumi.plan.objects import ObjectKey
 
 # What Kubernetes says on the way of every rollout, and what nobody needs to read.
@@ -20,6 +21,7 @@ class Listener:
         names: The canonical names of clusters, by what the stack calls them. The engine knows the
             stack's names only, and what is told here never speaks of them.
         present: The objects that are live already, so that the engine does not create them.
+        written: The objects that are written; the values of Secrets among them are not told.
     """
 
     def __init__(
@@ -27,7 +29,9 @@ class Listener:
         progress: Callable[[str], None],
         names: Mapping[str, str],
         present: Iterable[ObjectKey] = (),
+        written: Iterable[Mapping[str, Any] | None] = (),
     ) -> None:
+        self.hide = hiding(written)
         self._progress = progress
         self._names = names
         self._present = {(key.cluster, key.namespace, key.kind, key.name) for key in present}
@@ -60,7 +64,7 @@ class Listener:
         self._heard = time.monotonic()
         diagnostic = event.diagnostic_event
         if diagnostic is not None:
-            text = diagnostic.message.strip()
+            text = self.hide(diagnostic.message.strip())
             if diagnostic.severity == "error" and text and not _is_echo(text):
                 self._errors.append((self._cluster(diagnostic.urn or ""), text))
             elif diagnostic.ephemeral and diagnostic.urn and text and not text.startswith(_NOISE):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from velapulumi.definitions import Context, Manifest, PatchConflict, RenderError, unify
+from velapulumi.definitions.rules.fieldpath import without_value_at
 from velapulumi.render.components import ResolvedComponent, misplaced
 from velapulumi.render.environments import Environment
 from velapulumi.render.labels import (
@@ -19,6 +20,7 @@ from velapulumi.render.labels import (
     workload_labels,
 )
 from velapulumi.render.placement import ANY, LOCAL, Placement
+from velapulumi.render.rules import LAST_APPLIED
 from velapulumi.render.surroundings import NOTHING_ELSE, Surroundings
 from velapulumi.spec import Application, Component, Path
 
@@ -324,7 +326,10 @@ def _check_name(manifest: Manifest, trait: int | None) -> None:
 def _finished(
     manifest: Manifest, context: Context, labels: Mapping[str, str], annotations: Mapping[str, str]
 ) -> Manifest:
-    """The object with name, namespace, labels and annotations."""
+    """The object with name, namespace, labels and annotations.
+
+    Without what ``kubectl apply`` has noted: it repeats the object, the values of a Secret, too.
+    """
     metadata = {
         "name": context.name,
         "namespace": context.namespace,
@@ -336,7 +341,8 @@ def _finished(
     group = manifest["apiVersion"].rpartition("/")[0]
     if (group, manifest["kind"]) in CLUSTER_SCOPED:
         del metadata["namespace"]
-    return {**manifest, "metadata": metadata}
+    found: Manifest = without_value_at(LAST_APPLIED, {**manifest, "metadata": metadata})
+    return found
 
 
 def _rendered(

@@ -53,6 +53,11 @@ MARK: Parts = ("metadata", "labels", PROJECT)
 TAKEN: Parts = ("metadata", "annotations", "velapulumi.dev/taken-over")
 """Where an object that was taken over keeps what it was before, as JSON."""
 
+LAST_APPLIED: Parts = (
+    "metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration",
+)  # fmt: skip
+"""Where ``kubectl apply`` repeats an object, the values of a Secret among it."""
+
 _NAME, _NAMESPACE = "app.oam.dev/name", "app.oam.dev/namespace"
 
 

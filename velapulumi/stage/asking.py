@@ -16,6 +16,7 @@ from velapulumi.clusters.client import Cluster, DryRun
 from velapulumi.clusters.elements import list_keys, others_elements
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.managed import OWN, Manager
+from velapulumi.clusters.secrecy import SECRET
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.errors import AccessDenied, ClusterUnreachable, ObjectRefused, VelapulumiError
 from velapulumi.plan.document import REFUSED
@@ -25,7 +26,7 @@ from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation
 from velapulumi.stage.look import CRD, Look
 from velapulumi.stage.operations import Decision
-from velapulumi.stage.secrets import SECRET
+from velapulumi.stage.sides import as_before
 from velapulumi.stage.situation import Place
 
 _ACCOUNT = "ServiceAccount"
@@ -92,7 +93,8 @@ def ask(decisions: Sequence[Decision], look: Look, before: Iterable[Decision] = 
 
 def _is_asked(each: Decision) -> bool:
     """Whether it is written; of what goes to another stage, that one asks."""
-    return each.operation in _ASKED and each.facts.wanted is not None
+    written = each.operation in _ASKED and each.facts.wanted is not None
+    return written or each.cause is Cause.RESTORED
 
 
 def needs_changes(decisions: Sequence[Decision]) -> bool:
@@ -110,10 +112,11 @@ def _early(written: Iterable[Decision], changes: Iterable[Decision]) -> Iterator
 
 
 def _changes_keys(each: Decision) -> bool:
-    live = each.facts.live.manifest or {}
+    live = each.facts.live.manifest
+    if live is None or each.facts.wanted is None:
+        return False
     manager = each.facts.recorded.manager if each.facts.recorded else ""
-    paths = all_located(each.taken, live)
-    return bool(live) and bool(others_elements(live, each.manifest, paths, manager))
+    return bool(others_elements(live, each.manifest, all_located(each.taken, live), manager))
 
 
 def _brings(each: Decision) -> Iterator[tuple[str, ...]]:
@@ -146,8 +149,9 @@ def _ask(each: Decision, look: Look) -> Answer:
     cluster = look.clusters[each.key.cluster]
     assert isinstance(cluster, Reached)
     where = f"{each.key} on {each.key.cluster}"
+    ask = _dry_run_of_way_back if each.cause is Cause.RESTORED else _dry_run
     try:
-        found = _dry_run(each, cluster.client)
+        found = ask(each, cluster.client)
     except ObjectRefused as error:
         if error.dry_run_unsupported:
             return Answer((f"not asked: {_words(error)}",))
@@ -185,6 +189,16 @@ def _dry_run(each: Decision, client: Cluster) -> DryRun:
         if not all(_is_taken(field_path(field, live), taken) for field in foreign):
             raise
         return client.dry_run(each.manifest, manager or OWN, force=True)
+
+
+def _dry_run_of_way_back(each: Decision, client: Cluster) -> DryRun:
+    """Ask whether an object can get back what it was, in the state that it was seen in."""
+    try:
+        client.replace(as_before(each.facts), OWN, dry_run=True)
+    except ObjectRefused as error:
+        if error.status != 409:
+            raise
+    return DryRun(None)
 
 
 def _is_with_ourselves(said: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from velapulumi.clusters.beyond import fields_beyond
 from velapulumi.clusters.elements import list_keys
 from velapulumi.clusters.managed import Manager, managers_of
+from velapulumi.clusters.secrecy import SECRET
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
     Parts,
@@ -39,7 +40,7 @@ from velapulumi.render.rules import (
 )
 from velapulumi.stage.look import CRD
 from velapulumi.stage.secret_changes import secret_changes, secret_drift
-from velapulumi.stage.secrets import SECRET, changes_outside_secrets, hidden, without_values
+from velapulumi.stage.secrets import changes_outside_secrets, hidden, without_values
 from velapulumi.stage.sides import (
     DriftedField,
     Facts,

@@ -14,7 +14,7 @@ from velapulumi.program.application import Application
 from velapulumi.program.leaving import abandoned
 from velapulumi.render.rules import Treatment
 from velapulumi.stage.desired import Desired
-from velapulumi.stage.guests import deleted, with_guests
+from velapulumi.stage.guests import deleted, with_contents, with_guests
 from velapulumi.stage.look import NAMESPACE, Look
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.prepare import Prepared, prepared_steps
@@ -73,11 +73,16 @@ class Gathered:
         _check_doubles(self._record, str(self._prepared[-1].stack))
         self._look.read(self._names)
         for key, entry in self._desired.items():
-            yield entry, self._facts(key, entry)
+            yield entry, with_contents(self._facts(key, entry), self._look, self._delivered)
         given_up = self._given_up()
         elsewhere = partial(going_elsewhere, self._application, self._stage.name, self._look)
         for facts in with_guests(given_up, self._look, elsewhere, after_others=after_others):
             yield None, facts
+
+    def _delivered(self) -> Iterator[ObjectKey]:
+        """What the application delivers, in whichever of its stages."""
+        for name in self._application.workflow.stages:
+            yield from self._application.delivered_keys(name)
 
     def going(self) -> Collection[ObjectKey]:
         """The objects that it deletes, whatever they hold."""
@@ -149,6 +154,7 @@ class Gathered:
             read=read,
             other=other_of(application, self._stage.name, key, wanted=desired is not None),
             begun=recorded is None and self._has_begun(key),
+            asked=self._begun.get(key),
             mends=rules.mends_drift,
             takes_fields=application.takes_fields,
             left_behind=full_name(held) in self._left_behind if held else False,

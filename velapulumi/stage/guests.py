@@ -1,7 +1,10 @@
 """What a Namespace holds, or a CRD's kind, when that is to be deleted, and what becomes of it.
 
 Both take all of that with them. What the application deletes itself, in whichever of its stages,
-may go; it goes before. Anything else stands in the way.
+may go; it goes before. Anything else stands in the way, and so does what cannot be looked at.
+
+One that is deleted to be created again must be empty: what the application has in it would go
+unseen, and come again only with the next delivery.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ from velapulumi.stage.look import CRD, NAMESPACE, Look
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.sides import Facts, Live, Other
 from velapulumi.stage.situation import Presence
+
+_OURS = "this application"
+_UNSEEN = "may hold objects that cannot be looked at, as no version of their kind is served"
 
 Elsewhere = Callable[[], Mapping[str, Container[ObjectKey]]]
 """Finds out what the other stages of the application delete, by stage."""
@@ -50,6 +56,27 @@ def with_guests(
         else facts
         for facts in given_up
     ]
+
+
+def with_contents(facts: Facts, look: Look, delivered: Callable[[], Iterable[ObjectKey]]) -> Facts:
+    """What is known of an object that a stage wants, with what stands in the way of replacing it.
+
+    The cluster is asked only where the answer matters.
+
+    Args:
+        facts: What is known of it without that.
+        look: What the clusters have.
+        delivered: Gives the objects that the application delivers, in whichever of its stages.
+    """
+    if facts.key.kind not in (NAMESPACE, CRD) or decide(facts).operation is not Operation.REPLACE:
+        return facts
+    contents = _contents(facts, look)
+    if isinstance(contents, Facts):
+        return contents
+    inside = {ObjectKey.of(facts.key.cluster, each): _owner(facts, each) for each in contents}
+    inside |= {key: _OURS for key in delivered() if _is_inside(key, facts) and key not in inside}
+    staying = Counter(f"{key.kind} of {owner}" for key, owner in inside.items())
+    return replace(facts, guests=_told(staying))
 
 
 def deleted(given_up: Iterable[Facts]) -> frozenset[ObjectKey]:
@@ -110,12 +137,9 @@ def _looked_into(
     after_others: bool,
 ) -> Facts:
     """What is known of an object that would be deleted, with what it holds."""
-    try:
-        contents = look.contents(facts.key, facts.live.manifest or {})
-    except AccessDenied as error:
-        return replace(facts, live=Live(Presence.FORBIDDEN, detail=error.message))
-    except ClusterUnreachable as error:
-        return replace(facts, live=Live(Presence.UNKNOWN, detail=error.message))
+    contents = _contents(facts, look)
+    if isinstance(contents, Facts):
+        return contents
     staying: Counter[str] = Counter()
     awaits = set()
     for entry in contents:
@@ -129,10 +153,37 @@ def _looked_into(
             staying[f"{entry['kind']} of {_owner(facts, entry)}"] += 1
     return replace(
         facts,
-        guests=", ".join(f"{count} {name}" for name, count in sorted(staying.items())),
+        guests=_told(staying),
         awaits=frozenset(awaits),
         pruned=after_others or not awaits or bool(staying),
     )
+
+
+def _contents(facts: Facts, look: Look) -> Sequence[Mapping[str, Any]] | Facts:
+    """What an object holds; where nobody can tell, what is known of the object then."""
+    try:
+        found = look.contents(facts.key, facts.live.manifest or {})
+    except AccessDenied as error:
+        return replace(facts, live=Live(Presence.FORBIDDEN, detail=error.message))
+    except ClusterUnreachable as error:
+        return replace(facts, live=Live(Presence.UNKNOWN, detail=error.message))
+    return replace(facts, guests=_UNSEEN) if found is None else found
+
+
+def _is_inside(key: ObjectKey, facts: Facts) -> bool:
+    """Whether an object is in a Namespace, or of the kind that a CRD defines."""
+    if key.cluster != facts.key.cluster:
+        return False
+    if facts.key.kind == NAMESPACE:
+        return key.namespace == facts.key.name
+    spec = (facts.live.manifest or {}).get("spec") or {}
+    return (key.group, key.kind) == (spec.get("group"), (spec.get("names") or {}).get("kind"))
+
+
+def _told(staying: Counter[str]) -> str:
+    """What stands in the way, in words; empty for nothing."""
+    found = ", ".join(f"{count} {name}" for name, count in sorted(staying.items()))
+    return f"holds {found}" if found else ""
 
 
 def _is_ours(facts: Facts, entry: Mapping[str, Any]) -> bool:
@@ -143,7 +194,7 @@ def _is_ours(facts: Facts, entry: Mapping[str, Any]) -> bool:
 def _owner(facts: Facts, entry: Mapping[str, Any]) -> str:
     """Whose an object is, in words."""
     if _is_ours(facts, entry):
-        return "this application"
+        return _OURS
     name = owner_of(entry)
     if not name:
         return "nobody"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
 
+from velapulumi.clusters.client import Cluster
 from velapulumi.clusters.identity import Reached, reach
 from velapulumi.errors import AccessDenied, ClusterUnreachable, VelapulumiError
 from velapulumi.plan.objects import ObjectKey
@@ -38,7 +39,7 @@ class Look:
         self._project = project
         self._live: dict[ObjectKey, Live] = {}
         self._namespaces: dict[tuple[str, str], bool] = {}
-        self._contents: dict[ObjectKey, Sequence[Mapping[str, Any]]] = {}
+        self._contents: dict[ObjectKey, Sequence[Mapping[str, Any]] | None] = {}
 
     def contact(self, names: Iterable[str]) -> None:
         """Contact the clusters that have not been contacted yet."""
@@ -100,8 +101,12 @@ class Look:
             self._namespaces[where] = found is not None and not going
         return self._namespaces[where]
 
-    def contents(self, key: ObjectKey, manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        """The objects in a namespace, or of the kind that a CRD defines.
+    def contents(
+        self, key: ObjectKey, manifest: Mapping[str, Any]
+    ) -> Sequence[Mapping[str, Any]] | None:
+        """The objects in a namespace, or of the kind that a CRD defines; None where it is hidden.
+
+        A cluster keeps the objects of a kind that it no longer serves.
 
         Args:
             key: What identifies the Namespace or the CRD; of others there are none.
@@ -115,7 +120,8 @@ class Look:
         if not isinstance(cluster, Reached):
             return ()
         if key not in self._contents:
-            self._contents[key] = tuple(_held_by(cluster, key, manifest))
+            found = _held_by(cluster.client, key, manifest)
+            self._contents[key] = None if found is None else tuple(found)
         return self._contents[key]
 
     def _read(self, key: ObjectKey, manifest: Mapping[str, Any]) -> Live:
@@ -139,19 +145,28 @@ class Look:
 
 
 def _held_by(
-    cluster: Reached, key: ObjectKey, manifest: Mapping[str, Any]
-) -> Iterator[Mapping[str, Any]]:
-    """The objects in a namespace, or of the kind that a CRD defines."""
+    client: Cluster, key: ObjectKey, manifest: Mapping[str, Any]
+) -> Iterable[Mapping[str, Any]] | None:
+    """The objects in a namespace, or of the kind that a CRD defines; None when it is not served."""
     if key.kind == NAMESPACE:
-        yield from cluster.client.list_all(key.name)
+        return client.list_all(key.name)
     if key.kind != CRD:
-        return
+        return ()
     spec = manifest.get("spec") or {}
-    kind = (spec.get("names") or {}).get("kind")
+    kind = str((spec.get("names") or {}).get("kind"))
     for version in spec.get("versions") or ():
-        if kind and version.get("served"):
-            yield from cluster.client.list_kind(f"{spec['group']}/{version['name']}", kind)
-            return
+        api_version = f"{spec['group']}/{version['name']}"
+        if version.get("served") and _serves(client, {"apiVersion": api_version, "kind": kind}):
+            return client.list_kind(api_version, kind)
+    return None
+
+
+def _serves(client: Cluster, named: Mapping[str, Any]) -> bool:
+    """Whether a cluster has a kind, which may have come since its kinds were listed."""
+    if client.serves(named):
+        return True
+    client.forget_kinds()
+    return client.serves(named)
 
 
 class SharedLook:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
 from base64 import b64encode
 from collections.abc import Mapping
@@ -16,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from velapulumi import files
+from velapulumi.clusters.secrecy import SECRET, is_secret_value
 from velapulumi.engine.environment import engine_environment, prepare_backend
 from velapulumi.engine.record import SEALED
 from velapulumi.errors import InvalidFile
 from velapulumi.project import Project
 
-SECRET = "Secret"
 _KEY_FILE = "plan.key"
 _VALUES = ("data", "stringData")
 
@@ -53,6 +54,7 @@ class Mask:
         plain = {key: _without_sealed(value) for key, value in manifest.items()}
         if manifest.get("kind") != SECRET:
             return plain
+        plain = {key: self._misplaced(key, value) for key, value in plain.items()}
         values = encoded(manifest)
         if values is None:
             return plain
@@ -61,6 +63,13 @@ class Mask:
             self._used = True
             rest["data"] = {key: self._keyed(text.encode()) for key, text in values.items()}
         return rest
+
+    def _misplaced(self, key: str, value: Any) -> Any:
+        """What stands at the top of a Secret; what a Secret does not have may be a value."""
+        if key in _VALUES or not is_secret_value(SECRET, (key,)):
+            return value
+        self._used = True
+        return self._keyed(json.dumps(value, sort_keys=True, default=str).encode())
 
     def _keyed(self, content: bytes) -> str:
         return hmac.new(self._key, content, hashlib.sha256).hexdigest()

@@ -82,6 +82,11 @@ class Decision:
         return name if self.owner in (Owner.SIBLING, Owner.FOREIGN) else ""
 
     @property
+    def replaces_fields(self) -> bool:
+        """Whether fields that others have set go with the update of the object."""
+        return self.operation is Operation.UPDATE and self.facts.treatment.replaced
+
+    @property
     def taken(self) -> tuple[FieldPlace, ...]:
         """The fields that are taken from whoever holds them before the object is written."""
         drifted = [

@@ -41,8 +41,8 @@ _FURTHER: Mapping[tuple[str, Any], str] = {
     ("listed", False): "it does not name the application among them",
     ("others", True): "other applications share it, too",
     ("others", False): "no other application shares it",
-    ("guests", True): "it is a Namespace or a CRD with objects of others",
-    ("guests", False): "it holds no objects of others",
+    ("guests", True): "it is a Namespace or a CRD with objects that would be lost with it",
+    ("guests", False): "it holds no objects that would be lost with it",
     ("contradicts", True): "one policy replaces it, and another never deletes it",
     ("pruned", False): "the workflow has not succeeded yet",
 }

@@ -171,6 +171,7 @@ TABLE: tuple[Row, ...] = (
     ),
     refuse(Reason.JOB_FAILED, job=Job.FAILED, difference=Difference.EQUAL, **_HELD, **_HERE),
     refuse(Reason.FIXED, difference=Difference.FIXED, **_HELD, **_HERE),
+    refuse(Reason.GUESTS, difference=Difference.REPLACED, guests=True, **_HELD, **_HERE),
     row(
         Operation.REPLACE,
         note="deleted and created again",

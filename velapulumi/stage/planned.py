@@ -12,6 +12,7 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.images import pinned
 from velapulumi.clusters.managed import described, managers_of
 from velapulumi.clusters.registry import Registry
+from velapulumi.clusters.secrecy import SECRET, hiding
 from velapulumi.definitions.rules.fieldpath import Parts, without_value_at
 from velapulumi.engine.record import words
 from velapulumi.plan.canonical import digest
@@ -24,7 +25,7 @@ from velapulumi.project import Project
 from velapulumi.render.rules import MARK, TAKEN, registered, sharers_of
 from velapulumi.stage.asking import Answer, Answers
 from velapulumi.stage.look import CRD, Look
-from velapulumi.stage.masking import SECRET, Mask
+from velapulumi.stage.masking import Mask
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.refusals import being_deleted, refusal_of
 from velapulumi.stage.secrets import hidden
@@ -308,7 +309,7 @@ def _remarks(each: Decision) -> Iterator[str]:
     """What its cluster has said of an object: why it is not ready, or not known."""
     facts = each.facts
     if each.cause is Cause.UNREADY and facts.recorded is not None:
-        yield from words(facts.recorded)
+        yield from map(hiding([facts.wanted]), words(facts.recorded))
     if each.operation is Operation.OWED:
         yield facts.live.detail or being_deleted(facts.live.manifest or {})
 
@@ -324,7 +325,7 @@ def _notes(each: Decision) -> Iterator[str]:
         yield "was taken over; deleting it does not bring back what it was before"
     if lost := ", ".join(map(written, _lost(each))):
         yield f"the engine replaces it as a whole, so what others have set goes: {lost}"
-    if each.operation is Operation.UPDATE and facts.treatment.replaced:
+    if each.replaces_fields:
         yield "fields that others have set go with it, as resource-update replaces the object"
     recorded, live = facts.recorded, facts.live.manifest
     uid = str(live["metadata"].get("uid") or "") if live is not None else ""

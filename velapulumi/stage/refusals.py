@@ -278,8 +278,17 @@ def _conflict(decision: Decision) -> tuple[str, str]:
 
 
 def _guests(decision: Decision) -> tuple[str, str]:
+    facts = decision.facts
+    if facts.wanted is not None:
+        fields = ", ".join(map(written, decision.fixed))
+        return (
+            f"{_where(decision)} cannot be deleted and created again because of {fields}: it "
+            f"{facts.guests}",
+            "Take those out of it in a delivery before, leave the field as it is, or deliver it "
+            "under another name.",
+        )
     return (
-        f"{_where(decision)} cannot be deleted: it holds {decision.facts.guests}",
+        f"{_where(decision)} cannot be deleted: it {facts.guests}",
         "Delete or move those first, or keep it with a garbage-collect rule of strategy never.",
     )
 

@@ -67,6 +67,7 @@ class Removed:
                 read=read.get(key),
                 other=self.other(key),
                 begun=key not in known,
+                asked=manifest if key not in known else None,
                 taken=self._taken_back(key, manifest) if key not in read else None,
                 left_behind=key in known and full_name(held.get(key) or read[key]) in left_behind,
                 pruned=True,

@@ -84,7 +84,7 @@ class Registration:
 
     @property
     def name(self) -> str:
-        """The name of its resource, unique in the stack."""
+        """The name of its resource, unique among those of its kind in the stack."""
         metadata = self.manifest["metadata"]
         namespace = metadata.get("namespace")
         place = f"{namespace}/" if namespace else ""
@@ -234,12 +234,18 @@ def resource_options(registration: Registration, cluster: Reached | None) -> pul
     if decision.operation is Operation.REPLACE:
         options.replace_on_changes = [_property_path(path) for path in decision.fixed]
         options.delete_before_replace = True
-    if facts.treatment.replaced and cluster is not None:
-        name = f"replace {registration.name}"
-        manifest, client = registration.manifest, cluster.client
-        hook = pulumi.ResourceHook(name, lambda _: put(client, manifest))
-        options.hooks = pulumi.ResourceHookBinding(before_update=[hook])
+    if decision.replaces_fields and cluster is not None:
+        options.hooks = pulumi.ResourceHookBinding(before_update=[_hook(registration, cluster)])
     return options
+
+
+def _hook(registration: Registration, cluster: Reached) -> pulumi.ResourceHook:
+    """Puts an object as a whole in the place of the live one; its name is unique in the stack."""
+    manifest, client = registration.manifest, cluster.client
+    kind = resource_type(manifest["apiVersion"], manifest["kind"])
+    return pulumi.ResourceHook(
+        f"replace {kind} {registration.name}", lambda _: put(client, manifest)
+    )
 
 
 def _aliases(registration: Registration) -> list[pulumi.Alias] | None:

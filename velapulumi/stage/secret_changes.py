@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from velapulumi.clusters.managed import keys_of_engine, managers_of
+from velapulumi.clusters.secrecy import HIDDEN, SECRET
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.plan.fields import FieldChange
 from velapulumi.plan.normal import normal
-from velapulumi.stage.secrets import HIDDEN, OTHER, SECRET, changed_values, has_sealed_values
+from velapulumi.stage.secrets import OTHER, changed_values, has_sealed_values
 from velapulumi.stage.sides import Facts
 
 

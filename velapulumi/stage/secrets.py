@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from velapulumi.definitions.rules.fieldpath import Parts
+from velapulumi.clusters.secrecy import HIDDEN, SECRET, is_secret_value
 from velapulumi.engine.record import SEALED
 from velapulumi.plan.fields import (
     FieldChange,
@@ -15,13 +15,8 @@ from velapulumi.plan.fields import (
 )
 from velapulumi.plan.normal import changed_fields, normal
 
-SECRET = "Secret"
-
-
 _VALUES = ("data", "stringData")
-
-
-HIDDEN, OTHER = "[secret]", "[another secret]"
+OTHER = "[another secret]"
 
 
 def hidden(kind: str, changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
@@ -38,16 +33,6 @@ def hidden(kind: str, changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
             yield FieldChange(change.path, before, after)
         else:
             yield change
-
-
-def is_secret_value(kind: str, path: Parts) -> bool:
-    """Whether a field is a value that nobody may see.
-
-    Args:
-        kind: The kind of its object.
-        path: Its path.
-    """
-    return kind == SECRET and path[0] in _VALUES
 
 
 def changes_outside_secrets(

@@ -91,9 +91,10 @@ class Facts:
         other: Another stage that holds it.
         place: Whether its cluster can take it.
         begun: Whether a run had begun to make it and did not finish.
+        asked: What such a run had asked for, of an object that no stack holds.
         mends: Whether the policies have put back what others have deleted or changed.
         takes_fields: Whether fields that others hold are taken from them.
-        guests: What it holds that is not deleted with it, in words; of a Namespace or a CRD.
+        guests: What it holds that would be lost with it, in words; of a Namespace or a CRD.
         awaits: The other stages of the application that delete what else it holds, before it.
         left_behind: Whether the stack says that it is never deleted.
         taken: How it was taken over, where that is taken back.
@@ -112,6 +113,7 @@ class Facts:
     other: Other | None = None
     place: Place = Place.READY
     begun: bool = False
+    asked: Mapping[str, Any] | None = None
     mends: bool = True
     takes_fields: bool = False
     guests: str = ""
@@ -242,7 +244,7 @@ def _taken_sides(facts: Facts) -> tuple[Mapping[str, Any], ...]:
     assert live is not None
     assert taken is not None
     assert taken.before is not None
-    return live, taken.before, facts.object
+    return live, taken.before, facts.asked or facts.object
 
 
 def job(facts: Facts) -> Job:

@@ -118,7 +118,7 @@ class Situation:
         never_deleted: Whether a policy leaves it behind for good.
         listed: Whether it names the application among those that share it.
         others: Whether other applications share it, too.
-        guests: Whether it is a Namespace or a CRD that holds objects of others.
+        guests: Whether it is a Namespace or a CRD that holds what would be lost with it.
         back: Whether a way back is gone, and it had been taken over on the way there.
         contradicts: Whether one policy replaces it and another never deletes it.
         pruned: Whether what is no longer wanted goes now.
@@ -164,4 +164,4 @@ class Reason(StrEnum):
     JOB_FAILED = "the Job has failed"
     FIXED = "a field cannot be changed, and what it holds would be lost"
     CONFLICT = "somebody else holds a field"
-    GUESTS = "it holds objects of others"
+    GUESTS = "it holds objects that would be lost with it"

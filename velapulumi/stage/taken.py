@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from velapulumi.definitions.rules.fieldpath import value_at, without_value_at
+from velapulumi.clusters.secrecy import SECRET
+from velapulumi.definitions.rules.fieldpath import value_at, with_value_at, without_value_at
 from velapulumi.plan.fields import FieldChange, differences
 from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
-from velapulumi.render.rules import SHARERS, TAKEN
-from velapulumi.stage.secrets import SECRET, without_values
+from velapulumi.render.rules import LAST_APPLIED, SHARERS, TAKEN
+from velapulumi.stage.others import with_others
+from velapulumi.stage.secrets import without_values
 
 _MOST = 262_144 - 65_536
 """Bytes that all annotations of an object may have together, so that what it was is kept.
@@ -25,7 +27,7 @@ _MOST = 262_144 - 65_536
 Kubernetes takes 262,144. The rest is for the name of the revision, and for what others write later.
 """
 
-_UNKEPT = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
+_UNKEPT = frozenset({str(LAST_APPLIED[-1])})
 """Annotations that are never kept, and stay as they are: this one repeats the values of Secrets."""
 
 
@@ -129,7 +131,8 @@ def restored(
 ) -> dict[str, Any]:
     """An object with what it was before it was taken over, to be put in its place.
 
-    What is never kept stays as it is.
+    What others, or the cluster, have set since and the application does not name stays as it is,
+    and so does what is never kept.
 
     Args:
         live: The object as it is.
@@ -149,7 +152,10 @@ def restored(
     found = live["metadata"]
     metadata |= {key: found[key] for key in _CLUSTER_KEEPS if key in found}
     as_it_is = ("status", *(_VALUES if is_secret else ()))
-    return {**before, "metadata": metadata, **{key: live[key] for key in as_it_is if key in live}}
+    whole = {**before, "metadata": metadata, **{key: live[key] for key in as_it_is if key in live}}
+    named = with_value_at(TAKEN, with_value_at(SHARERS, recorded, ""), "")
+    merged: dict[str, Any] = with_others(live, whole, named)
+    return merged
 
 
 def restored_fields(

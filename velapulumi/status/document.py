@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from velapulumi.clusters.managed import described
+from velapulumi.clusters.secrecy import HIDDEN, is_secret_value
 from velapulumi.plan.fields import FieldChange, written
 from velapulumi.render.targets import DEPLOY2ENV
-from velapulumi.stage.secrets import HIDDEN, hidden, is_secret_value
+from velapulumi.stage.secrets import hidden
 from velapulumi.stage.sides import DriftedField
 from velapulumi.status.drift import Drifted
 from velapulumi.status.report import StageService, Status

@@ -8,6 +8,7 @@ from typing import Any
 
 from velapulumi.cli.plans.part import Level, Part
 from velapulumi.cli.plans.values import difference, short, yaml_lines
+from velapulumi.clusters.secrecy import is_secret_value
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.plan.document import PlannedObject
 from velapulumi.plan.fields import written
@@ -142,7 +143,7 @@ def _first(kind: str, body: Mapping[str, Any]) -> Iterator[Part]:
     for path, value in found[:_FIRST]:
         name = written(path)
         text = short(value)
-        if kind == "Secret" and path[0] in ("data", "stringData"):
+        if is_secret_value(kind, path):
             yield Part(Level.DETAIL, f"{name}: (secret)")
         elif text is not None:
             yield Part(Level.DETAIL, f"{name}: {text}", fields=1)
