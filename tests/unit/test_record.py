@@ -295,6 +295,8 @@ def test_an_object_held_under_two_handles_of_one_cluster_is_held_twice() -> None
 def test_a_stack_says_whose_it_is_or_its_objects_do(outputs: Any, found: str) -> None:
     assert application_of(record_of(deployment(named("web"), **outputs))) == found
     assert application_of(record_of(deployment())) == ""
+    killed = {"pending_operations": [{"type": "creating", "resource": named("web")}]}
+    assert application_of(record_of(killed)) == "default/shop"
 
 
 def test_a_job_that_had_completed_when_it_was_last_seen_is_told() -> None:
@@ -341,7 +343,21 @@ def test_what_was_under_way_when_the_engine_stopped_is_told() -> None:
         {"type": "creating", "resource": named("api")},
         {"type": "creating", "resource": provided()},
         {"type": "updating"},
+        {"type": "reading", "resource": {**named("theirs"), "inputs": {"kind": None}}},
     ]
     found = record_of(deployment(named("web")) | {"pending_operations": going})
     assert (found.interrupted, found.pending.keys()) == (True, {key("api")})
     assert not record_of(deployment(named("web"))).pending
+
+
+def test_what_is_deleted_already_to_be_made_anew_is_no_object_of_the_stack() -> None:
+    """The engine only creates it yet, whether it was killed or has failed."""
+    replaced = named("web", pendingReplacement=True)
+    failed = record_of(deployment(replaced, named("api")))
+    assert (failed.keys, failed.pending.keys()) == ({key("api")}, {key("web")})
+    assert (failed.steps, failed.interrupted) == ({}, False)
+    new = named("web", retainOnDelete=True)
+    going = {"pending_operations": [{"type": "creating", "resource": new}]}
+    killed = record_of(deployment(replaced, named("api")) | going)
+    assert killed.pending[key("web")].retained
+    assert killed.handles == {"east": "east"}

@@ -19,6 +19,7 @@ from velapulumi.render.rules import owner_of
 
 _PROVIDER = "pulumi:providers:"
 _STACK = "pulumi:pulumi:Stack"
+_READING = "reading"
 _SECRET_KEY = "4dabf18193072939515e22adb298388d"
 
 UNWATCHED = "status"
@@ -95,7 +96,7 @@ class StageRecord:
         objects: The objects it manages.
         interrupted: Whether an operation was under way when the engine last stopped.
         read: The objects of others that it only reads.
-        pending: The objects whose operation was under way then, with what was asked for.
+        pending: What was being made then, and what is deleted already to be made anew.
         begun: Whether the engine has ever worked on it; a stack that was only made holds nothing.
     """
 
@@ -103,13 +104,23 @@ class StageRecord:
     objects: tuple[RecordedObject, ...]
     interrupted: bool
     read: tuple[RecordedObject, ...] = ()
-    pending: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
+    pending: Mapping[ObjectKey, RecordedObject] = field(default_factory=dict)
     begun: bool = False
 
     @cached_property
     def keys(self) -> frozenset[ObjectKey]:
         """The objects it manages, by what identifies them."""
         return frozenset(entry.key for entry in self.objects)
+
+    @property
+    def made(self) -> tuple[RecordedObject, ...]:
+        """The objects it has made, and those it was about to make."""
+        return (*self.objects, *self.pending.values())
+
+    @property
+    def entries(self) -> tuple[RecordedObject, ...]:
+        """All objects it knows of, those that it only reads last."""
+        return (*self.made, *self.read)
 
     @cached_property
     def doubles(self) -> tuple[RecordedObject, ...]:
@@ -128,7 +139,7 @@ class StageRecord:
     @cached_property
     def handles(self) -> Mapping[str, str]:
         """What the stack calls each cluster it holds objects on, by canonical name."""
-        return {entry.cluster: entry.handle for entry in (*self.objects, *self.read)}
+        return {entry.cluster: entry.handle for entry in self.entries}
 
     @cached_property
     def steps(self) -> Mapping[str, str]:
@@ -138,7 +149,7 @@ class StageRecord:
         there are objects of a revision which no step is said to have delivered, and nothing counts.
         """
         steps = self.outputs.get("steps")
-        if not isinstance(steps, dict) or self.interrupted:
+        if not isinstance(steps, dict) or self.interrupted or self.pending:
             return {}
         held = {step: text for step, text in steps.items() if isinstance(text, str)}
         names = {revision.partition(":")[0] for revision in held.values()}
@@ -255,28 +266,20 @@ def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
     outputs: Mapping[str, Any] = {}
     objects: list[RecordedObject] = []
     read: list[RecordedObject] = []
+    pending: list[RecordedObject] = []
     names = Names(deployment, name_of)
     for resource in deployment.get("resources") or ():
         kind = resource.get("type", "")
         if kind == _STACK:
             outputs = dict((resource.get("outputs") or {}).items())
         elif is_object(resource) and not resource.get("delete"):
-            external = bool(resource.get("external"))
-            (read if external else objects).append(
-                RecordedObject(
-                    cluster=names.cluster(resource),
-                    manifest=_manifest(resource.get("outputs" if external else "inputs") or {}),
-                    ready=not resource.get("initErrors"),
-                    retained=bool(resource.get("retainOnDelete")),
-                    frozen=not {"*", UNWATCHED}.isdisjoint(resource.get("ignoreChanges") or ()),
-                    handle=_handle(resource),
-                    outputs=_answer(resource),
-                    errors=tuple(map(str, resource.get("initErrors") or ())),
-                    trigger=int(resource.get("replacementTrigger") or 0),
-                )
-            )
+            # The engine has deleted what is pending replacement, and only creates it yet.
+            replaced, external = resource.get("pendingReplacement"), resource.get("external")
+            group = pending if replaced else read if external else objects
+            group.append(_object(resource, names))
     operations = deployment.get("pending_operations") or ()
-    under_way = [operation.get("resource") or {} for operation in operations]
+    under_way = (each.get("resource") or {} for each in operations if each.get("type") != _READING)
+    pending.extend(_object(resource, names) for resource in under_way if is_object(resource))
     places = {name: index for index, name in enumerate(_order(outputs))}
     objects.sort(key=lambda entry: places.get(_name(entry), len(places)))
     return StageRecord(
@@ -284,12 +287,22 @@ def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
         tuple(objects),
         bool(operations),
         tuple(read),
-        {
-            names.key(each): _manifest(each.get("inputs") or {})
-            for each in under_way
-            if is_object(each)
-        },
+        {entry.key: entry for entry in pending},
         bool(operations or deployment.get("resources")),
+    )
+
+
+def _object(resource: Mapping[str, Any], names: Names) -> RecordedObject:
+    return RecordedObject(
+        cluster=names.cluster(resource),
+        manifest=_manifest(resource.get("outputs" if resource.get("external") else "inputs") or {}),
+        ready=not resource.get("initErrors"),
+        retained=bool(resource.get("retainOnDelete")),
+        frozen=not {"*", UNWATCHED}.isdisjoint(resource.get("ignoreChanges") or ()),
+        handle=_handle(resource),
+        outputs=_answer(resource),
+        errors=tuple(map(str, resource.get("initErrors") or ())),
+        trigger=int(resource.get("replacementTrigger") or 0),
     )
 
 
@@ -356,9 +369,10 @@ def plain(value: Any) -> Any:
 def application_of(record: StageRecord) -> str:
     """The application a stack belongs to, ``<namespace>/<name>``; empty when it holds nothing.
 
-    The stack of an update that never finished has no outputs, so its objects say it.
+    The stack of an update that never finished has no outputs, so what it made says it, or was about
+    to make.
     """
     name, namespace = record.outputs.get("application"), record.outputs.get("namespace")
     if name and namespace:
         return f"{namespace}/{name}"
-    return next((owner_of(entry.manifest) for entry in record.objects), "")
+    return next((owner_of(entry.manifest) for entry in record.made), "")

@@ -1,0 +1,140 @@
+"""What a run has made or deleted that was killed: known, and ended by the next one or taken back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import STAGING, Project
+from tests.e2e.test_failures import wait_for
+from tests.e2e.test_policies import app, config_map, deployment, rules
+from tests.e2e.test_truth_drift import Truth, section
+
+SIM = "velapulumi.dev/sim"
+
+
+@pytest.fixture
+def story(copied: Callable[[str], Project], namespace: str) -> Truth:
+    return Truth(copied("project"), namespace)
+
+
+def late(selector: str = "late", *, ready: bool = False) -> dict[str, Any]:
+    """A Deployment that gets ready, or does not."""
+    made = deployment("late")
+    labels = {"app": selector, **({} if ready else {SIM: "pending"})}
+    made["spec"]["selector"] = {"matchLabels": {"app": selector}}
+    made["spec"]["template"]["metadata"]["labels"] = labels
+    return made
+
+
+def late_job(content: str = "late", *, ready: bool = False) -> dict[str, Any]:
+    """A Job that comes to its end, or does not begin."""
+    pod = late(ready=ready)["spec"]["template"]
+    pod["spec"] |= {"restartPolicy": "Never"}
+    pod["spec"]["containers"][0]["args"] = [content]
+    name = {"name": "late"}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": name, "spec": {"template": pod}}
+
+
+def kill(story: Truth, text: str, when: Callable[[], object], name: str = "shop") -> None:
+    """Kill an up, its engine and its provider when something is so in the cluster."""
+    running = story.project.start("up", "-f", str(story.project.write(text)))
+    try:
+        wait_for(lambda: bool(when()), 60)
+        folder = story.project.root / ".velapulumi/backend/.pulumi/locks/organization"
+        (lock,) = folder.glob(f"*/{name}.deploy-place/*.json")
+        os.killpg(int(json.loads(lock.read_text())["pid"]), signal.SIGKILL)
+    finally:
+        running.kill()
+        running.communicate()
+
+
+def delete(story: Truth, name: str = "shop") -> str:
+    done = story.project.run("delete", name, "-y")
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+MAKERS = {"replaced": late, "job": late_job, "lost": late}
+
+
+@pytest.mark.parametrize("how", MAKERS)
+def test_a_killed_replacement_is_gone_on_with_and_goes(story: Truth, how: str) -> None:
+    """The engine has deleted the old object, and its stack holds nothing of the new one."""
+    make = MAKERS[how]
+    kind = "Job" if how == "job" else "Deployment"
+
+    def text(*objects: dict[str, Any]) -> str:
+        return app(story.namespace, {"main": [config_map("data"), *objects]})
+
+    def interrupt(content: str) -> None:
+        before = story.uid(kind, "late")
+        if how == "lost":
+            story.kubectl("delete", kind, "late")
+        def is_another() -> bool:
+            found = story.get(kind, "late")
+            return found is not None and found["metadata"]["uid"] != before
+
+        kill(story, text(make(content)), is_another)
+
+    old = text(make(ready=True))
+    story.up(old)
+    second, third = ("late", "late") if how == "lost" else ("second", "third")
+    interrupt(second)
+    going = text(make(second, ready=True))
+    shown = story.plan(going, code=3)
+    assert "goes on with what an interrupted run made" in section(shown, kind, "late")
+    assert "by others" not in shown
+    if how != "job":  # what its pods are of never changes
+        story.up(going)
+        assert "2 unchanged" in story.plan(going, code=0)
+        interrupt(third)
+    shown = story.plan(text(), code=3)
+    assert f"- {kind} {story.namespace}/late (made by an interrupted run)" in shown
+    told = delete(story)
+    assert f"- {kind} {story.namespace}/late (made by an interrupted run)" in told
+    assert story.get(kind, "late") is None
+    story.up(old)
+
+
+def test_what_a_killed_first_run_has_made_is_deleted_with_the_application(story: Truth) -> None:
+    """Its stack has no outputs and holds nothing."""
+    text = app(story.namespace, {"main": [late()]})
+    kill(story, text, lambda: story.get("deployment", "late"))
+    # As in a fresh checkout: only the stack tells of the project.
+    for name in ("stacks/project.yaml", ".velapulumi/project-id"):
+        (story.project.root / name).unlink(missing_ok=True)
+    told = delete(story)
+    assert f"- Deployment {story.namespace}/late (made by an interrupted run)" in told
+    assert story.get("deployment", "late") is None
+    kept = ("garbage-collect", rules({"resourceNames": ["late"]}, strategy="never"))
+    kill(story, app(story.namespace, {"main": [late()]}, kept), lambda: story.get("deploy", "late"))
+    delete(story)
+    assert story.owner("deployment", "late") in (None, "")
+
+
+def test_what_a_killed_first_run_has_joined_is_left(story: Truth) -> None:
+    shared = ("shared-resource", rules({"resourceTypes": ["ConfigMap"]}))
+
+    def text(name: str, *objects: dict[str, Any]) -> str:
+        return app(story.namespace, {"main": [config_map("data"), *objects]}, shared, name=name)
+
+    story.up(text("shop"))
+    second = text("second", late())
+    kill(
+        story,
+        second,
+        lambda: story.get("deploy", "late")
+        and story.sharers("configmap", "data") == "ns/shop,ns/second",
+        "second",
+    )
+    delete(story, "second")
+    assert story.get("deployment", "late") is None
+    assert story.sharers("configmap", "data") == "ns/shop"
+    delete(story)
+    assert story.get("configmap", "data") is None
