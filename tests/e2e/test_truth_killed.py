@@ -1,4 +1,4 @@
-"""What a run has made or deleted that was killed: known, and ended by the next one or taken back."""
+"""What a killed run has made or deleted: known, and ended by the next one or taken back."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.e2e.conftest import STAGING, Project
+from tests.e2e.conftest import Project
 from tests.e2e.test_failures import wait_for
 from tests.e2e.test_policies import app, config_map, deployment, rules
 from tests.e2e.test_truth_drift import Truth, section
@@ -76,6 +77,7 @@ def test_a_killed_replacement_is_gone_on_with_and_goes(story: Truth, how: str) -
         before = story.uid(kind, "late")
         if how == "lost":
             story.kubectl("delete", kind, "late")
+
         def is_another() -> bool:
             found = story.get(kind, "late")
             return found is not None and found["metadata"]["uid"] != before
@@ -129,8 +131,10 @@ def test_what_a_killed_first_run_has_joined_is_left(story: Truth) -> None:
     kill(
         story,
         second,
-        lambda: story.get("deploy", "late")
-        and story.sharers("configmap", "data") == "ns/shop,ns/second",
+        lambda: (
+            story.get("deploy", "late")
+            and story.sharers("configmap", "data") == "ns/shop,ns/second"
+        ),
         "second",
     )
     delete(story, "second")
@@ -138,3 +142,70 @@ def test_what_a_killed_first_run_has_joined_is_left(story: Truth) -> None:
     assert story.sharers("configmap", "data") == "ns/shop"
     delete(story)
     assert story.get("configmap", "data") is None
+
+
+def test_a_killed_replacement_is_taken_back(story: Truth) -> None:
+    """What was made has another selector, which never changes."""
+
+    def text(*objects: dict[str, Any]) -> str:
+        return app(story.namespace, {"main": [config_map("data"), *objects]})
+
+    old = text(late(ready=True))
+    story.up(old)
+    before = story.uid("deployment", "late")
+    new = text(late("new"))
+    kill(story, new, lambda: story.uid("deployment", "late") != before)
+    shown = story.plan(old, code=3)
+    words = "made by an interrupted run; deleted and created again"
+    assert words in section(shown, "Deployment", "late")
+    story.up(old)
+    assert story.value("deployment", "late", "spec")["selector"]["matchLabels"] == {"app": "late"}
+    assert "2 unchanged" in story.plan(old, code=0)
+
+
+def test_what_is_taken_over_waits_its_turn_and_is_known_from_then_on(story: Truth) -> None:
+    """Nothing is written to what is others' before what it depends on is ready."""
+    take_over = ("take-over", rules({"resourceNames": ["theirs", "settings"]}))
+    story.kubectl("create", "configmap", "settings", "--from-literal=a=theirs")
+    story.kubectl("create", "deployment", "theirs", "--image=theirs:1", "--replicas=2")
+    before = story.value("configmap", "settings", "data"), story.uid("deployment", "theirs")
+
+    def text(first: dict[str, Any], *second: dict[str, Any]) -> str:
+        components = {"first": [first], **({"second": [*second]} if second else {})}
+        document = yaml.safe_load(app(story.namespace, components, take_over))
+        for component in document["spec"]["components"][1:]:
+            component["dependsOn"] = ["first"]
+        return yaml.safe_dump(document)
+
+    def theirs(**labels: str) -> dict[str, Any]:
+        made = deployment("theirs", image="ours:2")
+        made["spec"]["template"]["metadata"]["labels"] |= labels
+        return made
+
+    plain = text(config_map("data"))
+    story.up(plain)
+    settings = config_map("settings", a="ours")
+    story.up(text(late(), settings, theirs()), "--timeout", "2", code=6)
+    assert story.value("configmap", "settings", "data") == before[0]
+    assert "velapulumi" not in json.dumps(story.get("deployment", "theirs"))
+    story.up(plain)
+    assert "no change" in story.plan(plain, code=0)
+
+    def is_taken() -> bool:
+        return "ours:2" in json.dumps(story.value("deployment", "theirs", "spec"))
+
+    pending = text(config_map("data"), settings, theirs(**{SIM: "pending"}))
+    kill(story, pending, is_taken)
+    shown = story.plan(plain, code=3)
+    assert "gets back what it was before" in section(shown, "Deployment", "theirs")
+    story.up(plain)
+    assert (
+        story.value("configmap", "settings", "data"),
+        story.uid("deployment", "theirs"),
+    ) == before
+    assert story.value("deployment", "theirs", "spec")["replicas"] == 2
+    assert not is_taken()
+    assert "no change" in story.plan(plain, code=0)
+    story.up(text(config_map("data"), settings, theirs()))
+    assert is_taken()
+    assert "3 unchanged" in story.plan(text(config_map("data"), settings, theirs()), code=0)

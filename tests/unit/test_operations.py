@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.helpers import PROJECT_ID, FakeCluster, manifest, marked, reached, resource
-from tests.unit.setting import STAGE, Setting, operations, paths, theirs, words
+from tests.unit.setting import Setting, begin, operations, paths, theirs, words
 from velapulumi.errors import (
     ClusterUnreachable,
     NotSupported,
@@ -204,15 +204,6 @@ def test_what_a_killed_run_has_made_is_gone_on_with(setting: Setting) -> None:
     assert (unmarked.owner, unmarked.reason) == (Owner.FOREIGN, Reason.NOT_OURS)
     assert setting.first(theirs("team/blog")).reason is Reason.NOT_OURS
     assert setting.decide(setting.live("b"))["b"].reason is Reason.UNHELD
-
-
-def begin(setting: Setting, manifest: dict[str, Any]) -> None:
-    """Let a killed engine have begun to make an object."""
-    path = setting.project.state / f"backend/.pulumi/stacks/test/shop.{STAGE}.json"
-    document = json.loads(path.read_text())
-    pending = {"type": "creating", "resource": resource("east", manifest)}
-    document["checkpoint"]["latest"]["pending_operations"] = [pending]
-    path.write_text(json.dumps(document))
 
 
 def test_what_a_killed_run_has_made_and_nobody_wants_any_more_goes(setting: Setting) -> None:

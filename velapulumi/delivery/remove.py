@@ -25,7 +25,7 @@ from velapulumi.plan.operation import Operation
 from velapulumi.program.application import Application
 from velapulumi.program.identity import project_id
 from velapulumi.project import Project, StackName
-from velapulumi.render.rules import sharers_of
+from velapulumi.render.rules import owner_of, sharers_of
 from velapulumi.stage.facts import going_elsewhere, removed
 from velapulumi.stage.guests import Elsewhere, awaited, inner_first
 from velapulumi.stage.look import Look
@@ -148,19 +148,19 @@ class Removal:
 def _removed(project: Project, stack: StackName, record: StageRecord, look: Look) -> Removed:
     """A stack of an application that is deleted as a whole: no stage goes on holding anything."""
     identity = project_id(project, [record])
-    application = application_of(record) or _sharing(stack, record, look)
+    application = application_of(record) or _by_objects(stack, record, look)
     return Removed(identity, record, application, look, lambda key: None)
 
 
-def _sharing(stack: StackName, record: StageRecord, look: Look) -> str:
-    """The application of a stack which only reads what others own: it shares it with them.
+def _by_objects(stack: StackName, record: StageRecord, look: Look) -> str:
+    """The application of a stack that has only read: what it shares by now, or has taken over.
 
     Empty where that does not tell.
     """
-    look.read({entry.key: entry.manifest for entry in record.read})
-    found = (look.live(entry.key, entry.manifest).manifest for entry in record.read)
-    sharers = {name for live in found if live for name in sharers_of(live)}
-    ours = [name for name in sharers if name.rpartition("/")[2] == stack.application]
+    look.read({entry.key: entry.manifest for entry in record.entries})
+    found = (look.live(entry.key, entry.manifest).manifest for entry in record.entries)
+    names = {name for live in found if live for name in (owner_of(live), *sharers_of(live))}
+    ours = [name for name in names if name.rpartition("/")[2] == stack.application]
     return ours[0] if len(ours) == 1 else ""
 
 

@@ -13,14 +13,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from velapulumi.definitions.rules.fieldpath import with_value_at
 from velapulumi.errors import InvalidFile
 from velapulumi.plan.objects import ObjectKey
-from velapulumi.render.rules import owner_of
+from velapulumi.render.rules import TAKEN, owner_of
 
 _PROVIDER = "pulumi:providers:"
 _STACK = "pulumi:pulumi:Stack"
 _READING = "reading"
 _SECRET_KEY = "4dabf18193072939515e22adb298388d"
+
+THEIRS = "%theirs"
+"""Ends the name of a resource that reads what is about to be taken over from others."""
+
+BEGUN = "%begun"
+"""Ends the name of a resource that reads what an interrupted run had begun to make."""
 
 UNWATCHED = "status"
 """What the engine is told to ignore of an object that is left and not waited for: a mark."""
@@ -51,6 +58,7 @@ class RecordedObject:
         outputs: The object as the server answered with it when it was last written.
         errors: Why it did not come up, in the engine's words.
         trigger: How often it was created again after others had deleted it.
+        found: Whether the manifest is what was found there, not what was asked for.
     """
 
     cluster: str
@@ -62,6 +70,7 @@ class RecordedObject:
     outputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
     errors: tuple[str, ...] = ()
     trigger: int = 0
+    found: bool = False
 
     @property
     def key(self) -> ObjectKey:
@@ -96,7 +105,8 @@ class StageRecord:
         objects: The objects it manages.
         interrupted: Whether an operation was under way when the engine last stopped.
         read: The objects of others that it only reads.
-        pending: What was being made then, and what is deleted already to be made anew.
+        pending: What it does not hold, though it was being made or taken over then, or is deleted
+            already to be made anew.
         begun: Whether the engine has ever worked on it; a stack that was only made holds nothing.
     """
 
@@ -115,12 +125,13 @@ class StageRecord:
     @property
     def made(self) -> tuple[RecordedObject, ...]:
         """The objects it has made, and those it was about to make."""
-        return (*self.objects, *self.pending.values())
+        begun = (entry for entry in self.pending.values() if not entry.found)
+        return (*self.objects, *begun)
 
     @property
     def entries(self) -> tuple[RecordedObject, ...]:
-        """All objects it knows of, those that it only reads last."""
-        return (*self.made, *self.read)
+        """All objects it knows of."""
+        return (*self.objects, *self.pending.values(), *self.read)
 
     @cached_property
     def doubles(self) -> tuple[RecordedObject, ...]:
@@ -275,11 +286,13 @@ def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
         elif is_object(resource) and not resource.get("delete"):
             # The engine has deleted what is pending replacement, and only creates it yet.
             replaced, external = resource.get("pendingReplacement"), resource.get("external")
-            group = pending if replaced else read if external else objects
+            before = external and resource["urn"].endswith((THEIRS, BEGUN))
+            group = pending if replaced or before else read if external else objects
             group.append(_object(resource, names))
     operations = deployment.get("pending_operations") or ()
     under_way = (each.get("resource") or {} for each in operations if each.get("type") != _READING)
     pending.extend(_object(resource, names) for resource in under_way if is_object(resource))
+    held = {entry.key for entry in objects}
     places = {name: index for index, name in enumerate(_order(outputs))}
     objects.sort(key=lambda entry: places.get(_name(entry), len(places)))
     return StageRecord(
@@ -287,15 +300,19 @@ def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
         tuple(objects),
         bool(operations),
         tuple(read),
-        {entry.key: entry for entry in pending},
+        {entry.key: entry for entry in pending if entry.key not in held},
         bool(operations or deployment.get("resources")),
     )
 
 
 def _object(resource: Mapping[str, Any], names: Names) -> RecordedObject:
+    found = bool(resource.get("external"))
+    manifest = _manifest(resource.get("outputs" if found else "inputs") or {})
+    if found and resource["urn"].endswith(THEIRS):
+        manifest = with_value_at(TAKEN, manifest, "")  # what it was is what its annotation says
     return RecordedObject(
         cluster=names.cluster(resource),
-        manifest=_manifest(resource.get("outputs" if resource.get("external") else "inputs") or {}),
+        manifest=manifest,
         ready=not resource.get("initErrors"),
         retained=bool(resource.get("retainOnDelete")),
         frozen=not {"*", UNWATCHED}.isdisjoint(resource.get("ignoreChanges") or ()),
@@ -303,6 +320,7 @@ def _object(resource: Mapping[str, Any], names: Names) -> RecordedObject:
         outputs=_answer(resource),
         errors=tuple(map(str, resource.get("initErrors") or ())),
         trigger=int(resource.get("replacementTrigger") or 0),
+        found=found,
     )
 
 

@@ -42,6 +42,7 @@ from velapulumi.stage.release import LEFT_BEHIND, release, released
 from velapulumi.stage.resources import (
     Mode,
     Registration,
+    known_before,
     previewed,
     registrations,
     resource_options,
@@ -240,12 +241,16 @@ def _register(
     registered: list[tuple[Registration, Manifest]] = []
     for each in found:
         cluster = each.decision.key.cluster
-        options = pulumi.ResourceOptions(
-            provider=providers[each.handle],
-            depends_on=_waits_for(each.desired, registered),
-            custom_timeouts=patience,
+        provider = pulumi.ResourceOptions(provider=providers[each.handle])
+        known = known_before(each, provider)
+        options = pulumi.ResourceOptions.merge(
+            provider,
+            pulumi.ResourceOptions(
+                depends_on=[*known, *_waits_for(each.desired, registered)],
+                custom_timeouts=patience,
+            ),
         )
-        further = resource_options(each, clusters.get(cluster))
+        further = resource_options(each, clusters.get(cluster), seconds)
         resource = Manifest(
             each.name, each.manifest, pulumi.ResourceOptions.merge(options, further)
         )

@@ -198,4 +198,4 @@ def left_behind(record: StageRecord | None) -> frozenset[ObjectKey]:
         for entry in record.pending.values()
         if entry.retained and not sharers_of(entry.manifest)
     }
-    return frozenset(named | (kept - record.keys))
+    return frozenset(named | kept)

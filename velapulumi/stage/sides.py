@@ -20,6 +20,7 @@ from velapulumi.plan.fields import (
     differences,
     is_revision_label,
     located,
+    owned,
     place_of,
 )
 from velapulumi.plan.normal import normal
@@ -275,7 +276,9 @@ def desired(facts: Facts) -> Mapping[str, Any]:
     for path, there in kept_in(facts, live):
         if (value := value_at(there, live)) is not MISSING:
             manifest = with_value_at(path, manifest, value)
-    return _with_recorded_template(manifest, facts.recorded)
+    begun = owned(live, manifest) if facts.begun and live else None
+    made = facts.recorded.manifest if facts.recorded else begun
+    return _with_made_template(manifest, made)
 
 
 def kept_in(facts: Facts, value: Any) -> Iterator[tuple[Parts, Parts]]:
@@ -294,13 +297,13 @@ def kept_in(facts: Facts, value: Any) -> Iterator[tuple[Parts, Parts]]:
             yield path, there
 
 
-def _with_recorded_template(
-    manifest: Mapping[str, Any], recorded: RecordedObject | None
+def _with_made_template(
+    manifest: Mapping[str, Any], made: Mapping[str, Any] | None
 ) -> Mapping[str, Any]:
     """A Job with the template it has, where only labels of revisions differ: it cannot change."""
-    if recorded is None or manifest["kind"] != "Job":
+    if made is None or manifest["kind"] != "Job":
         return manifest
-    template = value_at(_TEMPLATE, recorded.manifest)
+    template = value_at(_TEMPLATE, made)
     if template is MISSING:
         return manifest
     changes = differences(normal(_at(template)), normal(_at(value_at(_TEMPLATE, manifest))))
