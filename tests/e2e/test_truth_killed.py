@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import Project
+from tests.e2e.conftest import PROD, STAGING, Forwarder, Project
 from tests.e2e.test_failures import wait_for
 from tests.e2e.test_policies import app, config_map, deployment, rules
 from tests.e2e.test_truth_drift import Truth, section
@@ -209,3 +209,69 @@ def test_what_is_taken_over_waits_its_turn_and_is_known_from_then_on(story: Trut
     story.up(text(config_map("data"), settings, theirs()))
     assert is_taken()
     assert "3 unchanged" in story.plan(text(config_map("data"), settings, theirs()), code=0)
+
+
+def test_what_nobody_may_read_is_not_forgotten(story: Truth) -> None:
+    plain = app(story.namespace, {"main": [config_map("data")]})
+    story.up(plain)
+    more = app(story.namespace, {"main": [config_map("data"), late()]})
+    kill(story, more, lambda: story.get("deployment", "late"))
+    cluster, name = story.cluster, story.namespace
+    story.kubectl("create", "serviceaccount", "reader")
+    may = ("--verb=get,list,watch", "--resource=configmaps,namespaces")
+    cluster.kubectl("create", "clusterrole", name, *may)
+    account = f"--serviceaccount={name}:reader"
+    cluster.kubectl("create", "clusterrolebinding", name, f"--clusterrole={name}", account)
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": story.kubectl("create", "token", "reader").strip()}
+    join(story, STAGING, yaml.safe_dump(config))
+    for shown in (story.plan(plain, code=1), story.refused(plain)):
+        assert 'cannot get resource "deployments"' in shown
+    with story.silence():
+        done = story.project.run("delete", "shop", "-y")
+    assert (done.returncode, 'cannot get resource "deployments"' in done.stderr) == (1, True)
+    join(story, STAGING, cluster.kubeconfig.read_text())
+    story.up(plain)
+    assert story.get("deployment", "late") is None
+    assert "no change" in story.plan(plain, code=0)
+
+
+def test_what_is_on_a_silent_cluster_is_owed(
+    story: Truth, forward: Callable[[int], Forwarder]
+) -> None:
+    prod = story.project.clusters[PROD]
+
+    def text(clusters: list[str], *objects: dict[str, Any]) -> str:
+        document = yaml.safe_load(app(story.namespace, {"main": [*objects]}))
+        document["spec"]["policies"][0]["properties"]["clusters"] = clusters
+        return yaml.safe_dump(document)
+
+    def is_there() -> bool:
+        return "late" in prod.kubectl("get", "deploy", "-n", story.namespace, "-o", "name")
+
+    plain = text([STAGING], config_map("data"))
+    story.up(plain)
+    kill(story, text([PROD], late()), is_there)
+    port = int(prod.server.rpartition(":")[2])
+    forwarder = forward(port)
+    join(story, PROD, prod.kubeconfig.read_text().replace(f":{port}", f":{forwarder.port}"))
+    forwarder.cut()
+    more = text([STAGING], config_map("data", a="b"))
+    assert "cluster does not answer" in section(story.plan(more, code=3), "Deployment", "late")
+    story.up(more)
+    assert story.value("configmap", "data", "data") == {"a": "b"}
+    assert is_there()
+    join(story, PROD, prod.kubeconfig.read_text())
+    shown = story.plan(more, code=3)
+    assert f"- Deployment {story.namespace}/late (made by an interrupted run)" in shown
+    story.up(more)
+    assert not is_there()
+    assert "no change" in story.plan(more, code=0)
+
+
+def join(story: Truth, name: str, config: str) -> None:
+    """Join a cluster again, by another way."""
+    path = story.project.root / "again.kubeconfig"
+    path.write_text(config)
+    done = story.project.run("cluster", "join", str(path), "--name", name)
+    assert done.returncode == 0, done.stderr

@@ -24,7 +24,8 @@ from tests.laws.server import (
     flat,
     named,
 )
-from velapulumi.engine.record import SEALED, RecordedObject
+from velapulumi.engine.record import RecordedObject
+from velapulumi.engine.values import SEALED
 from velapulumi.plan.fields import REVISION_LABELS, located
 from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.helpers import PROJECT_ID, FakeCluster, manifest, marked, reached, resource
 from tests.unit.setting import Setting, begin, operations, paths, theirs, words
 from velapulumi.errors import (
+    AccessDenied,
     ClusterUnreachable,
     NotSupported,
     ObjectMissing,
@@ -22,6 +23,7 @@ from velapulumi.project import Project
 from velapulumi.stage.refusals import refuse
 from velapulumi.stage.release import released
 from velapulumi.stage.situation import Owner, Reason
+from velapulumi.stage.taking import owed
 
 OTHER_PROJECT = "ffeeddccbbaa9988"
 ENGINE = "pulumi-kubernetes-1a2b"
@@ -215,6 +217,13 @@ def test_what_a_killed_run_has_made_and_nobody_wants_any_more_goes(setting: Sett
     found = setting.decide(setting.live(), there)
     assert (found["b"].operation, found["b"].cause) == (Operation.DELETE, Cause.INTERRUPTED)
     assert [each.key.name for each in released(found.values())] == ["b"]
+    # Where nobody can tell whether it is there, it stays known.
+    setting.cluster = ClusterUnreachable("gone")
+    left = setting.decide()["b"]
+    assert (left.operation, owed([left])) == (Operation.OWED, {left.key})
+    setting.cluster = reached("east", FakeCluster(error=AccessDenied("not permitted")))
+    assert setting.decide()["b"].reason is Reason.FORBIDDEN
+    setting.cluster = None
     # It is not there, or somebody else's by now.
     assert "b" not in setting.decide(setting.live())
     del there["metadata"]["labels"]

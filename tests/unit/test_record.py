@@ -209,10 +209,25 @@ def test_an_empty_stack_without_objects_is_empty() -> None:
 def test_a_stack_without_its_open_operations_is_not_interrupted() -> None:
     before = deployment(named("web")) | {"pending_operations": [{"type": "creating"}]}
     assert record_of(before).interrupted
-    after = without_pending(before)
+    after = without_pending(before, ())
     assert not record_of(after).interrupted
     assert after == deployment(named("web"))
-    assert without_pending(after) == after
+    assert without_pending(after, ()) == after
+    going = [{"type": "creating", "resource": named(name)} for name in ("api", "db")]
+    killed = deployment(named("web")) | {"pending_operations": going}
+    owing = without_pending(killed, {key("db")})
+    assert record_of(owing).pending.keys() == {key("db")}
+    assert (record_of(owing).interrupted, record_of(owing).steps) == (True, {})
+
+
+def test_what_was_begun_and_is_made_or_owed_by_now_is_over() -> None:
+    """The engine itself never ends what it was killed in."""
+    going = {"pending_operations": [{"type": "creating", "resource": named("web")}]}
+    made = record_of(deployment(named("web")) | going)
+    assert (made.interrupted, dict(made.pending), bool(made.steps)) == (False, {}, True)
+    owed = [f"east apps/v1 {key('web')}"]
+    left = record_of(deployment(named("api"), owed=owed) | going)
+    assert (left.interrupted, left.pending.keys(), bool(left.steps)) == (False, {key("web")}, True)
 
 
 def test_nothing_on_a_silent_cluster_is_waited_for() -> None:

@@ -7,21 +7,20 @@ is, so objects are found again whatever the cluster is called today.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from velapulumi.definitions.rules.fieldpath import with_value_at
+from velapulumi.engine.values import answer_of, plain
 from velapulumi.errors import InvalidFile
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.render.rules import TAKEN, owner_of
 
 _PROVIDER = "pulumi:providers:"
 _STACK = "pulumi:pulumi:Stack"
-_READING = "reading"
-_SECRET_KEY = "4dabf18193072939515e22adb298388d"
+_CREATING, _READING = "creating", "reading"
 
 THEIRS = "%theirs"
 """Ends the name of a resource that reads what is about to be taken over from others."""
@@ -31,9 +30,6 @@ BEGUN = "%begun"
 
 UNWATCHED = "status"
 """What the engine is told to ignore of an object that is left and not waited for: a mark."""
-
-SEALED = "secret"
-"""Key of the map that stands for a value the stack holds encrypted."""
 
 NameOf = Callable[[str, str], str]
 """Gives the canonical name of a cluster by its handle in a stack and its identity."""
@@ -78,6 +74,11 @@ class RecordedObject:
         return ObjectKey.of(self.cluster, self.manifest)
 
     @property
+    def full_name(self) -> str:
+        """It over all clusters, as a stack writes it: by the handle of its cluster."""
+        return f"{self.handle} {self.manifest['apiVersion']} {self.key}"
+
+    @property
     def uid(self) -> str:
         """The UID of the live object that was last written; empty when it is not recorded."""
         return str((self.outputs.get("metadata") or {}).get("uid") or "")
@@ -103,7 +104,8 @@ class StageRecord:
     Attributes:
         outputs: What the program exported when it last finished.
         objects: The objects it manages.
-        interrupted: Whether an operation was under way when the engine last stopped.
+        interrupted: Whether an operation was under way when the engine last stopped, which neither
+            a later run has ended nor is owed.
         read: The objects of others that it only reads.
         pending: What it does not hold, though it was being made or taken over then, or is deleted
             already to be made anew.
@@ -160,7 +162,7 @@ class StageRecord:
         there are objects of a revision which no step is said to have delivered, and nothing counts.
         """
         steps = self.outputs.get("steps")
-        if not isinstance(steps, dict) or self.interrupted or self.pending:
+        if not isinstance(steps, dict) or self.interrupted or self._open:
             return {}
         held = {step: text for step, text in steps.items() if isinstance(text, str)}
         names = {revision.partition(":")[0] for revision in held.values()}
@@ -169,6 +171,12 @@ class StageRecord:
             if not entry.ready or not current:
                 return {}
         return held
+
+    @property
+    def _open(self) -> bool:
+        """Whether something was begun and not ended, that was not left to a later run."""
+        owed = self.outputs.get(OWED) or ()
+        return any(entry.full_name not in owed for entry in self.pending.values())
 
     @property
     def revision(self) -> str | None:
@@ -188,6 +196,9 @@ def words(entry: RecordedObject) -> tuple[str, ...]:
 
 _FRAME = "failed to fully initialize or become live"
 
+
+OWED = "owed"
+"""The output of a stack that names what an interrupted run had begun and a later one is to end."""
 
 FORMAT = "format"
 """The output of a stack that names the version of its outputs."""
@@ -298,11 +309,28 @@ def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
     return StageRecord(
         outputs,
         tuple(objects),
-        bool(operations),
+        not all(_is_over(each, names, held, outputs) for each in operations),
         tuple(read),
         {entry.key: entry for entry in pending if entry.key not in held},
         bool(operations or deployment.get("resources")),
     )
+
+
+def _is_over(
+    operation: Mapping[str, Any],
+    names: Names,
+    held: Container[ObjectKey],
+    outputs: Mapping[str, Any],
+) -> bool:
+    """Whether a later run has made what an operation was making, or has left it to another one.
+
+    The engine itself never ends what it was killed in.
+    """
+    resource = operation.get("resource") or {}
+    if operation.get("type") != _CREATING or not is_object(resource):
+        return False
+    entry = _object(resource, names)
+    return entry.key in held or entry.full_name in (outputs.get(OWED) or ())
 
 
 def _object(resource: Mapping[str, Any], names: Names) -> RecordedObject:
@@ -317,31 +345,11 @@ def _object(resource: Mapping[str, Any], names: Names) -> RecordedObject:
         retained=bool(resource.get("retainOnDelete")),
         frozen=not {"*", UNWATCHED}.isdisjoint(resource.get("ignoreChanges") or ()),
         handle=_handle(resource),
-        outputs=_answer(resource),
+        outputs=answer_of(resource),
         errors=tuple(map(str, resource.get("initErrors") or ())),
         trigger=int(resource.get("replacementTrigger") or 0),
         found=found,
     )
-
-
-def _answer(resource: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The object as the server answered: of a definition of kinds the provider renames keys."""
-    answer = plain(resource.get("outputs") or {})
-    found: Mapping[str, Any] = _renamed(answer) if answer.get("kind") == _CRD else answer
-    return found
-
-
-_CRD = "CustomResourceDefinition"
-_RENAMED = "x_kubernetes_"
-
-
-def _renamed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key.replace("_", "-") if key.startswith(_RENAMED) else key: _renamed(entry)
-            for key, entry in value.items()
-        }
-    return [_renamed(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _order(outputs: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
@@ -368,19 +376,6 @@ def _manifest(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     metadata = value["metadata"]
     if not all(isinstance(e, str) for e in (value["apiVersion"], value["kind"], metadata["name"])):
         raise TypeError("an object without apiVersion, kind or name")
-    return value
-
-
-def plain(value: Any) -> Any:
-    """A value as it was before the engine carried it: whole numbers are integers again."""
-    if isinstance(value, dict):
-        if _SECRET_KEY in value:
-            return {SEALED: json.dumps(value, sort_keys=True)}
-        return {key: plain(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [plain(entry) for entry in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
     return value
 
 

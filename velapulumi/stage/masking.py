@@ -17,7 +17,7 @@ from typing import Any
 
 from velapulumi import files
 from velapulumi.engine.environment import engine_environment, prepare_backend
-from velapulumi.engine.record import SEALED
+from velapulumi.engine.values import SEALED
 from velapulumi.errors import InvalidFile
 from velapulumi.project import Project
 

@@ -21,7 +21,8 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.registry import Registry
 from velapulumi.clusters.sharing import join
 from velapulumi.definitions import Catalog
-from velapulumi.engine.record import FORMAT, FORMAT_VERSION, plain
+from velapulumi.engine.record import FORMAT, FORMAT_VERSION, OWED
+from velapulumi.engine.values import plain
 from velapulumi.errors import ApprovalStale, ClusterUnreachable, UsageProblem, VelapulumiError
 from velapulumi.plan.fields import written
 from velapulumi.plan.operation import Operation
@@ -49,6 +50,7 @@ from velapulumi.stage.resources import (
     write_beside,
 )
 from velapulumi.stage.shown import Shown, check_shown
+from velapulumi.stage.taking import owed_names
 
 DEFAULT_TIMEOUT = 300.0
 
@@ -127,6 +129,8 @@ def deliver_stage(
     stale = (reached.warning for reached in clusters.values() if reached.warning)
     for warning in (*application.loaded.warnings, *stale, *prepared.holding.pending):
         pulumi.log.warn(warning)
+    if left := owed_names(application.records[prepared.stage.name], decisions):
+        pulumi.export(OWED, left)
     resources = _register(prepared, found, handles, clusters, timeout, project_id)
     if not previews:
         _join(application.full_name, resources, clusters)

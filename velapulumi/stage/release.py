@@ -19,7 +19,7 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.managed import OWN
 from velapulumi.clusters.sharing import change_live, give_up
 from velapulumi.definitions.rules.fieldpath import value_at
-from velapulumi.engine.record import RecordedObject, StageRecord
+from velapulumi.engine.record import StageRecord
 from velapulumi.errors import ObjectRefused, PlanChanged, VelapulumiError
 from velapulumi.plan.fields import written
 from velapulumi.plan.normal import normal
@@ -175,11 +175,6 @@ def _changed(each: Decision, what: str) -> PlanChanged:
     return PlanChanged(f"{where} has changed since it was decided what happens to it: {what}")
 
 
-def full_name(entry: RecordedObject) -> str:
-    """One object over all clusters, as a stack writes it: by the handle of its cluster."""
-    return f"{entry.handle} {entry.manifest['apiVersion']} {entry.key}"
-
-
 def left_behind(record: StageRecord | None) -> frozenset[ObjectKey]:
     """The objects of which a stack says that they are never deleted.
 
@@ -192,7 +187,7 @@ def left_behind(record: StageRecord | None) -> frozenset[ObjectKey]:
     if record is None:
         return frozenset()
     names = frozenset(map(str, record.outputs.get(LEFT_BEHIND) or ()))
-    named = {entry.key for entry in record.entries if full_name(entry) in names}
+    named = {entry.key for entry in record.entries if entry.full_name in names}
     kept = {
         entry.key
         for entry in record.pending.values()

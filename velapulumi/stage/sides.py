@@ -174,10 +174,14 @@ def owner(facts: Facts) -> Owner:
 
 
 def is_undone(facts: Facts) -> bool:
-    """Whether it is what an interrupted run made, no stack holds, and no stage wants."""
+    """Whether it is what an interrupted run made, no stack holds, and no stage wants.
+
+    It may be that, too, where nobody can tell what is there.
+    """
     nowhere = facts.wanted is None and facts.recorded is None and facts.read is None
     there = facts.live.presence is Presence.PRESENT and owner(facts) is Owner.OURS
-    return nowhere and there and facts.begun and facts.other is None
+    unknown = facts.live.presence in (Presence.UNKNOWN, Presence.FORBIDDEN)
+    return nowhere and (there or unknown) and facts.begun and facts.other is None
 
 
 def recorded_as(facts: Facts) -> Recorded:

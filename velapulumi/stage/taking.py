@@ -8,7 +8,7 @@ stack reads the object first, under a name that says what for, and the next run 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,9 @@ from typing import Any
 from velapulumi.clusters.client import Cluster
 from velapulumi.clusters.ownership import Leftover, take_over
 from velapulumi.clusters.sharing import change_live
+from velapulumi.engine.record import StageRecord
 from velapulumi.errors import PlanChanged
+from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Operation
 from velapulumi.stage.look import live_of
 from velapulumi.stage.operations import Decision, decide
@@ -35,6 +37,29 @@ def is_taken(each: Decision) -> bool:
     """
     made = each.facts.recorded is None and each.facts.wanted is not None
     return made and each.operation in _TAKEN
+
+
+def owed(decisions: Iterable[Decision]) -> frozenset[ObjectKey]:
+    """What an interrupted run had begun to make, and is left to a later run.
+
+    Args:
+        decisions: What was decided about the objects of a stage.
+    """
+    return frozenset(
+        each.key for each in decisions if each.operation is Operation.OWED and each.facts.begun
+    )
+
+
+def owed_names(record: StageRecord | None, decisions: Iterable[Decision]) -> list[str]:
+    """What is owed of that, as a stack names it.
+
+    Args:
+        record: What the stack holds.
+        decisions: What was decided about the objects of a stage.
+    """
+    left = owed(decisions)
+    pending = record.pending.values() if record else ()
+    return [entry.full_name for entry in pending if entry.key in left]
 
 
 def take(each: Decision, manifest: Mapping[str, Any], client: Cluster, patience: float) -> None:
