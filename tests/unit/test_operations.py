@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.unit.helpers import PROJECT_ID, FakeCluster, manifest, marked, reached, resource
+from tests.unit.helpers import (
+    PROJECT_ID,
+    FakeCluster,
+    manifest,
+    marked,
+    reached,
+    resource,
+    with_uid,
+)
 from tests.unit.setting import Setting, begin, operations, paths, theirs, words
 from velapulumi.errors import (
     AccessDenied,
@@ -242,6 +250,18 @@ def test_what_a_killed_run_has_taken_over_is_given_back(setting: Setting) -> Non
     found = setting.decide(setting.live(), there)["b"]
     assert (found.operation, found.cause) == (Operation.DISOWN, Cause.RESTORED)
     assert FieldChange(("data", "key"), "1", "theirs") in found.changes
+    # The engine, which ends by itself, says nothing of it; that the stack had read it before does.
+    reads = {**resource("east", {}), "external": True, "outputs": before}
+    setting.store(resource("east", marked(setting.rendered()["a"])), reads | {"urn": "b%theirs"})
+    assert setting.decide(setting.live(), there)["b"].cause is Cause.RESTORED
+    assert "b" not in setting.decide(setting.live(), with_uid(before))
+    for said in ("", note.replace("shop-v9", "shop-v1")):
+        there["metadata"]["annotations"] = {"velapulumi.dev/taken-over": said}
+        found = setting.decide(setting.live(), there)["b"]
+        cause = Cause.RESTORED if said else Cause.UNKNOWN
+        assert (found.operation, found.cause) == (Operation.DISOWN, cause)
+    del there["metadata"]["annotations"]
+    assert setting.decide(setting.live(), there)["b"].cause is Cause.UNKNOWN
 
 
 # Policies.

@@ -155,7 +155,10 @@ class Gathered:
             mends=rules.mends_drift,
             takes_fields=application.takes_fields,
             left_behind=key in self._left_behind,
-            taken=taken_back(application.revision.number, (live.manifest, manifest))
+            # What no stack came to hold is given back, whichever revision is delivered.
+            taken=taken_back(
+                0 if key in self._begun else application.revision.number, (live.manifest, manifest)
+            )
             if desired is None and read is None
             else None,
             pruned=self._prepared[-1].collecting,

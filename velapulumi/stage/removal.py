@@ -76,8 +76,11 @@ class Removed:
         return [each for each in found if each.key in known or is_undone(each)]
 
     def _taken_back(self, key: ObjectKey, manifest: Mapping[str, Any]) -> Taken | None:
-        """What an object was before it was taken over, where that is taken back."""
-        if self.number is None:
+        """What an object was before it was taken over, where that is taken back.
+
+        What the stack never came to hold always is.
+        """
+        number = self.number if key in self.record.keys else 0
+        if number is None:
             return None
-        live = self.look.live(key, manifest).manifest
-        return taken_back(self.number, (live, manifest))
+        return taken_back(number, (self.look.live(key, manifest).manifest, manifest))
