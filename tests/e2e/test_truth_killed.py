@@ -179,7 +179,7 @@ def test_what_is_taken_over_waits_its_turn_and_is_known_from_then_on(story: Trut
 
     def theirs(**labels: str) -> dict[str, Any]:
         made = deployment("theirs", image="ours:2")
-        made["spec"]["template"]["metadata"]["labels"] |= labels
+        made["spec"]["template"]["metadata"]["labels"] = {"app": "theirs", **labels}
         return made
 
     plain = text(config_map("data"))
