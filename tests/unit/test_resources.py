@@ -283,6 +283,7 @@ def before_create(
     assert isinstance(made.hooks, pulumi.ResourceHookBinding)
     (hook,) = made.hooks.before_create or []
     assert isinstance(hook, pulumi.ResourceHook)
+    assert hook.name == "take kubernetes:core/v1:ConfigMap east/default/a"
     hook.callback(None)  # type: ignore[arg-type]
     return client.calls
 

@@ -276,7 +276,9 @@ def _hooks(
     registration: Registration, client: Cluster, patience: float
 ) -> pulumi.ResourceHookBinding | None:
     """What is done right before the engine writes an object, in its order."""
-    decision, manifest, name = registration.decision, registration.manifest, registration.name
+    decision, manifest = registration.decision, registration.manifest
+    # Objects of two kinds may have one name, and hooks may not.
+    name = f"{resource_type(manifest['apiVersion'], manifest['kind'])} {registration.name}"
     if is_taken(decision):
         taking = pulumi.ResourceHook(
             f"take {name}", lambda _: take(decision, manifest, client, patience)
