@@ -225,6 +225,7 @@ def test_what_was_begun_and_is_made_or_owed_by_now_is_over() -> None:
     going = {"pending_operations": [{"type": "creating", "resource": named("web")}]}
     made = record_of(deployment(named("web")) | going)
     assert (made.interrupted, dict(made.pending), bool(made.steps)) == (False, {}, True)
+    assert (made.listed, record_of(deployment()).listed) == (True, False)
     owed = [f"east apps/v1 {key('web')}"]
     left = record_of(deployment(named("api"), owed=owed) | going)
     assert (left.interrupted, left.pending.keys(), bool(left.steps)) == (False, {key("web")}, True)

@@ -110,6 +110,7 @@ class StageRecord:
         pending: What it does not hold, though it was being made or taken over then, or is deleted
             already to be made anew.
         begun: Whether the engine has ever worked on it; a stack that was only made holds nothing.
+        listed: Whether the engine lists any operation as under way, over or not.
     """
 
     outputs: Mapping[str, Any]
@@ -118,6 +119,7 @@ class StageRecord:
     read: tuple[RecordedObject, ...] = ()
     pending: Mapping[ObjectKey, RecordedObject] = field(default_factory=dict)
     begun: bool = False
+    listed: bool = False
 
     @cached_property
     def keys(self) -> frozenset[ObjectKey]:
@@ -313,6 +315,7 @@ def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
         tuple(read),
         {entry.key: entry for entry in pending if entry.key not in held},
         bool(operations or deployment.get("resources")),
+        bool(operations),
     )
 
 
