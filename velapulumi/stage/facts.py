@@ -152,6 +152,7 @@ class Gathered:
             read=read,
             other=other_of(application, self._stage.name, key, wanted=desired is not None),
             begun=recorded is None and self._has_begun(key),
+            pending=self._begun[key].manifest if key in self._begun else None,
             mends=rules.mends_drift,
             takes_fields=application.takes_fields,
             left_behind=key in self._left_behind,

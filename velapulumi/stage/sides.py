@@ -92,6 +92,7 @@ class Facts:
         other: Another stage that holds it.
         place: Whether its cluster can take it.
         begun: Whether a run had begun to make it and did not finish.
+        pending: The object as that run was making it, or had found it; None when not known.
         mends: Whether the policies have put back what others have deleted or changed.
         takes_fields: Whether fields that others hold are taken from them.
         guests: What it holds that is not deleted with it, in words; of a Namespace or a CRD.
@@ -113,6 +114,7 @@ class Facts:
     other: Other | None = None
     place: Place = Place.READY
     begun: bool = False
+    pending: Mapping[str, Any] | None = None
     mends: bool = True
     takes_fields: bool = False
     guests: str = ""
@@ -123,9 +125,9 @@ class Facts:
 
     @property
     def object(self) -> Mapping[str, Any]:
-        """The object as far as it is known: rendered, recorded or live."""
+        """The object as far as it is known: rendered, recorded, live or as it was being made."""
         held = self.recorded or self.read
-        return self.wanted or (held.manifest if held else self.live.manifest) or {}
+        return self.wanted or (held.manifest if held else self.live.manifest) or self.pending or {}
 
     @property
     def sides(self) -> tuple[Mapping[str, Any] | None, ...]:
