@@ -25,7 +25,8 @@ from tests.laws.server import (
     flat,
     named,
 )
-from velapulumi.engine.record import SEALED, RecordedObject
+from velapulumi.engine.record import RecordedObject
+from velapulumi.engine.values import SEALED
 from velapulumi.plan.fields import REVISION_LABELS, FieldChange, FieldPlace, is_order, located
 from velapulumi.plan.fields import Named as Element
 from velapulumi.plan.normal import normal

@@ -242,7 +242,8 @@ def is_told(situation: Situation) -> bool:
     if (situation.wanted, situation.recorded) != (Wanted.NO, Recorded.NO):
         return True
     ours = situation.owner is Owner.OURS and situation.presence is Presence.PRESENT
-    return ours and situation.begun and situation.holder is Holder.NONE
+    told = ours or situation.presence in (Presence.UNKNOWN, Presence.FORBIDDEN)
+    return told and situation.begun and situation.holder is Holder.NONE
 
 
 def is_possible(situation: Situation) -> bool:
@@ -378,9 +379,12 @@ def told_of(space: Space, wanted: Wanted, recorded: Recorded, presence: Presence
     """The situations that ``is_told`` tells of."""
     if (wanted, recorded) != (Wanted.NO, Recorded.NO):
         return (1 << space.size) - 1
+    begun = {"begun": True, "holder": Holder.NONE}
+    if presence in (Presence.UNKNOWN, Presence.FORBIDDEN):
+        return space.where(begun)
     if presence is not Presence.PRESENT:
         return 0
-    return space.where({"begun": True, "owner": Owner.OURS, "holder": Holder.NONE})
+    return space.where({**begun, "owner": Owner.OURS})
 
 
 @pytest.mark.exhaustive

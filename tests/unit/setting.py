@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -159,6 +160,15 @@ class Setting:
         decided = decide_stage([prepared], Look(self.project, prepared.clusters))
         found = registrations(decided, {"east": "east"}, PROJECT_ID, "shop-v1")
         return {each.decision.key.name: each for each in found}
+
+
+def begin(setting: Setting, manifest: dict[str, Any]) -> None:
+    """Let a killed engine have begun to make an object."""
+    path = setting.project.state / f"backend/.pulumi/stacks/test/shop.{STAGE}.json"
+    document = json.loads(path.read_text())
+    pending = {"type": "creating", "resource": resource("east", manifest)}
+    document["checkpoint"]["latest"]["pending_operations"] = [pending]
+    path.write_text(json.dumps(document))
 
 
 def theirs(owner: str = "", shared_by: str = "", project: str = "", **data: str) -> dict[str, Any]:

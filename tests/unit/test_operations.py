@@ -7,9 +7,18 @@ from typing import Any
 
 import pytest
 
-from tests.unit.helpers import PROJECT_ID, FakeCluster, manifest, marked, reached, resource
-from tests.unit.setting import STAGE, Setting, operations, paths, theirs, words
+from tests.unit.helpers import (
+    PROJECT_ID,
+    FakeCluster,
+    manifest,
+    marked,
+    reached,
+    resource,
+    with_uid,
+)
+from tests.unit.setting import Setting, begin, operations, paths, theirs, words
 from velapulumi.errors import (
+    AccessDenied,
     ClusterUnreachable,
     NotSupported,
     ObjectMissing,
@@ -22,6 +31,7 @@ from velapulumi.project import Project
 from velapulumi.stage.refusals import refuse
 from velapulumi.stage.release import released
 from velapulumi.stage.situation import Owner, Reason
+from velapulumi.stage.taking import owed
 
 OTHER_PROJECT = "ffeeddccbbaa9988"
 ENGINE = "pulumi-kubernetes-1a2b"
@@ -206,15 +216,6 @@ def test_what_a_killed_run_has_made_is_gone_on_with(setting: Setting) -> None:
     assert setting.decide(setting.live("b"))["b"].reason is Reason.UNHELD
 
 
-def begin(setting: Setting, manifest: dict[str, Any]) -> None:
-    """Let a killed engine have begun to make an object."""
-    path = setting.project.state / f"backend/.pulumi/stacks/test/shop.{STAGE}.json"
-    document = json.loads(path.read_text())
-    pending = {"type": "creating", "resource": resource("east", manifest)}
-    document["checkpoint"]["latest"]["pending_operations"] = [pending]
-    path.write_text(json.dumps(document))
-
-
 def test_what_a_killed_run_has_made_and_nobody_wants_any_more_goes(setting: Setting) -> None:
     """As when the file is put back, or the application is rolled back or deleted."""
     there, made = setting.live("b"), setting.rendered()["b"]
@@ -224,6 +225,14 @@ def test_what_a_killed_run_has_made_and_nobody_wants_any_more_goes(setting: Sett
     found = setting.decide(setting.live(), there)
     assert (found["b"].operation, found["b"].cause) == (Operation.DELETE, Cause.INTERRUPTED)
     assert [each.key.name for each in released(found.values())] == ["b"]
+    # Where nobody can tell whether it is there, it stays known.
+    setting.cluster = ClusterUnreachable("gone")
+    left = setting.decide()["b"]
+    assert (left.operation, owed([left])) == (Operation.OWED, {left.key})
+    assert left.facts.object == made
+    setting.cluster = reached("east", FakeCluster(error=AccessDenied("not permitted")))
+    assert setting.decide()["b"].reason is Reason.FORBIDDEN
+    setting.cluster = None
     # It is not there, or somebody else's by now.
     assert "b" not in setting.decide(setting.live())
     del there["metadata"]["labels"]
@@ -242,6 +251,18 @@ def test_what_a_killed_run_has_taken_over_is_given_back(setting: Setting) -> Non
     found = setting.decide(setting.live(), there)["b"]
     assert (found.operation, found.cause) == (Operation.DISOWN, Cause.RESTORED)
     assert FieldChange(("data", "key"), "1", "theirs") in found.changes
+    # The engine, which ends by itself, says nothing of it; that the stack had read it before does.
+    reads = {**resource("east", {}), "external": True, "outputs": before}
+    setting.store(resource("east", marked(setting.rendered()["a"])), reads | {"urn": "b%theirs"})
+    assert setting.decide(setting.live(), there)["b"].cause is Cause.RESTORED
+    assert "b" not in setting.decide(setting.live(), with_uid(before))
+    for said in ("", note.replace("shop-v9", "shop-v1")):
+        there["metadata"]["annotations"] = {"velapulumi.dev/taken-over": said}
+        found = setting.decide(setting.live(), there)["b"]
+        cause = Cause.RESTORED if said else Cause.UNKNOWN
+        assert (found.operation, found.cause) == (Operation.DISOWN, cause)
+    del there["metadata"]["annotations"]
+    assert setting.decide(setting.live(), there)["b"].cause is Cause.UNKNOWN
 
 
 # Policies.

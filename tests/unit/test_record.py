@@ -209,10 +209,26 @@ def test_an_empty_stack_without_objects_is_empty() -> None:
 def test_a_stack_without_its_open_operations_is_not_interrupted() -> None:
     before = deployment(named("web")) | {"pending_operations": [{"type": "creating"}]}
     assert record_of(before).interrupted
-    after = without_pending(before)
+    after = without_pending(before, ())
     assert not record_of(after).interrupted
     assert after == deployment(named("web"))
-    assert without_pending(after) == after
+    assert without_pending(after, ()) == after
+    going = [{"type": "creating", "resource": named(name)} for name in ("api", "db")]
+    killed = deployment(named("web")) | {"pending_operations": going}
+    owing = without_pending(killed, {key("db")})
+    assert record_of(owing).pending.keys() == {key("db")}
+    assert (record_of(owing).interrupted, record_of(owing).steps) == (True, {})
+
+
+def test_what_was_begun_and_is_made_or_owed_by_now_is_over() -> None:
+    """The engine itself never ends what it was killed in."""
+    going = {"pending_operations": [{"type": "creating", "resource": named("web")}]}
+    made = record_of(deployment(named("web")) | going)
+    assert (made.interrupted, dict(made.pending), bool(made.steps)) == (False, {}, True)
+    assert (made.listed, record_of(deployment()).listed) == (True, False)
+    owed = [f"east apps/v1 {key('web')}"]
+    left = record_of(deployment(named("api"), owed=owed) | going)
+    assert (left.interrupted, left.pending.keys(), bool(left.steps)) == (False, {key("web")}, True)
 
 
 def test_nothing_on_a_silent_cluster_is_waited_for() -> None:
@@ -295,6 +311,8 @@ def test_an_object_held_under_two_handles_of_one_cluster_is_held_twice() -> None
 def test_a_stack_says_whose_it_is_or_its_objects_do(outputs: Any, found: str) -> None:
     assert application_of(record_of(deployment(named("web"), **outputs))) == found
     assert application_of(record_of(deployment())) == ""
+    killed = {"pending_operations": [{"type": "creating", "resource": named("web")}]}
+    assert application_of(record_of(killed)) == "default/shop"
 
 
 def test_a_job_that_had_completed_when_it_was_last_seen_is_told() -> None:
@@ -341,7 +359,21 @@ def test_what_was_under_way_when_the_engine_stopped_is_told() -> None:
         {"type": "creating", "resource": named("api")},
         {"type": "creating", "resource": provided()},
         {"type": "updating"},
+        {"type": "reading", "resource": {**named("theirs"), "inputs": {"kind": None}}},
     ]
     found = record_of(deployment(named("web")) | {"pending_operations": going})
     assert (found.interrupted, found.pending.keys()) == (True, {key("api")})
     assert not record_of(deployment(named("web"))).pending
+
+
+def test_what_is_deleted_already_to_be_made_anew_is_no_object_of_the_stack() -> None:
+    """The engine only creates it yet, whether it was killed or has failed."""
+    replaced = named("web", pendingReplacement=True)
+    failed = record_of(deployment(replaced, named("api")))
+    assert (failed.keys, failed.pending.keys()) == ({key("api")}, {key("web")})
+    assert (failed.steps, failed.interrupted) == ({}, False)
+    new = named("web", retainOnDelete=True)
+    going = {"pending_operations": [{"type": "creating", "resource": new}]}
+    killed = record_of(deployment(replaced, named("api")) | going)
+    assert killed.pending[key("web")].retained
+    assert killed.handles == {"east": "east"}

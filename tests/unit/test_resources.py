@@ -18,9 +18,9 @@ from tests.unit.helpers import (
     resource,
     with_uid,
 )
-from tests.unit.setting import Setting, held_by, theirs
+from tests.unit.setting import Setting, begin, held_by, theirs
 from velapulumi.delivery.settled import kept_unready
-from velapulumi.errors import ClusterUnreachable
+from velapulumi.errors import ClusterUnreachable, ObjectRefused, PlanChanged
 from velapulumi.plan.operation import Cause, Operation
 from velapulumi.project import Project
 from velapulumi.stage.resources import (
@@ -38,7 +38,7 @@ def setting(project: Project) -> Setting:
 
 
 def options(entry: Registration) -> pulumi.ResourceOptions:
-    return resource_options(entry, reached("east", FakeCluster()))
+    return resource_options(entry, reached("east", FakeCluster()), 1)
 
 
 def ignored(entry: Registration) -> list[str] | None:
@@ -237,7 +237,7 @@ def test_what_is_on_a_silent_cluster_stays_and_what_is_not_known_is_not_made(
     setting.cluster = ClusterUnreachable("gone")
     found = setting.registered()
     assert {name: each.mode for name, each in found.items()} == {"a": Mode.LEAVE}
-    assert resource_options(found["a"], None).ignore_changes == ["*"]
+    assert resource_options(found["a"], None, 1).ignore_changes == ["*"]
     setting.cluster = None
     setting.record_read("a")
     setting.cluster = ClusterUnreachable("gone")
@@ -288,16 +288,21 @@ def test_the_same_object_in_another_version_of_its_api_is_no_other_resource(
 # Beside the engine.
 
 
+class Server(FakeCluster):
+    """A cluster whose objects have a version, and go when they are deleted."""
+
+    def read(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        found = super().read(wanted)
+        if found is None or ("delete", wanted["metadata"]["name"], "7") in self.calls:
+            return None
+        return {**found, "metadata": {**found["metadata"], "resourceVersion": "7"}}
+
+    def delete(self, wanted: Mapping[str, Any], version: str) -> None:
+        self.calls.append(("delete", wanted["metadata"]["name"], version))
+
+
 def beside(setting: Setting, *live: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """What is written to the cluster before the engine runs."""
-
-    class Server(FakeCluster):
-        def read(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
-            found = super().read(wanted)
-            if found is None:
-                return None
-            return {**found, "metadata": {**found["metadata"], "resourceVersion": "7"}}
-
     client = Server(*live)
     found = setting.registered(*live)
     write_beside([*found.values()], {"east": reached("east", client)}, PROJECT_ID)
@@ -313,11 +318,52 @@ def test_what_is_created_or_as_it_was_delivered_is_the_engines_alone(setting: Se
     assert beside(setting, live, setting.live("b")) == []
 
 
-def test_what_is_taken_over_is_freed_from_everybody(setting: Setting) -> None:
+def before_create(
+    setting: Setting, live: Mapping[str, Any], now: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """What is written right before the engine creates ``a``, where it is another by then."""
+    client = Server(live if now is None else now)
+    made = resource_options(setting.registered(live)["a"], reached("east", client), 0)
+    assert isinstance(made.hooks, pulumi.ResourceHookBinding)
+    (hook,) = made.hooks.before_create or []
+    assert isinstance(hook, pulumi.ResourceHook)
+    assert hook.name == "take kubernetes:core/v1:ConfigMap east/default/a"
+    hook.callback(None)  # type: ignore[arg-type]
+    return client.calls
+
+
+def test_what_is_taken_over_is_freed_from_everybody_when_it_is_its_turn(setting: Setting) -> None:
     setting.policy("take-over")
     there = held_by(theirs(key="x"), "kubectl", "data.key")
-    (applied, name, manager), (merged, _, _) = beside(setting, there)
+    assert beside(setting, there) == []
+    (applied, name, manager), (merged, _, _) = before_create(setting, there)
     assert (applied, name, manager, merged) == ("apply", "a", "velapulumi", "merge")
+
+
+def test_what_has_changed_before_its_turn_is_not_taken_over(setting: Setting) -> None:
+    setting.policy("take-over")
+    there = theirs(key="1")
+    more = theirs(key="other")
+    with pytest.raises(PlanChanged, match=r"data\.key would change, too"):
+        before_create(setting, there, more)
+    going = {**there["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    with pytest.raises(ObjectRefused, match="is being deleted since"):
+        before_create(setting, there, {**there, "metadata": going})
+
+
+def test_what_an_interrupted_run_made_otherwise_is_made_anew_when_it_is_its_turn(
+    setting: Setting,
+) -> None:
+    setting.policy("resource-update", strategy={"recreateFields": ["data.key"]})
+    setting.store()
+    begin(setting, setting.rendered()["a"])
+    there = setting.live(data={"key": "0"})
+    found = setting.first(there)
+    assert (found.operation, found.cause) == (Operation.REPLACE, Cause.INTERRUPTED)
+    assert beside(setting, there) == []
+    assert before_create(setting, there) == [("delete", "a", "7")]
+    setting.policies = []
+    assert setting.first(there).operation is Operation.TAKE_OVER
 
 
 def test_exactly_the_named_fields_are_put_back(setting: Setting) -> None:

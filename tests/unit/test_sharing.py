@@ -16,7 +16,7 @@ from velapulumi.project import Project
 from velapulumi.render.rules import PROJECT, TAKEN
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, decide
-from velapulumi.stage.release import LEFT_BEHIND, full_name, release, released
+from velapulumi.stage.release import LEFT_BEHIND, release, released
 from velapulumi.stage.removal import Removed
 from velapulumi.stage.sides import Other
 
@@ -196,7 +196,7 @@ def test_what_the_engine_does_not_delete_is_released(project: Project) -> None:
     assert list(operations(released(decisions))) == ["api", "theirs"]
 
     (held,) = (entry for entry in found.objects if entry.key == web)
-    never = record(**{LEFT_BEHIND: [full_name(held)]})
+    never = record(**{LEFT_BEHIND: [held.full_name]})
     decisions = decided(project, never, **clusters)
     assert operations(decisions)["web"] == "disown"
     going = [each for each in released(decisions) if each.key.name != "api"]

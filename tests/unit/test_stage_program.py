@@ -321,13 +321,16 @@ def begun(stage: Prepared) -> Prepared:
 
 
 @pytest.mark.parametrize("preview", [False, True])
-def test_only_an_update_takes_over_and_begins(project: Project, run: Run, preview: bool) -> None:
+def test_only_an_update_takes_over_and_begins(
+    project: Project, run: Run, monkeypatch: pytest.MonkeyPatch, preview: bool
+) -> None:
+    monkeypatch.setattr("velapulumi.stage.resources._hooks", lambda *_: None)  # needs an engine
     client = left_behind()
     hold_prod(project)
     stage = begun(prepared(project, "staging", client=client))
     found = run(lambda: program.deliver_stage(stage), preview=preview)
-    assert len(found) == 2
-    assert [call[0] for call in client.calls] == ([] if preview else ["apply", "merge"])
+    assert len(found) == (2 if preview else 3)
+    assert client.calls == []  # it is taken over when it is its turn
     assert project.gate_file("example-app").exists() is not preview
     assert project.identity_file.exists() is not preview
 

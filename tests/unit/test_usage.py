@@ -58,6 +58,16 @@ def test_one_user_is_told_in_kubevelas_words(project: Project) -> None:
     assert Registry(project).get("east") == joined("east")
 
 
+def test_what_an_interrupted_run_was_making_uses_its_cluster(project: Project) -> None:
+    """Else nobody could end it, or take it back."""
+    join(project, "east")
+    begun = {"type": "creating", "resource": resource("east", manifest())}
+    killed = {**deployment(), "pending_operations": [begun]}
+    store(project, StackName("shop", "prod"), killed)
+    with pytest.raises(ClusterInUse):
+        detach_cluster(project, "east")
+
+
 def test_two_users_are_counted(project: Project) -> None:
     join(project, "east")
     use(project, "shop.prod", "east")

@@ -38,6 +38,7 @@ from velapulumi.stage.refusals import check_going, is_going, refuse
 from velapulumi.stage.release import release, released
 from velapulumi.stage.shown import shown_of
 from velapulumi.stage.sides import is_undone
+from velapulumi.stage.taking import owed
 from velapulumi.workflow.edge import Applied
 from velapulumi.workflow.rollout import Observation
 from velapulumi.workflow.run import Run
@@ -258,7 +259,7 @@ class Applier:
         self._configure(prepared)
         plan = PlanWriter(application, look).stage(prepared.stage.name, [prepared.step], decisions)
         self._teller.planned(prepared.title, plan)
-        # Before the engine, which is told to forget what it had left open.
+        # Before the engine, whose open operations are ended then.
         undone = [each for each in decisions if is_undone(each.facts)]
         release(application.full_name, released(undone), look.clusters)
         from velapulumi.engine.events import Listener
@@ -373,7 +374,8 @@ class Applier:
             lambda: deliver_stage(prepared.reread(), errand.patience, shown_of(decisions)),
             tuple(prepared.check_clusters().values()),
             errand.patience,
-            interrupted=record is not None and record.interrupted,
+            interrupted=record is not None and record.listed,
+            owed=owed(decisions),
             parallel=prepared.step.parallelism,
             tolerant=len(errand.clusters) > 1,
             silent=silent(prepared, record),

@@ -25,6 +25,7 @@ from velapulumi.plan.operation import Operation
 from velapulumi.program.application import Application
 from velapulumi.program.identity import project_id
 from velapulumi.project import Project, StackName
+from velapulumi.render.rules import owner_of, sharers_of
 from velapulumi.stage.facts import going_elsewhere, removed
 from velapulumi.stage.guests import Elsewhere, awaited, inner_first
 from velapulumi.stage.look import Look
@@ -49,6 +50,7 @@ class Removal:
         record: What it holds; None when there is no such stack.
         look: What the clusters have.
         decisions: What happens to its objects.
+        application: The application, ``<namespace>/<name>``; empty when it holds nothing.
     """
 
     project: Project
@@ -56,6 +58,7 @@ class Removal:
     record: StageRecord | None
     look: Look
     decisions: tuple[Decision, ...]
+    application: str = ""
 
     @classmethod
     def of(
@@ -83,10 +86,10 @@ class Removal:
             found = removed(application, stack.stage, record, look)
             elsewhere: Elsewhere = partial(going_elsewhere, application, stack.stage, look)
         else:
-            found = _removed(project, record, look)
+            found = _removed(project, stack, record, look)
             elsewhere = partial(_going_with, project, stack, look)
         facts = found.facts(elsewhere, after_others=after_others)
-        return cls(project, stack, record, look, tuple(map(decide, facts)))
+        return cls(project, stack, record, look, tuple(map(decide, facts)), found.application)
 
     @property
     def plan(self) -> StagePlan:
@@ -135,17 +138,30 @@ class Removal:
             progress(f"{self.stack.stage}: deleting")
             clusters = self.look.clusters
             forget = partial(engine.forget, self.stack)
-            let_go(application_of(self.record), self.decisions, clusters, forget)
+            let_go(self.application, self.decisions, clusters, forget)
             reached = [each for each in clusters.values() if isinstance(each, Reached)]
             with named_by_finalizers(self.project, self.decisions):
                 engine.destroy(self.stack, reached)
         self.project.config_file(self.stack).unlink(missing_ok=True)
 
 
-def _removed(project: Project, record: StageRecord, look: Look) -> Removed:
+def _removed(project: Project, stack: StackName, record: StageRecord, look: Look) -> Removed:
     """A stack of an application that is deleted as a whole: no stage goes on holding anything."""
     identity = project_id(project, [record])
-    return Removed(identity, record, application_of(record), look, lambda key: None)
+    application = application_of(record) or _by_objects(stack, record, look)
+    return Removed(identity, record, application, look, lambda key: None)
+
+
+def _by_objects(stack: StackName, record: StageRecord, look: Look) -> str:
+    """The application of a stack that has only read: what it shares by now, or has taken over.
+
+    Empty where that does not tell.
+    """
+    look.read({entry.key: entry.manifest for entry in record.entries})
+    found = (look.live(entry.key, entry.manifest).manifest for entry in record.entries)
+    names = {name for live in found if live for name in (owner_of(live), *sharers_of(live))}
+    ours = [name for name in names if name.rpartition("/")[2] == stack.application]
+    return ours[0] if len(ours) == 1 else ""
 
 
 def _going_with(
@@ -153,13 +169,13 @@ def _going_with(
 ) -> Mapping[str, Collection[ObjectKey]]:
     """What is deleted with the other stacks of an application that is deleted as a whole."""
     others = {
-        each.stage: read_record(project, each)
+        each: read_record(project, each)
         for each in project.stack_names(stack.application)
         if each != stack
     }
     return {
-        stage: _removed(project, record, look).going()
-        for stage, record in others.items()
+        each.stage: _removed(project, each, record, look).going()
+        for each, record in others.items()
         if record is not None
     }
 

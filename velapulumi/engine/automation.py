@@ -81,6 +81,7 @@ class Engine:
         patience: float,
         *,
         interrupted: bool = False,
+        owed: Collection[ObjectKey] = (),
         parallel: int = 0,
         tolerant: bool = False,
         silent: Collection[str] = (),
@@ -94,6 +95,7 @@ class Engine:
             clusters: The clusters that have to answer all the time.
             patience: Seconds an object may take to get ready.
             interrupted: Whether a run was killed in the middle of an operation on it.
+            owed: The objects of such operations that are left to a later run.
             parallel: How many resources are worked on at once; the engine decides when 0.
             tolerant: Whether to go on with other resources when one fails.
             silent: Names of clusters that do not answer, and on which nothing is waited for.
@@ -114,8 +116,6 @@ class Engine:
                 raise
 
         def operate(handle: _Stack) -> None:
-            if interrupted:
-                _edit(handle, without_pending)
             if silent or settle:
                 edit = partial(settled, clusters=silent, objects=settle, name_of=name_of)
                 _edit(handle, edit)
@@ -127,6 +127,8 @@ class Engine:
                 suppress_outputs=True,
                 color="never",
             )
+            if interrupted:  # and not before: until now nothing else has told of what was begun
+                _edit(handle, partial(without_pending, owed=owed, name_of=name_of))
 
         self._operate(stack, operate, failure, (clusters, patience))
 

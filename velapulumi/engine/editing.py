@@ -23,12 +23,24 @@ def without(
     return {**deployment, "resources": [_independent(resource, gone) for resource in kept]}
 
 
-def without_pending(deployment: Mapping[str, Any]) -> dict[str, Any]:
-    """A deployment without the operations that a killed run left open.
+def without_pending(
+    deployment: Mapping[str, Any], owed: Container[ObjectKey], name_of: NameOf = handle_itself
+) -> dict[str, Any]:
+    """A deployment without the operations that a killed run left open, and a later one has ended.
 
-    What they have made is found in the clusters and taken over.
+    Args:
+        deployment: The deployment.
+        owed: The objects that are left to a later run, whose operations stay open.
+        name_of: Gives the canonical name of a cluster.
     """
-    return {key: value for key, value in deployment.items() if key != "pending_operations"}
+    names = Names(deployment, name_of)
+    found = {key: value for key, value in deployment.items() if key != "pending_operations"}
+    left = [
+        operation
+        for operation in deployment.get("pending_operations") or ()
+        if is_object(operation.get("resource") or {}) and names.key(operation["resource"]) in owed
+    ]
+    return {**found, "pending_operations": left} if left else found
 
 
 def settled(

@@ -39,7 +39,7 @@ def names_of(record: StageRecord | None, clusters: Iterable[str] = ()) -> dict[s
         record: What the stack holds; None before there is one.
         clusters: Clusters that it gets objects on, beside those that it has some on.
     """
-    held = (*record.objects, *record.read) if record else ()
+    held = record.entries if record else ()
     found = {handle: name for name, handle in handles_of(record, clusters).items()}
     return found | {entry.handle: entry.cluster for entry in held}
 

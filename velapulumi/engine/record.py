@@ -7,25 +7,29 @@ is, so objects are found again whatever the cluster is called today.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from velapulumi.definitions.rules.fieldpath import with_value_at
+from velapulumi.engine.values import answer_of, plain
 from velapulumi.errors import InvalidFile
 from velapulumi.plan.objects import ObjectKey
-from velapulumi.render.rules import owner_of
+from velapulumi.render.rules import TAKEN, owner_of
 
 _PROVIDER = "pulumi:providers:"
 _STACK = "pulumi:pulumi:Stack"
-_SECRET_KEY = "4dabf18193072939515e22adb298388d"
+_CREATING, _READING = "creating", "reading"
+
+THEIRS = "%theirs"
+"""Ends the name of a resource that reads what is about to be taken over from others."""
+
+BEGUN = "%begun"
+"""Ends the name of a resource that reads what an interrupted run had begun to make."""
 
 UNWATCHED = "status"
 """What the engine is told to ignore of an object that is left and not waited for: a mark."""
-
-SEALED = "secret"
-"""Key of the map that stands for a value the stack holds encrypted."""
 
 NameOf = Callable[[str, str], str]
 """Gives the canonical name of a cluster by its handle in a stack and its identity."""
@@ -50,6 +54,7 @@ class RecordedObject:
         outputs: The object as the server answered with it when it was last written.
         errors: Why it did not come up, in the engine's words.
         trigger: How often it was created again after others had deleted it.
+        found: Whether the manifest is what was found there, not what was asked for.
     """
 
     cluster: str
@@ -61,11 +66,17 @@ class RecordedObject:
     outputs: Mapping[str, Any] = field(default_factory=dict, compare=False)
     errors: tuple[str, ...] = ()
     trigger: int = 0
+    found: bool = False
 
     @property
     def key(self) -> ObjectKey:
         """What identifies it."""
         return ObjectKey.of(self.cluster, self.manifest)
+
+    @property
+    def full_name(self) -> str:
+        """It over all clusters, as a stack writes it: by the handle of its cluster."""
+        return f"{self.handle} {self.manifest['apiVersion']} {self.key}"
 
     @property
     def uid(self) -> str:
@@ -93,23 +104,38 @@ class StageRecord:
     Attributes:
         outputs: What the program exported when it last finished.
         objects: The objects it manages.
-        interrupted: Whether an operation was under way when the engine last stopped.
+        interrupted: Whether an operation was under way when the engine last stopped, which neither
+            a later run has ended nor is owed.
         read: The objects of others that it only reads.
-        pending: The objects whose operation was under way then, with what was asked for.
+        pending: What it does not hold, though it was being made or taken over then, or is deleted
+            already to be made anew.
         begun: Whether the engine has ever worked on it; a stack that was only made holds nothing.
+        listed: Whether the engine lists any operation as under way, over or not.
     """
 
     outputs: Mapping[str, Any]
     objects: tuple[RecordedObject, ...]
     interrupted: bool
     read: tuple[RecordedObject, ...] = ()
-    pending: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
+    pending: Mapping[ObjectKey, RecordedObject] = field(default_factory=dict)
     begun: bool = False
+    listed: bool = False
 
     @cached_property
     def keys(self) -> frozenset[ObjectKey]:
         """The objects it manages, by what identifies them."""
         return frozenset(entry.key for entry in self.objects)
+
+    @property
+    def made(self) -> tuple[RecordedObject, ...]:
+        """The objects it has made, and those it was about to make."""
+        begun = (entry for entry in self.pending.values() if not entry.found)
+        return (*self.objects, *begun)
+
+    @property
+    def entries(self) -> tuple[RecordedObject, ...]:
+        """All objects it knows of."""
+        return (*self.objects, *self.pending.values(), *self.read)
 
     @cached_property
     def doubles(self) -> tuple[RecordedObject, ...]:
@@ -128,7 +154,7 @@ class StageRecord:
     @cached_property
     def handles(self) -> Mapping[str, str]:
         """What the stack calls each cluster it holds objects on, by canonical name."""
-        return {entry.cluster: entry.handle for entry in (*self.objects, *self.read)}
+        return {entry.cluster: entry.handle for entry in self.entries}
 
     @cached_property
     def steps(self) -> Mapping[str, str]:
@@ -138,7 +164,7 @@ class StageRecord:
         there are objects of a revision which no step is said to have delivered, and nothing counts.
         """
         steps = self.outputs.get("steps")
-        if not isinstance(steps, dict) or self.interrupted:
+        if not isinstance(steps, dict) or self.interrupted or self._open:
             return {}
         held = {step: text for step, text in steps.items() if isinstance(text, str)}
         names = {revision.partition(":")[0] for revision in held.values()}
@@ -147,6 +173,12 @@ class StageRecord:
             if not entry.ready or not current:
                 return {}
         return held
+
+    @property
+    def _open(self) -> bool:
+        """Whether something was begun and not ended, that was not left to a later run."""
+        owed = self.outputs.get(OWED) or ()
+        return any(entry.full_name not in owed for entry in self.pending.values())
 
     @property
     def revision(self) -> str | None:
@@ -166,6 +198,9 @@ def words(entry: RecordedObject) -> tuple[str, ...]:
 
 _FRAME = "failed to fully initialize or become live"
 
+
+OWED = "owed"
+"""The output of a stack that names what an interrupted run had begun and a later one is to end."""
 
 FORMAT = "format"
 """The output of a stack that names the version of its outputs."""
@@ -255,62 +290,69 @@ def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
     outputs: Mapping[str, Any] = {}
     objects: list[RecordedObject] = []
     read: list[RecordedObject] = []
+    pending: list[RecordedObject] = []
     names = Names(deployment, name_of)
     for resource in deployment.get("resources") or ():
         kind = resource.get("type", "")
         if kind == _STACK:
             outputs = dict((resource.get("outputs") or {}).items())
         elif is_object(resource) and not resource.get("delete"):
-            external = bool(resource.get("external"))
-            (read if external else objects).append(
-                RecordedObject(
-                    cluster=names.cluster(resource),
-                    manifest=_manifest(resource.get("outputs" if external else "inputs") or {}),
-                    ready=not resource.get("initErrors"),
-                    retained=bool(resource.get("retainOnDelete")),
-                    frozen=not {"*", UNWATCHED}.isdisjoint(resource.get("ignoreChanges") or ()),
-                    handle=_handle(resource),
-                    outputs=_answer(resource),
-                    errors=tuple(map(str, resource.get("initErrors") or ())),
-                    trigger=int(resource.get("replacementTrigger") or 0),
-                )
-            )
+            # The engine has deleted what is pending replacement, and only creates it yet.
+            replaced, external = resource.get("pendingReplacement"), resource.get("external")
+            before = external and resource["urn"].endswith((THEIRS, BEGUN))
+            group = pending if replaced or before else read if external else objects
+            group.append(_object(resource, names))
     operations = deployment.get("pending_operations") or ()
-    under_way = [operation.get("resource") or {} for operation in operations]
+    under_way = (each.get("resource") or {} for each in operations if each.get("type") != _READING)
+    pending.extend(_object(resource, names) for resource in under_way if is_object(resource))
+    held = {entry.key for entry in objects}
     places = {name: index for index, name in enumerate(_order(outputs))}
     objects.sort(key=lambda entry: places.get(_name(entry), len(places)))
     return StageRecord(
         outputs,
         tuple(objects),
-        bool(operations),
+        not all(_is_over(each, names, held, outputs) for each in operations),
         tuple(read),
-        {
-            names.key(each): _manifest(each.get("inputs") or {})
-            for each in under_way
-            if is_object(each)
-        },
+        {entry.key: entry for entry in pending if entry.key not in held},
         bool(operations or deployment.get("resources")),
+        bool(operations),
     )
 
 
-def _answer(resource: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The object as the server answered: of a definition of kinds the provider renames keys."""
-    answer = plain(resource.get("outputs") or {})
-    found: Mapping[str, Any] = _renamed(answer) if answer.get("kind") == _CRD else answer
-    return found
+def _is_over(
+    operation: Mapping[str, Any],
+    names: Names,
+    held: Container[ObjectKey],
+    outputs: Mapping[str, Any],
+) -> bool:
+    """Whether a later run has made what an operation was making, or has left it to another one.
+
+    The engine itself never ends what it was killed in.
+    """
+    resource = operation.get("resource") or {}
+    if operation.get("type") != _CREATING or not is_object(resource):
+        return False
+    entry = _object(resource, names)
+    return entry.key in held or entry.full_name in (outputs.get(OWED) or ())
 
 
-_CRD = "CustomResourceDefinition"
-_RENAMED = "x_kubernetes_"
-
-
-def _renamed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key.replace("_", "-") if key.startswith(_RENAMED) else key: _renamed(entry)
-            for key, entry in value.items()
-        }
-    return [_renamed(entry) for entry in value] if isinstance(value, list) else value
+def _object(resource: Mapping[str, Any], names: Names) -> RecordedObject:
+    found = bool(resource.get("external"))
+    manifest = _manifest(resource.get("outputs" if found else "inputs") or {})
+    if found and resource["urn"].endswith(THEIRS):
+        manifest = with_value_at(TAKEN, manifest, "")  # what it was is what its annotation says
+    return RecordedObject(
+        cluster=names.cluster(resource),
+        manifest=manifest,
+        ready=not resource.get("initErrors"),
+        retained=bool(resource.get("retainOnDelete")),
+        frozen=not {"*", UNWATCHED}.isdisjoint(resource.get("ignoreChanges") or ()),
+        handle=_handle(resource),
+        outputs=answer_of(resource),
+        errors=tuple(map(str, resource.get("initErrors") or ())),
+        trigger=int(resource.get("replacementTrigger") or 0),
+        found=found,
+    )
 
 
 def _order(outputs: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
@@ -340,25 +382,13 @@ def _manifest(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     return value
 
 
-def plain(value: Any) -> Any:
-    """A value as it was before the engine carried it: whole numbers are integers again."""
-    if isinstance(value, dict):
-        if _SECRET_KEY in value:
-            return {SEALED: json.dumps(value, sort_keys=True)}
-        return {key: plain(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [plain(entry) for entry in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
-
-
 def application_of(record: StageRecord) -> str:
     """The application a stack belongs to, ``<namespace>/<name>``; empty when it holds nothing.
 
-    The stack of an update that never finished has no outputs, so its objects say it.
+    The stack of an update that never finished has no outputs, so what it made says it, or was about
+    to make.
     """
     name, namespace = record.outputs.get("application"), record.outputs.get("namespace")
     if name and namespace:
         return f"{namespace}/{name}"
-    return next((owner_of(entry.manifest) for entry in record.objects), "")
+    return next((owner_of(entry.manifest) for entry in record.made), "")

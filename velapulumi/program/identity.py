@@ -103,11 +103,12 @@ def _begun(records: Iterable[StageRecord | None]) -> Iterator[StageRecord]:
 def _known(records: Iterable[StageRecord]) -> Iterator[str]:
     """The identities that stacks keep.
 
-    A first delivery that failed has no outputs, and the marks of its objects say it.
+    A first delivery that failed has no outputs, and the marks of what it made say it, or was about
+    to make.
     """
     for record in records:
         found = record.outputs.get(PROJECT_OUTPUT)
         if isinstance(found, str) and found:
             yield found
         else:
-            yield from filter(None, (project_of(entry.manifest) for entry in record.objects))
+            yield from filter(None, (project_of(entry.manifest) for entry in record.made))

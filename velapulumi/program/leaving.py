@@ -18,7 +18,7 @@ def abandoned(application: Application) -> Iterator[StackName]:
         if stack.stage in application.workflow.stages:
             continue
         record = application.abandoned.get(stack.stage)
-        objects = record.objects if record else ()
+        objects = record.made if record else ()
         if application.authority.governs(stack.stage, {entry.cluster for entry in objects}):
             continue
         if not any(rules.treatment_of(entry.manifest).stays for entry in objects):

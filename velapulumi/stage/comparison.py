@@ -89,7 +89,8 @@ class Comparison:
             *(beyond if self._is_ready else ()),
         )
         held = facts.recorded is not None and self._desired is not None
-        self.fixed = self._fixed() if held else ()
+        begun = facts.begun and self._desired is not None and owner(facts) is Owner.OURS
+        self.fixed = self._fixed() if held or begun else ()
         self.conflicts = tuple(self._conflicts()) if held else ()
 
     @property
@@ -388,7 +389,7 @@ class Comparison:
         facts = self._facts
         # What is not there has no labels of a revision to change.
         changes = self.changes if self._live is None else self._all_changes
-        if facts.recorded is None or not (changes or self.fixed):
+        if not self.fixed and (facts.recorded is None or not changes):
             return Difference.EQUAL
         if self.fixed:
             named = facts.treatment.recreated

@@ -18,7 +18,7 @@ from velapulumi.stage.guests import deleted, with_contents, with_guests
 from velapulumi.stage.look import NAMESPACE, Look
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.prepare import Prepared, prepared_steps
-from velapulumi.stage.release import LEFT_BEHIND, full_name
+from velapulumi.stage.release import left_behind
 from velapulumi.stage.removal import Removed
 from velapulumi.stage.sides import Facts, Other, is_undone
 from velapulumi.stage.situation import Place, Presence
@@ -90,7 +90,9 @@ class Gathered:
 
     def _given_up(self) -> list[Facts]:
         """What is known of what the stack has, or an interrupted run made, and no step wants."""
-        keys = {*self._held, *self._read, *self._begun} - self._desired.keys()
+        # What an interrupted run made for a step that has not its turn yet is left to that.
+        begun = self._begun.keys() - self._application.delivered_keys(self._stage.name)
+        keys = {*self._held, *self._read, *begun} - self._desired.keys()
         self._look.read({key: self._names[key] for key in keys})
         found = (self._facts(key, None) for key in sorted(keys))
         return [each for each in found if each.key not in self._begun or is_undone(each)]
@@ -104,18 +106,20 @@ class Gathered:
         return _by_key(self._record.read if self._record else ())
 
     @cached_property
-    def _begun(self) -> Mapping[ObjectKey, Mapping[str, Any]]:
-        """What a killed engine was about to make, and the stack does not hold."""
+    def _begun(self) -> Mapping[ObjectKey, RecordedObject]:
+        """What an interrupted engine was about to make, and the stack does not hold."""
         pending = self._record.pending if self._record else {}
         known = self._held.keys() | self._read.keys()
-        return {key: manifest for key, manifest in pending.items() if key not in known}
+        return {key: entry for key, entry in pending.items() if key not in known}
 
     @cached_property
     def _names(self) -> Mapping[ObjectKey, Mapping[str, Any]]:
         """The manifest that names each object."""
         return {
-            **self._begun,
-            **{key: entry.manifest for key, entry in (self._held | self._read).items()},
+            **{
+                key: entry.manifest
+                for key, entry in {**self._begun, **self._held, **self._read}.items()
+            },
             **{key: entry.entry.manifest for key, entry in self._desired.items()},
         }
 
@@ -136,7 +140,6 @@ class Gathered:
     def _facts(self, key: ObjectKey, desired: Desired | None) -> Facts:
         application = self._application
         recorded, read = self._held.get(key), self._read.get(key)
-        held = recorded or read
         manifest = desired.entry.manifest if desired else self._names[key]
         rendered = desired is not None and desired.is_rendered
         live = self._look.live(key, manifest)
@@ -154,11 +157,14 @@ class Gathered:
             read=read,
             other=other_of(application, self._stage.name, key, wanted=desired is not None),
             begun=recorded is None and self._has_begun(key),
-            asked=self._begun.get(key),
+            pending=self._begun[key].manifest if key in self._begun else None,
             mends=rules.mends_drift,
             takes_fields=application.takes_fields,
-            left_behind=full_name(held) in self._left_behind if held else False,
-            taken=taken_back(application.revision.number, (live.manifest, manifest))
+            left_behind=key in self._left_behind,
+            # What no stack came to hold is given back, whichever revision is delivered.
+            taken=taken_back(
+                0 if key in self._begun else application.revision.number, (live.manifest, manifest)
+            )
             if desired is None and read is None
             else None,
             pruned=self._prepared[-1].collecting,
@@ -188,12 +194,12 @@ class Gathered:
     def _has_begun(self, key: ObjectKey) -> bool:
         """Whether a run had begun to make an object, and did not finish.
 
-        A killed engine leaves a list of what it was about to make. One that ends by itself may not
+        An interrupted engine says what it was about to make. One that ends by itself may not
         have recorded all that it made, as the answer of the server got lost: then the journal
         tells, or, of a plain ``pulumi up``, that the stack holds no revision completely.
         """
         record = self._record
-        if record and record.interrupted and key in record.pending:
+        if record and key in record.pending:
             return True
         if record and record.objects and not record.interrupted and not record.steps:
             return True
@@ -207,9 +213,8 @@ class Gathered:
         return treatment.stays or self._prepared[-1].collecting
 
     @cached_property
-    def _left_behind(self) -> frozenset[str]:
-        names = self._record.outputs.get(LEFT_BEHIND) if self._record else None
-        return frozenset(map(str, names or ()))
+    def _left_behind(self) -> frozenset[ObjectKey]:
+        return left_behind(self._record)
 
 
 def other_of(

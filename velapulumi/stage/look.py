@@ -137,11 +137,13 @@ class Look:
             return Live(Presence.FORBIDDEN, detail=error.message)
         except ClusterUnreachable as error:
             return Live(Presence.UNKNOWN, detail=error.message)
-        if found is None:
-            return Live(Presence.ABSENT)
-        if "deletionTimestamp" in found["metadata"]:
-            return Live(Presence.DELETING, found)
-        return Live(Presence.PRESENT, found)
+        return Live(Presence.ABSENT) if found is None else live_of(found)
+
+
+def live_of(found: Mapping[str, Any]) -> Live:
+    """What a cluster has of an object that it has answered with."""
+    going = "deletionTimestamp" in found["metadata"]
+    return Live(Presence.DELETING if going else Presence.PRESENT, found)
 
 
 def _held_by(

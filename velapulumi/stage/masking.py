@@ -19,7 +19,7 @@ from typing import Any
 from velapulumi import files
 from velapulumi.clusters.secrecy import SECRET, is_secret_value
 from velapulumi.engine.environment import engine_environment, prepare_backend
-from velapulumi.engine.record import SEALED
+from velapulumi.engine.values import SEALED
 from velapulumi.errors import InvalidFile
 from velapulumi.project import Project
 

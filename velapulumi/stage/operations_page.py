@@ -34,6 +34,7 @@ _FURTHER: Mapping[tuple[str, Any], str] = {
     ("shared", True): "its applications share it",
     ("take_over", True): "a policy takes it over",
     ("once", True): "a policy leaves it as it is once it is there",
+    ("once", False): "no policy leaves it as it is once it is there",
     ("absent_is_fine", True): "a policy leaves it away",
     ("unready", True): "it was not seen to get ready",
     ("never_deleted", True): "a policy never deletes it",

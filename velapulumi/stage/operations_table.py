@@ -37,6 +37,13 @@ _UNDONE: dict[str, Any] = {
 }
 _ELSEWHERE = (Owner.SIBLING, Owner.FOREIGN)
 _HERE: dict[str, Any] = {"presence": Presence.PRESENT}
+_BEGUN: dict[str, Any] = {
+    "wanted": Wanted.WRITTEN,
+    "recorded": Recorded.NO,
+    "begun": True,
+    "owner": Owner.OURS,
+    "presence": Presence.PRESENT,
+}
 _AWAY: dict[str, Any] = {"presence": Presence.ABSENT}
 
 TABLE: tuple[Row, ...] = (
@@ -71,6 +78,15 @@ TABLE: tuple[Row, ...] = (
         **_HERE,
     ),
     refuse(Reason.TWO_STAGES, owner=Owner.OURS, holder=Holder.KEEPS, **_MADE, **_HERE),
+    refuse(Reason.FIXED, difference=Difference.FIXED, **_BEGUN),
+    row(
+        Operation.REPLACE,
+        Cause.INTERRUPTED,
+        "what an interrupted run has made is deleted, and created again",
+        difference=Difference.REPLACED,
+        once=False,
+        **_BEGUN,
+    ),
     row(
         Operation.TAKE_OVER,
         Cause.INTERRUPTED,

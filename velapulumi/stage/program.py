@@ -21,7 +21,8 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.registry import Registry
 from velapulumi.clusters.sharing import join
 from velapulumi.definitions import Catalog
-from velapulumi.engine.record import FORMAT, FORMAT_VERSION, plain
+from velapulumi.engine.record import FORMAT, FORMAT_VERSION, OWED
+from velapulumi.engine.values import plain
 from velapulumi.errors import ApprovalStale, ClusterUnreachable, UsageProblem, VelapulumiError
 from velapulumi.plan.fields import written
 from velapulumi.plan.operation import Operation
@@ -42,12 +43,14 @@ from velapulumi.stage.release import LEFT_BEHIND, release, released
 from velapulumi.stage.resources import (
     Mode,
     Registration,
+    known_before,
     previewed,
     registrations,
     resource_options,
     write_beside,
 )
 from velapulumi.stage.shown import Shown, check_shown
+from velapulumi.stage.taking import owed_names
 
 DEFAULT_TIMEOUT = 300.0
 
@@ -126,6 +129,8 @@ def deliver_stage(
     stale = (reached.warning for reached in clusters.values() if reached.warning)
     for warning in (*application.loaded.warnings, *stale, *prepared.holding.pending):
         pulumi.log.warn(warning)
+    if left := owed_names(application.records[prepared.stage.name], decisions):
+        pulumi.export(OWED, left)
     resources = _register(prepared, found, handles, clusters, timeout, project_id)
     if not previews:
         _join(application.full_name, resources, clusters)
@@ -240,12 +245,16 @@ def _register(
     registered: list[tuple[Registration, Manifest]] = []
     for each in found:
         cluster = each.decision.key.cluster
-        options = pulumi.ResourceOptions(
-            provider=providers[each.handle],
-            depends_on=_waits_for(each.desired, registered),
-            custom_timeouts=patience,
+        provider = pulumi.ResourceOptions(provider=providers[each.handle])
+        known = known_before(each, provider)
+        options = pulumi.ResourceOptions.merge(
+            provider,
+            pulumi.ResourceOptions(
+                depends_on=[*known, *_waits_for(each.desired, registered)],
+                custom_timeouts=patience,
+            ),
         )
-        further = resource_options(each, clusters.get(cluster))
+        further = resource_options(each, clusters.get(cluster), seconds)
         resource = Manifest(
             each.name, each.manifest, pulumi.ResourceOptions.merge(options, further)
         )

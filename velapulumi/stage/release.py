@@ -19,7 +19,7 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.managed import OWN
 from velapulumi.clusters.sharing import change_live, give_up
 from velapulumi.definitions.rules.fieldpath import value_at
-from velapulumi.engine.record import RecordedObject
+from velapulumi.engine.record import StageRecord
 from velapulumi.errors import ObjectRefused, PlanChanged, VelapulumiError
 from velapulumi.plan.fields import written
 from velapulumi.plan.normal import normal
@@ -175,6 +175,22 @@ def _changed(each: Decision, what: str) -> PlanChanged:
     return PlanChanged(f"{where} has changed since it was decided what happens to it: {what}")
 
 
-def full_name(entry: RecordedObject) -> str:
-    """One object over all clusters, as a stack writes it: by the handle of its cluster."""
-    return f"{entry.handle} {entry.manifest['apiVersion']} {entry.key}"
+def left_behind(record: StageRecord | None) -> frozenset[ObjectKey]:
+    """The objects of which a stack says that they are never deleted.
+
+    Its outputs name them. Of what an interrupted run was making they say nothing yet; there it is
+    what the engine was to keep, and that not because others share it.
+
+    Args:
+        record: What the stack holds; None for nothing.
+    """
+    if record is None:
+        return frozenset()
+    names = frozenset(map(str, record.outputs.get(LEFT_BEHIND) or ()))
+    named = {entry.key for entry in record.entries if entry.full_name in names}
+    kept = {
+        entry.key
+        for entry in record.pending.values()
+        if entry.retained and not sharers_of(entry.manifest)
+    }
+    return frozenset(named | kept)

@@ -10,7 +10,7 @@ from velapulumi.engine.record import StageRecord
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.stage.guests import Elsewhere, deleted, with_guests
 from velapulumi.stage.look import Look
-from velapulumi.stage.release import LEFT_BEHIND, full_name
+from velapulumi.stage.release import left_behind
 from velapulumi.stage.sides import Facts, Other, is_undone
 from velapulumi.stage.taken import Taken, taken_back
 
@@ -51,34 +51,37 @@ class Removed:
 
     def _given_up(self) -> Sequence[Facts]:
         record, look = self.record, self.look
-        left_behind = frozenset(map(str, record.outputs.get(LEFT_BEHIND) or ()))
+        left = left_behind(record)
         held = {entry.key: entry for entry in record.objects}
         read = {entry.key: entry for entry in record.read}
-        known = {key: entry.manifest for key, entry in (held | read).items()}
-        names = {**record.pending, **known}
-        look.read(names)
+        known = {**held, **read}
+        entries = {**record.pending, **known}
+        look.read({key: entry.manifest for key, entry in entries.items()})
         found = [
             Facts(
                 key,
                 self.application,
                 self.project_id,
-                look.live(key, manifest),
+                look.live(key, entry.manifest),
                 recorded=held.get(key),
                 read=read.get(key),
                 other=self.other(key),
                 begun=key not in known,
-                asked=manifest if key not in known else None,
-                taken=self._taken_back(key, manifest) if key not in read else None,
-                left_behind=key in known and full_name(held.get(key) or read[key]) in left_behind,
+                pending=entry.manifest if key not in known else None,
+                taken=self._taken_back(key, entry.manifest) if key not in read else None,
+                left_behind=key in left,
                 pruned=True,
             )
-            for key, manifest in sorted(names.items())
+            for key, entry in sorted(entries.items(), key=lambda each: each[0])
         ]
         return [each for each in found if each.key in known or is_undone(each)]
 
     def _taken_back(self, key: ObjectKey, manifest: Mapping[str, Any]) -> Taken | None:
-        """What an object was before it was taken over, where that is taken back."""
-        if self.number is None:
+        """What an object was before it was taken over, where that is taken back.
+
+        What the stack never came to hold always is.
+        """
+        number = self.number if key in self.record.keys else 0
+        if number is None:
             return None
-        live = self.look.live(key, manifest).manifest
-        return taken_back(self.number, (live, manifest))
+        return taken_back(number, (self.look.live(key, manifest).manifest, manifest))

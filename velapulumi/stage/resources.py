@@ -21,15 +21,16 @@ from velapulumi.clusters.ownership import Leftover, mend, prepare_update, take_o
 from velapulumi.clusters.ownership import replace as put
 from velapulumi.clusters.sharing import change_live
 from velapulumi.definitions.rules.fieldpath import Parts, with_value_at
-from velapulumi.engine.record import RecordedObject
+from velapulumi.engine.record import BEGUN, THEIRS, RecordedObject
 from velapulumi.plan.fields import FieldPlace, all_located
 from velapulumi.plan.operation import Cause, Operation
 from velapulumi.render.rules import FORCED, MARK, TAKEN
 from velapulumi.stage.desired import Desired
-from velapulumi.stage.manifest import resource_type
+from velapulumi.stage.manifest import Manifest, resource_type
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.release import is_taken_out
 from velapulumi.stage.taken import Taken, kept_of, remembered
+from velapulumi.stage.taking import is_taken, take
 
 
 class Mode(Enum):
@@ -206,19 +207,20 @@ def previewed(registration: Registration) -> Registration:
     return replace(registration, manifest=with_value_at(FORCED, registration.manifest, "true"))
 
 
-def resource_options(registration: Registration, cluster: Reached | None) -> pulumi.ResourceOptions:
+def resource_options(
+    registration: Registration, cluster: Reached | None, patience: float
+) -> pulumi.ResourceOptions:
     """What is asked of the engine for one object, beside its provider and what it waits for.
 
     Args:
         registration: The object.
         cluster: Its cluster; None when that does not answer and the object stays as it is.
+        patience: Seconds what is made anew may take to go.
     """
     decision, mode = registration.decision, registration.mode
     facts = decision.facts
     if mode is Mode.READ:
-        metadata = registration.manifest["metadata"]
-        place = [metadata["namespace"]] if metadata.get("namespace") else []
-        return pulumi.ResourceOptions(id="/".join([*place, metadata["name"]]))
+        return read_options(registration)
     trigger = facts.recorded.trigger if facts.recorded else 0
     options = pulumi.ResourceOptions(aliases=_aliases(registration), replacement_trigger=trigger)
     if registration.retained:
@@ -226,6 +228,10 @@ def resource_options(registration: Registration, cluster: Reached | None) -> pul
     if mode is Mode.LEAVE:
         options.ignore_changes = ["*"]
         return options
+    if facts.begun:
+        # The stack may have it as deleted already, to be made anew. The engine would take what it
+        # finds for the new one, and delete that as the old one.
+        options.delete_before_replace = True
     if decision.operation is Operation.CREATE and decision.cause is Cause.LOST:
         # The stack still has it. Deleting what is not there is no write; then it is created.
         options.replace_on_changes = ["*"]
@@ -234,18 +240,54 @@ def resource_options(registration: Registration, cluster: Reached | None) -> pul
     if decision.operation is Operation.REPLACE:
         options.replace_on_changes = [_property_path(path) for path in decision.fixed]
         options.delete_before_replace = True
-    if decision.replaces_fields and cluster is not None:
-        options.hooks = pulumi.ResourceHookBinding(before_update=[_hook(registration, cluster)])
+    if cluster is not None:
+        options.hooks = _hooks(registration, cluster.client, patience)
     return options
 
 
-def _hook(registration: Registration, cluster: Reached) -> pulumi.ResourceHook:
-    """Puts an object as a whole in the place of the live one; its name is unique in the stack."""
-    manifest, client = registration.manifest, cluster.client
-    kind = resource_type(manifest["apiVersion"], manifest["kind"])
-    return pulumi.ResourceHook(
-        f"replace {kind} {registration.name}", lambda _: put(client, manifest)
-    )
+def read_options(registration: Registration) -> pulumi.ResourceOptions:
+    """What is asked of the engine for one object that it only reads.
+
+    Args:
+        registration: The object.
+    """
+    metadata = registration.manifest["metadata"]
+    place = [metadata["namespace"]] if metadata.get("namespace") else []
+    return pulumi.ResourceOptions(id="/".join([*place, metadata["name"]]))
+
+
+def known_before(each: Registration, provider: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    """An object that is there and to be taken over, so that the stack knows it before it is.
+
+    Args:
+        each: How it is registered otherwise.
+        provider: What the engine reads it with.
+    """
+    decision = each.decision
+    has_giver = decision.operation is Operation.HAND_OVER  # whose stack knows it
+    if pulumi.runtime.is_dry_run() or has_giver or not is_taken(decision):
+        return []
+    options = pulumi.ResourceOptions.merge(provider, read_options(each))
+    name = f"{each.name}{THEIRS if decision.cause is None else BEGUN}"
+    return [Manifest(name, each.manifest, options)]
+
+
+def _hooks(
+    registration: Registration, client: Cluster, patience: float
+) -> pulumi.ResourceHookBinding | None:
+    """What is done right before the engine writes an object, in its order."""
+    decision, manifest = registration.decision, registration.manifest
+    # Objects of two kinds may have one name, and hooks may not.
+    name = f"{resource_type(manifest['apiVersion'], manifest['kind'])} {registration.name}"
+    if is_taken(decision):
+        taking = pulumi.ResourceHook(
+            f"take {name}", lambda _: take(decision, manifest, client, patience)
+        )
+        return pulumi.ResourceHookBinding(before_create=[taking])
+    if decision.replaces_fields:
+        putting = pulumi.ResourceHook(f"replace {name}", lambda _: put(client, manifest))
+        return pulumi.ResourceHookBinding(before_update=[putting])
+    return None
 
 
 def _aliases(registration: Registration) -> list[pulumi.Alias] | None:
@@ -261,10 +303,10 @@ def _aliases(registration: Registration) -> list[pulumi.Alias] | None:
 def write_beside(
     found: Sequence[Registration], clusters: Mapping[str, Reached], project_id: str
 ) -> None:
-    """Do what the engine cannot, right before it runs: all of it is named by the plan.
+    """Do what the engine cannot with objects of the stack, right before it runs.
 
-    Objects that exist are freed from the managers that hold their fields, exactly the named fields
-    are taken from others, and what others have changed is put back.
+    All of it is named by the plan. Objects are freed from the managers that hold their fields,
+    exactly the named fields are taken from others, and what others have changed is put back.
 
     Args:
         found: The objects.
@@ -278,16 +320,13 @@ def write_beside(
     for each in found:
         decision = each.decision
         operation, live = decision.operation, decision.facts.live.manifest
-        if live is None or decision.facts.wanted is None:
+        recorded = decision.facts.recorded
+        if live is None or decision.facts.wanted is None or recorded is None:
             continue
         client = clusters[decision.key.cluster].client
         manifest = each.manifest
-        if operation in (Operation.TAKE_OVER, Operation.HAND_OVER):
-            adopted = operation is Operation.TAKE_OVER and decision.cause is None
-            take_over([Leftover(client, live, manifest, adopted)])
-            continue
-        recorded = decision.facts.recorded
-        if recorded is None:
+        if operation is Operation.TAKE_OVER:
+            take_over([Leftover(client, live, manifest, adopted=True)])
             continue
         manager = manager_of(recorded)
         if operation is Operation.MEND:

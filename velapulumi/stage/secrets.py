@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from velapulumi.clusters.secrecy import HIDDEN, SECRET, is_secret_value
-from velapulumi.engine.record import SEALED
+from velapulumi.engine.values import SEALED
 from velapulumi.plan.fields import (
     FieldChange,
     Keys,

@@ -20,6 +20,7 @@ from velapulumi.plan.fields import (
     differences,
     is_revision_label,
     located,
+    owned,
     place_of,
 )
 from velapulumi.plan.normal import normal
@@ -91,7 +92,7 @@ class Facts:
         other: Another stage that holds it.
         place: Whether its cluster can take it.
         begun: Whether a run had begun to make it and did not finish.
-        asked: What such a run had asked for, of an object that no stack holds.
+        pending: The object as that run was making it, or had found it; None when not known.
         mends: Whether the policies have put back what others have deleted or changed.
         takes_fields: Whether fields that others hold are taken from them.
         guests: What it holds that would be lost with it, in words; of a Namespace or a CRD.
@@ -113,7 +114,7 @@ class Facts:
     other: Other | None = None
     place: Place = Place.READY
     begun: bool = False
-    asked: Mapping[str, Any] | None = None
+    pending: Mapping[str, Any] | None = None
     mends: bool = True
     takes_fields: bool = False
     guests: str = ""
@@ -124,9 +125,9 @@ class Facts:
 
     @property
     def object(self) -> Mapping[str, Any]:
-        """The object as far as it is known: rendered, recorded or live."""
+        """The object as far as it is known: rendered, recorded, live or as it was being made."""
         held = self.recorded or self.read
-        return self.wanted or (held.manifest if held else self.live.manifest) or {}
+        return self.wanted or (held.manifest if held else self.live.manifest) or self.pending or {}
 
     @property
     def sides(self) -> tuple[Mapping[str, Any] | None, ...]:
@@ -175,10 +176,14 @@ def owner(facts: Facts) -> Owner:
 
 
 def is_undone(facts: Facts) -> bool:
-    """Whether it is what an interrupted run made, no stack holds, and no stage wants."""
+    """Whether it is what an interrupted run made, no stack holds, and no stage wants.
+
+    It may be that, too, where nobody can tell what is there.
+    """
     nowhere = facts.wanted is None and facts.recorded is None and facts.read is None
     there = facts.live.presence is Presence.PRESENT and owner(facts) is Owner.OURS
-    return nowhere and there and facts.begun and facts.other is None
+    unknown = facts.live.presence in (Presence.UNKNOWN, Presence.FORBIDDEN)
+    return nowhere and (there or unknown) and facts.begun and facts.other is None
 
 
 def recorded_as(facts: Facts) -> Recorded:
@@ -244,7 +249,7 @@ def _taken_sides(facts: Facts) -> tuple[Mapping[str, Any], ...]:
     assert live is not None
     assert taken is not None
     assert taken.before is not None
-    return live, taken.before, facts.asked or facts.object
+    return live, taken.before, facts.pending or facts.object
 
 
 def job(facts: Facts) -> Job:
@@ -277,7 +282,9 @@ def desired(facts: Facts) -> Mapping[str, Any]:
     for path, there in kept_in(facts, live):
         if (value := value_at(there, live)) is not MISSING:
             manifest = with_value_at(path, manifest, value)
-    return _with_recorded_template(manifest, facts.recorded)
+    begun = owned(live, manifest) if facts.begun and live else None
+    made = facts.recorded.manifest if facts.recorded else begun
+    return _with_made_template(manifest, made)
 
 
 def kept_in(facts: Facts, value: Any) -> Iterator[tuple[Parts, Parts]]:
@@ -296,13 +303,13 @@ def kept_in(facts: Facts, value: Any) -> Iterator[tuple[Parts, Parts]]:
             yield path, there
 
 
-def _with_recorded_template(
-    manifest: Mapping[str, Any], recorded: RecordedObject | None
+def _with_made_template(
+    manifest: Mapping[str, Any], made: Mapping[str, Any] | None
 ) -> Mapping[str, Any]:
     """A Job with the template it has, where only labels of revisions differ: it cannot change."""
-    if recorded is None or manifest["kind"] != "Job":
+    if made is None or manifest["kind"] != "Job":
         return manifest
-    template = value_at(_TEMPLATE, recorded.manifest)
+    template = value_at(_TEMPLATE, made)
     if template is MISSING:
         return manifest
     changes = differences(normal(_at(template)), normal(_at(value_at(_TEMPLATE, manifest))))

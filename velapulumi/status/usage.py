@@ -79,12 +79,13 @@ def rename_cluster(project: Project, old: str, new: str) -> None:
 
 
 def _holders(project: Project, cluster: str) -> Iterator[tuple[StackName, StageRecord]]:
-    """The stacks with objects on a cluster, and what they hold."""
+    """The stacks with objects on a cluster, perhaps of an interrupted run, and what they hold."""
     names = Registry(project).names()
     wanted = names.canonical(cluster)
     for stack in project.stack_names():
         record = read_record(project, stack)
-        if record and any(names.canonical(each.cluster) == wanted for each in record.objects):
+        used = (*record.objects, *record.pending.values()) if record else ()
+        if record and any(names.canonical(each.cluster) == wanted for each in used):
             yield stack, record
 
 

@@ -130,6 +130,8 @@ def note_of(each: PlannedObject) -> str:
             return "revision labels only"
         case Operation.MEND, _:
             return "put back: changed in the cluster"
+        case Operation.REPLACE, Cause.INTERRUPTED:
+            return "made by an interrupted run; deleted and created again"
         case Operation.REPLACE, _:
             return "deleted and created again"
         case Operation.TAKE_OVER, Cause.INTERRUPTED:
