@@ -12,6 +12,7 @@ import pytest
 from tests.unit.helpers import PROJECT_ID, FakeCluster, marked, reached, resource, with_uid
 from tests.unit.setting import Setting, held_by, theirs
 from velapulumi.cli.plans.objects import note_of
+from velapulumi.engine.record import RecordedObject
 from velapulumi.errors import ObjectRefused, PlanChanged
 from velapulumi.plan.document import PlannedObject, ReverseStep
 from velapulumi.plan.fields import FieldChange
@@ -376,7 +377,8 @@ def test_of_an_interrupted_run_what_it_was_about_to_write_goes_back(setting: Set
     asked = {**there, "data": {"key": "1"}}
     key = ObjectKey.of("east", there)
     others = tuple(each for each in record.objects if each.key != key)
-    pending = dataclasses.replace(record, objects=others, pending={key: asked}, interrupted=True)
+    begun = {key: RecordedObject("east", asked, ready=False)}
+    pending = dataclasses.replace(record, objects=others, pending=begun, interrupted=True)
     there["data"] = {"key": "1", "more": "theirs"}
     there = held_by(there, "kubectl", "data.more")
     look = Look(setting.project, {"east": reached("east", Cluster(there))})

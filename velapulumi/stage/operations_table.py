@@ -79,6 +79,7 @@ TABLE: tuple[Row, ...] = (
     ),
     refuse(Reason.TWO_STAGES, owner=Owner.OURS, holder=Holder.KEEPS, **_MADE, **_HERE),
     refuse(Reason.FIXED, difference=Difference.FIXED, **_BEGUN),
+    refuse(Reason.GUESTS, difference=Difference.REPLACED, guests=True, **_BEGUN),
     row(
         Operation.REPLACE,
         Cause.INTERRUPTED,
