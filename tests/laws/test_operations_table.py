@@ -23,8 +23,8 @@ import pytest
 
 from velapulumi.plan.operation import Operation
 from velapulumi.stage.operations_page import page
-from velapulumi.stage.operations_table import TABLE, NoRow, row_for
-from velapulumi.stage.row import Row
+from velapulumi.stage.operations_table import TABLE, row_for
+from velapulumi.stage.row import NoRow, Row
 from velapulumi.stage.situation import (
     Back,
     Difference,

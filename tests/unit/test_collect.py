@@ -447,7 +447,7 @@ def test_a_namespace_with_objects_of_others_is_not_deleted(
     with pytest.raises(ObjectRefused) as caught:
         shop.collect("old")
     assert caught.value.message == (
-        "Namespace /team on east cannot be deleted: it holds 2 Deployment of nobody"
+        "Namespace team on east cannot be deleted: it holds 2 Deployment of nobody"
     )
     assert shop.done == ["intent"]
 

@@ -485,4 +485,4 @@ def test_a_namespace_goes_only_with_what_is_deleted_anyway(setting: Setting) -> 
         found = setting.decide()["team"]
         assert found.operation is (Operation.REFUSE if said else Operation.DELETE)
         if said:
-            assert words(found) == f"Namespace /team on east cannot be deleted: it holds {said}"
+            assert words(found) == f"Namespace team on east cannot be deleted: it holds {said}"

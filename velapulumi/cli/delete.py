@@ -17,6 +17,7 @@ def delete(application: str, yes: bool) -> int:
     from velapulumi.cli.line import write_line
     from velapulumi.cli.plans import stage_lines
     from velapulumi.delivery.remove import removals, remove, stages_of
+    from velapulumi.plan.operation import Operation
     from velapulumi.project import find_project
 
     project = find_project()
@@ -26,7 +27,8 @@ def delete(application: str, yes: bool) -> int:
     for plan in plans:
         for line in stage_lines(plan):
             write_line(line)
-    count = sum(len(cluster.changed) for plan in plans for cluster in plan.clusters)
+    objects = (each for plan in plans for cluster in plan.clusters for each in cluster.objects)
+    count = sum(each.operation is Operation.DELETE for each in objects)
     what = f"{count} object{'s' if count != 1 else ''}"
     question = f"Delete application {application} from {', '.join(stages)} ({what})?"
     if not yes and not confirmed(question, "delete", "deleted"):

@@ -135,7 +135,8 @@ class Removal:
         if file_backend(self.project, environment) is not None:
             clear_stale_lock(self.project, self.stack, environment)
         if self.record is not None:
-            progress(f"{self.stack.stage}: deleting")
+            deletes = any(each.operation is Operation.DELETE for each in self.decisions)
+            progress(f"{self.stack.stage}: {'deleting' if deletes else 'removing its stack'}")
             clusters = self.look.clusters
             forget = partial(engine.forget, self.stack)
             let_go(self.application, self.decisions, clusters, forget)
@@ -244,7 +245,8 @@ def remove(
             _as_shown(each)
         for each in shown:
             removal = _as_shown(each)
-            listener = Listener(progress, names_of(removal.record))
+            deleted = [e.key for e in removal.decisions if e.operation is Operation.DELETE]
+            listener = Listener(progress, names_of(removal.record), deleted=deleted)
             removal.run(Engine(project, listener, interrupts), progress)
         project.gate_file(application).unlink(missing_ok=True)
         project.journal_file(application).unlink(missing_ok=True)

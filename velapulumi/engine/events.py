@@ -22,6 +22,7 @@ class Listener:
             stack's names only, and what is told here never speaks of them.
         present: The objects that are live already, so that the engine does not create them.
         written: The objects that are written; the values of Secrets among them are not told.
+        deleted: The objects that are deleted beside the engine, which only forgets them.
     """
 
     def __init__(
@@ -30,11 +31,13 @@ class Listener:
         names: Mapping[str, str],
         present: Iterable[ObjectKey] = (),
         written: Iterable[Mapping[str, Any] | None] = (),
+        deleted: Iterable[ObjectKey] = (),
     ) -> None:
         self.hide = hiding(written)
         self._progress = progress
         self._names = names
-        self._present = {(key.cluster, key.namespace, key.kind, key.name) for key in present}
+        self._present = set(map(_short, present))
+        self._deleted = set(map(_short, deleted))
         self._heard = time.monotonic()
         self._errors: list[tuple[str, str]] = []
 
@@ -76,12 +79,13 @@ class Listener:
     def _tell(self, metadata: Any, words: dict[str, str]) -> None:
         """Tell of one step with an object: that it begins or that it is done."""
         step = str(getattr(metadata.op, "value", metadata.op))
-        if step == "create" and self._place(metadata.urn) in self._present:
+        place = self._place(metadata.urn)
+        if step in ("create", "create-replacement") and place in self._present:
             step = "take-over"
         elif step == "delete" and getattr(
             getattr(metadata, "old", None), "retain_on_delete", False
         ):
-            step = "forget"
+            step = "delete" if place in self._deleted else "forget"
         if word := words.get(step):
             self._progress(f"{self._subject(metadata.urn)}: {word}")
 
@@ -100,6 +104,11 @@ class Listener:
     def _cluster(self, urn: str) -> str:
         """The cluster of an object's URN; empty for anything else."""
         return self._place(urn)[0] if "kubernetes:" in urn.rpartition("::")[0] else ""
+
+
+def _short(key: ObjectKey) -> tuple[str, str, str, str]:
+    """What a URN tells of an object."""
+    return key.cluster, key.namespace, key.kind, key.name
 
 
 # What is replaced is told of by its creation: the plan has said that it is deleted before.

@@ -364,6 +364,19 @@ def all_located(places: Iterable[FieldPlace], value: Any) -> list[Parts]:
     return [path for place in places if (path := located(place, value)) is not None]
 
 
+def as_far_as(manifest: Any, place: FieldPlace, path: Parts) -> Parts:
+    """A path with the positions of another value, as far as that goes.
+
+    Args:
+        manifest: The other value.
+        place: The place that the path leads to.
+        path: The path, with the positions of its own value.
+    """
+    ends = range(len(path), 0, -1)
+    found = ((located(place[:end], manifest), path[end:]) for end in ends)
+    return next(((*here, *rest) for here, rest in found if here is not None), path)
+
+
 def _below(value: Any, part: str | int) -> Any:
     found = value_at((part,), value)
     return None if found is MISSING else found

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
 
 from velapulumi.clusters.beyond import fields_beyond
 from velapulumi.clusters.elements import list_keys
 from velapulumi.clusters.managed import Manager, managers_of
-from velapulumi.clusters.secrecy import SECRET
+from velapulumi.clusters.secrecy import SECRET, is_secret_value
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
     Parts,
@@ -20,6 +19,7 @@ from velapulumi.plan.fields import (
     FieldChange,
     FieldPlace,
     Named,
+    as_far_as,
     by_name,
     differences,
     is_below,
@@ -47,18 +47,19 @@ from velapulumi.stage.sides import (
     back,
     desired,
     holder,
+    is_same,
     is_shared,
     job,
     kept_in,
     owner,
     recorded_as,
+    wanted_as,
 )
 from velapulumi.stage.situation import (
     Difference,
     Drift,
     Owner,
     Situation,
-    Wanted,
 )
 
 
@@ -105,11 +106,11 @@ class Comparison:
         facts, treatment = self._facts, self._facts.treatment
         sharers = sharers_of(self._live) if self._live is not None else ()
         return Situation(
-            wanted=self._wanted(),
+            wanted=wanted_as(facts),
             recorded=recorded_as(facts),
             presence=facts.live.presence,
             owner=owner(facts),
-            same=self._is_same(),
+            same=is_same(facts),
             holder=holder(facts),
             place=facts.place,
             difference=self._difference,
@@ -130,18 +131,6 @@ class Comparison:
             pruned=facts.pruned,
         )
 
-    def _wanted(self) -> Wanted:
-        facts = self._facts
-        if facts.wanted is not None:
-            return Wanted.READ_ONLY if facts.treatment.read_only else Wanted.WRITTEN
-        return Wanted.KEPT if facts.stays else Wanted.NO
-
-    def _is_same(self) -> bool:
-        facts = self._facts
-        if self._live is None or facts.recorded is None or not facts.recorded.uid:
-            return True
-        return str(self._live["metadata"].get("uid") or "") == facts.recorded.uid
-
     def _changes(self) -> Iterator[FieldChange]:
         """How what is wanted differs from what was asked for, or from what is live.
 
@@ -160,7 +149,8 @@ class Comparison:
             found = changes_outside_secrets(wanted, there, live, self._keys)
         else:
             return
-        for change in one_by_one(self._by_element(found)):
+        beside_live = not self._is_ready and live is not None  # a map may have more there
+        for change in one_by_one(self._by_element(found), both=beside_live):
             if change.path in (MARK, TAKEN) or self._keeps(change.path):
                 continue
             said = value_at(SHARERS, live) if change.path == SHARERS else MISSING
@@ -206,12 +196,16 @@ class Comparison:
         told = [c.place for c in changes if not is_order(c.before, c.after)]
         for path in fields_beyond(live, wanted, self._is_ours):
             place = place_of(path, live, self._keys)
-            if path in (MARK, TAKEN, SHARERS) or self._keeps(path) or _is_value(facts, path):
+            if (
+                path in (MARK, TAKEN, SHARERS)
+                or self._keeps(path)
+                or is_secret_value(facts.key.kind, path)
+            ):
                 continue
             if not is_below(place, told):
                 left = facts.treatment.frozen or not facts.mends
                 managers, value = managers_of(live, path), value_at(path, live)
-                here = _as_far_as(wanted, place, path)
+                here = as_far_as(wanted, place, path)
                 yield DriftedField(here, value, None, managers, left, place)
 
     def _is_ours(self, manager: Manager) -> bool:
@@ -300,13 +294,17 @@ class Comparison:
         here, there = located(place, self._desired), located(place, live)
         managers = managers_of(live, there) if live is not None and there is not None else ()
         wanted = MISSING if here is None else value_at(here, self._desired)
-        if wanted is not MISSING and wanted == change.after and not _is_value(facts, path):
+        if (
+            wanted is not MISSING
+            and wanted == change.after
+            and not is_secret_value(facts.key.kind, path)
+        ):
             return  # others have set what is wanted by now
         controlled = any(manager.is_controller for manager in managers)
         yield DriftedField(
             path if here is None else here,
             change.after,
-            change.before if wanted is MISSING or _is_value(facts, path) else wanted,
+            change.before if wanted is MISSING or is_secret_value(facts.key.kind, path) else wanted,
             managers,
             facts.treatment.frozen or not facts.mends or controlled,
             place,
@@ -399,14 +397,3 @@ class Comparison:
         if self.conflicts and not facts.takes_fields:
             return Difference.CONFLICT
         return Difference.CHANGED
-
-
-def _as_far_as(manifest: Mapping[str, Any], place: FieldPlace, path: Parts) -> Parts:
-    """A live path with the positions of a manifest, as far as that goes."""
-    ends = range(len(path), 0, -1)
-    found = ((located(place[:end], manifest), path[end:]) for end in ends)
-    return next(((*here, *rest) for here, rest in found if here is not None), path)
-
-
-def _is_value(facts: Facts, path: Parts) -> bool:
-    return facts.key.kind == SECRET and path[0] == "data"

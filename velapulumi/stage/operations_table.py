@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from velapulumi.plan.operation import Cause, Operation
-from velapulumi.stage.row import Row, refuse, row
+from velapulumi.stage.row import NoRow, Row, refuse, row
 from velapulumi.stage.situation import (
     Back,
     Difference,
@@ -383,10 +383,6 @@ TABLE: tuple[Row, ...] = (
     refuse(Reason.GUESTS, guests=True, **_UNDONE),
     row(Operation.DELETE, Cause.INTERRUPTED, "an interrupted run made it; deleted", **_UNDONE),
 )
-
-
-class NoRow(Exception):
-    """No row of the table fits, which a test over all situations rules out."""
 
 
 def row_for(situation: Situation) -> Row:

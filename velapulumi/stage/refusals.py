@@ -115,15 +115,13 @@ def raise_refusals(refusals: Sequence[Refusal]) -> None:
 
 def _where(decision: Decision) -> str:
     """Kind, namespace and name, as KubeVela writes them, and the cluster."""
-    key = decision.key
-    return f"{key.kind} {key.namespace}/{key.name} on {key.cluster}"
+    return f"{decision.key} on {decision.key.cluster}"
 
 
 def _contradiction(decision: Decision) -> tuple[str, str]:
-    key = decision.key
     if decision.facts.treatment.recreated:
         return (
-            f"{key.kind} {key.namespace}/{key.name}: resource-update wants to make it anew, and "
+            f"{decision.key}: resource-update wants to make it anew, and "
             "another policy that it is never deleted",
             "Take it out of the recreateFields, or out of the shared-resource or garbage-collect "
             "rule.",
@@ -197,9 +195,12 @@ def _not_ours(decision: Decision) -> tuple[str, str]:
             "Give the other application a shared-resource policy for the object, too, or rename "
             "it.",
         )
+    alone = (
+        " (objects are shared within one project only)" if decision.facts.treatment.shared else ""
+    )
     return (
         f"existing object {_where(decision)} is managed by other application "
-        f"{decision.owner_name}{_of_project(decision)}",
+        f"{decision.owner_name}{_of_project(decision)}{alone}",
         f"{_backend_if_ours(decision)}Rename the object, deliver into another namespace, or "
         f"{_TAKE_OVER}.",
     )
@@ -216,8 +217,7 @@ def _backend_if_ours(decision: Decision) -> str:
 
 
 def _where_exists(decision: Decision) -> str:
-    key = decision.key
-    return f"{key.kind} {key.namespace}/{key.name} exists on {key.cluster}"
+    return f"{decision.key} exists on {decision.key.cluster}"
 
 
 def _of_project(decision: Decision) -> str:
@@ -228,7 +228,8 @@ def _taken(decision: Decision) -> tuple[str, str]:
     return (
         f"{_where(decision)} was taken over by application "
         f"{decision.owner_name}{_of_project(decision)}",
-        f"Remove it from one of the two applications, or {_TAKE_OVER}.",
+        f"Remove it from one of the two applications, or {_TAKE_OVER}. Where only its labels were "
+        "changed by hand, put them back.",
     )
 
 

@@ -10,6 +10,10 @@ from velapulumi.plan.operation import Cause, Operation
 from velapulumi.stage.situation import Reason, Situation
 
 
+class NoRow(Exception):
+    """No row of the table fits, which a test over all situations rules out."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One row of the table.

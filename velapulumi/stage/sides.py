@@ -41,6 +41,7 @@ from velapulumi.stage.situation import (
     Place,
     Presence,
     Recorded,
+    Wanted,
 )
 from velapulumi.stage.taken import Taken, restored, restored_fields
 
@@ -184,6 +185,21 @@ def is_undone(facts: Facts) -> bool:
     there = facts.live.presence is Presence.PRESENT and owner(facts) is Owner.OURS
     unknown = facts.live.presence in (Presence.UNKNOWN, Presence.FORBIDDEN)
     return nowhere and (there or unknown) and facts.begun and facts.other is None
+
+
+def wanted_as(facts: Facts) -> Wanted:
+    """What the application wants of it."""
+    if facts.wanted is not None:
+        return Wanted.READ_ONLY if facts.treatment.read_only else Wanted.WRITTEN
+    return Wanted.KEPT if facts.stays else Wanted.NO
+
+
+def is_same(facts: Facts) -> bool:
+    """Whether the live object is the one that the stack has written, as far as is known."""
+    live, recorded = facts.live.manifest, facts.recorded
+    if live is None or recorded is None or not recorded.uid:
+        return True
+    return str(live["metadata"].get("uid") or "") == recorded.uid
 
 
 def recorded_as(facts: Facts) -> Recorded:
