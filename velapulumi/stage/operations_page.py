@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from velapulumi.plan.operation import Operation
+from velapulumi.plan.operation import Cause, Operation
 from velapulumi.stage.operations_table import TABLE
 
 _OPERATIONS: Mapping[Operation, str] = {
@@ -25,6 +25,23 @@ _OPERATIONS: Mapping[Operation, str] = {
     Operation.NONE: "nothing",
     Operation.OWED: "it is left to a later run",
     Operation.REFUSE: "nothing of the stage is written, and the run ends with the reason",
+}
+
+
+_CAUSES: Mapping[Cause, str] = {
+    Cause.LOST: "the stack holds it, and somebody has deleted it in the cluster",
+    Cause.INTERRUPTED: "a run that was stopped has made it, or had begun to",
+    Cause.UNREADY: "it did not get ready when it was last delivered",
+    Cause.REVISION: "only the labels that name the revision change",
+    Cause.COMPLETED: "it is a Job that has done its work",
+    Cause.ABSENT: "a policy leaves it away when somebody has deleted it",
+    Cause.TAKEN: "it is waited for: it is being deleted, or another stage takes it",
+    Cause.PRUNE: "it goes when the workflow has succeeded",
+    Cause.OTHERS: "other applications or people have it",
+    Cause.UNREAD: "the stage no longer reads it",
+    Cause.RESTORED: "what it was before it was taken over comes back",
+    Cause.FREED: "it was let go before",
+    Cause.UNKNOWN: "what it was before it was taken over is not known",
 }
 
 
@@ -70,6 +87,16 @@ def page() -> Iterator[str]:
     )
     yield ""
     yield (
+        "For example: somebody has deleted a Deployment with kubectl. The file wants it (*written*)"
+        ", the stack holds it (*held*), the cluster does not have it (*absent*). The first row "
+        "that fits says *create (lost)*, and the plan shows `+ Deployment …/web (create again: deleted "
+        "in the cluster by others)`. Had somebody scaled it instead, the cluster would have it "
+        "(*present*), and its *drift* would be a field that others have changed: *mend*. Had the "
+        "file a new image, too, the row before that one would fit: *update*, which puts back the "
+        "scale as well."
+    )
+    yield ""
+    yield (
         "*Difference* is how what is wanted differs from what is recorded, *drift* how what is in "
         "the cluster differs from what was last written, both in the fields that the application "
         "names."
@@ -96,6 +123,10 @@ def page() -> Iterator[str]:
     yield "The operations:"
     yield ""
     yield from (f"- **{operation}**: {text}." for operation, text in _OPERATIONS.items())
+    yield ""
+    yield "The words in brackets say why:"
+    yield ""
+    yield from (f"- *{cause}*: {text}." for cause, text in _CAUSES.items())
 
 
 _FIRST = ("wanted", "recorded", "presence")
