@@ -90,8 +90,8 @@ def page() -> Iterator[str]:
         "For example: somebody has deleted a Deployment with kubectl. The file wants it (*written*)"
         ", the stack holds it (*held*), the cluster does not have it (*absent*). The first row "
         "that fits says *create (lost)*, and the plan shows `+ Deployment …/web (create again: "
-        "deleted in the cluster by others)`. Had somebody scaled it instead, the cluster would have it "
-        "(*present*), and its *drift* would be a field that others have changed: *mend*. Had the "
+        "deleted in the cluster by others)`. Had somebody scaled it instead, the cluster would have "
+        "it (*present*), and its *drift* would be a field that others have changed: *mend*. Had the "
         "file a new image, too, the row before that one would fit: *update*, which puts back the "
         "scale as well."
     )
