@@ -87,13 +87,13 @@ def page() -> Iterator[str]:
     )
     yield ""
     yield (
-        "For example: somebody has deleted a Deployment with kubectl. The file wants it (*written*)"
-        ", the stack holds it (*held*), the cluster does not have it (*absent*). The first row "
-        "that fits says *create (lost)*, and the plan shows `+ Deployment …/web (create again: "
-        "deleted in the cluster by others)`. Had somebody scaled it instead, the cluster would have "
-        "it (*present*), and its *drift* would be a field that others have changed: *mend*. Had the "
-        "file a new image, too, the row before that one would fit: *update*, which puts back the "
-        "scale as well."
+        "For example: somebody has deleted a Deployment with kubectl. The file wants it "
+        "(*written*), the stack holds it (*held*), the cluster does not have it (*absent*). The"
+        " first row that fits says *create (lost)*, and the plan shows `+ Deployment …/web "
+        "(create again: deleted in the cluster by others)`. Had somebody scaled it instead, the"
+        " cluster would have it (*present*), and its *drift* would be a field that others have "
+        "changed: *mend*. Had the file a new image, too, the row before that one would fit: "
+        "*update*, which puts back the scale as well."
     )
     yield ""
     yield (
