@@ -58,6 +58,28 @@ def test_a_second_project_is_refused_and_takes_nothing_away(
     assert "1 unchanged" in other.plan(taken, code=0)
 
 
+def test_what_another_project_has_taken_over_is_not_shared_with_it(
+    story: Truth, copied: Callable[[str], Project]
+) -> None:
+    def text(policy: str) -> str:
+        rule = (policy, rules({"resourceNames": ["data"]}))
+        return app(story.namespace, {"main": [config_map("data", a="b")]}, rule)
+
+    mine, theirs = text("shared-resource"), text("take-over")
+    story.up(mine)
+    other = Truth(copied("other"), story.namespace)
+    said = f'annotations["app.oam.dev/shared-by"]: {story.namespace}/shop → (none)'
+    assert said in section(other.plan(theirs, code=3), "!", "data")
+    other.up(theirs)
+    taken = f"was taken over by application {story.namespace}/shop of another project"
+    assert taken in story.plan(mine, code=1)
+    labels = story.value("configmap", "data", "metadata")["labels"]
+    with story.silence():
+        story.delete()
+    assert story.value("configmap", "data", "metadata")["labels"] == labels
+    assert "1 unchanged" in other.plan(theirs, code=0)
+
+
 def test_an_object_of_another_application_is_refused_in_the_plan(story: Truth) -> None:
     story.up(app(story.namespace, {"main": [config_map("data", a="b")]}))
     again = app("default", {"main": [config_map("data", a="b")]})
