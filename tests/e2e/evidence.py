@@ -131,9 +131,9 @@ def checkpoints(project: Project, application: str) -> Iterator[tuple[str, dict[
 
 
 def held(stack: Mapping[str, Any]) -> Iterator[Key]:
-    """The objects in a stack; one marked for deletion counts, too."""
+    """The objects that a stack manages; one marked for deletion counts, too."""
     for resource in stack.get("resources") or ():
-        if resource["type"].startswith("kubernetes:"):
+        if resource["type"].startswith("kubernetes:") and not resource.get("external"):
             manifest = resource["inputs"]
             yield (
                 resource["provider"].split("::")[-2],

@@ -9,7 +9,9 @@ import pytest
 
 from tests.unit.helpers import MANAGER, PROJECT_ID, with_uid
 from tests.unit.setting import held_by, words
+from velapulumi.clusters.managed import described
 from velapulumi.engine.record import RecordedObject
+from velapulumi.engine.values import SEALED
 from velapulumi.plan.approved import differences
 from velapulumi.plan.document import (
     Base,
@@ -178,6 +180,33 @@ def a_plan(*, reached: bool = True, **more: Any) -> PlanDocument:
         tools=Tools(velapulumi="1", engine="1", provider="1"),
         stages=(StagePlan(stage="prod", steps=("prod",), clusters=(cluster,)),),
     )
+
+
+def test_another_engine_is_somebody_else_and_is_named() -> None:
+    """Each object has an engine's manager of its own, so another one is another team's."""
+    theirs = "pulumi-kubernetes-theirs"
+    live = held_by(with_uid(deployment(replicas=7)), theirs, "spec.replicas")
+    found = decided(deployment(replicas=2), live, recorded(deployment(replicas=2)))
+    (drift,) = found.drift
+    assert (found.operation, described(drift.managers)) == (Operation.MEND, (theirs,))
+    fewer = deployment()
+    del fewer["spec"]["replicas"]
+    both = held_by(with_uid(deployment()), MANAGER, "spec.replicas", operation="Apply")
+    both = held_by(both, theirs, "spec.replicas")
+    (left,) = decided(fewer, both, recorded(deployment())).drift
+    assert (left.path, left.left) == (REPLICAS, True)
+
+
+def test_a_value_that_others_have_set_too_is_changed_by_the_file() -> None:
+    def secret(value: str) -> dict[str, Any]:
+        return {**an_object("Secret", {"data": {"a": value}}), "apiVersion": "v1"}
+
+    sealed = {**secret(""), "data": {SEALED: "encrypted"}}
+    live = held_by(with_uid(secret("b25l")), MANAGER, "data.a", operation="Apply")
+    live = held_by(live, "kubectl-patch", "data.a")
+    found = decided(secret("dHdv"), live, recorded(sealed, data={SEALED: "encrypted"}))
+    assert (found.operation, found.drift) == (Operation.UPDATE, ())
+    assert [change.path for change in found.changes] == [("data", "a")]
 
 
 def test_an_approval_binds_which_fields_are_left_to_others() -> None:

@@ -44,21 +44,23 @@ class Manager:
         operation: ``Apply`` for server-side apply, ``Update`` for every other write.
         subresource: Such as ``scale`` or ``status``; empty for the object itself.
         time: When it last wrote, in RFC 3339; empty when that is not known.
+        foreign: Whether it is the engine of somebody else, whatever its name says.
     """
 
     name: str
     operation: str
     subresource: str = ""
     time: str = ""
+    foreign: bool = False
 
     @property
     def is_engine(self) -> bool:
-        """Whether it is the field manager of a Pulumi engine."""
-        return self.name.startswith(ENGINE)
+        """Whether it is the field manager of our engine, as far as is known."""
+        return self.name.startswith(ENGINE) and not self.foreign
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is a Pulumi engine, or velapulumi beside it."""
+        """Whether it is our engine, or velapulumi beside it."""
         return self.is_engine or self.name == OWN
 
     @property

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from velapulumi.clusters.beyond import fields_beyond
 from velapulumi.clusters.elements import list_keys
-from velapulumi.clusters.managed import Manager, managers_of
+from velapulumi.clusters.managed import Manager
 from velapulumi.clusters.secrecy import SECRET, is_secret_value
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
@@ -51,6 +51,7 @@ from velapulumi.stage.sides import (
     is_shared,
     job,
     kept_in,
+    managers_at,
     owner,
     recorded_as,
     wanted_as,
@@ -175,7 +176,7 @@ class Comparison:
         there = located(place, live)
         if live is None or there is None:
             return False
-        return any(not manager.is_engine for manager in managers_of(live, there))
+        return any(not manager.is_engine for manager in managers_at(self._facts, there))
 
     @property
     def _is_ready(self) -> bool:
@@ -204,7 +205,7 @@ class Comparison:
                 continue
             if not is_below(place, told):
                 left = facts.treatment.frozen or not facts.mends
-                managers, value = managers_of(live, path), value_at(path, live)
+                managers, value = managers_at(self._facts, path), value_at(path, live)
                 here = as_far_as(wanted, place, path)
                 yield DriftedField(here, value, None, managers, left, place)
 
@@ -231,7 +232,7 @@ class Comparison:
             path = located(place, live)
             if path is None or is_revision_label(change.path) or not self._is_named(place):
                 continue
-            managers = managers_of(live, path)
+            managers = managers_at(self._facts, path)
             value = value_at(path, live)
             if value is MISSING or value == change.after or self._facts.key.kind == SECRET:
                 continue
@@ -248,7 +249,7 @@ class Comparison:
         for path, there in kept_in(self._facts, live):
             value, said = value_at(there, live), value_at(path, wanted)
             if MISSING not in (value, said) and normal({"x": value}) != normal({"x": said}):
-                managers = managers_of(live, there)
+                managers = managers_at(self._facts, there)
                 yield DriftedField(path, value, said, managers, True, place_of(path, wanted))
 
     def _is_made(self) -> bool:
@@ -292,7 +293,7 @@ class Comparison:
         if path in (MARK, TAKEN, SHARERS) or is_revision_label(path) or self._keeps(path):
             return
         here, there = located(place, self._desired), located(place, live)
-        managers = managers_of(live, there) if live is not None and there is not None else ()
+        managers = managers_at(self._facts, there) if live is not None and there is not None else ()
         wanted = MISSING if here is None else value_at(here, self._desired)
         if (
             wanted is not MISSING
@@ -369,7 +370,7 @@ class Comparison:
                 where = located(inner, live)
                 if each.before is None or where is None:
                     continue
-                managers = tuple(m for m in managers_of(live, where) if not m.is_engine)
+                managers = tuple(m for m in managers_at(self._facts, where) if not m.is_engine)
                 if managers:
                     yield DriftedField(each.path, each.before, each.after, managers, place=inner)
 

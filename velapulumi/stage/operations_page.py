@@ -35,7 +35,7 @@ _CAUSES: Mapping[Cause, str] = {
     Cause.REVISION: "only the labels that name the revision change",
     Cause.COMPLETED: "it is a Job that has done its work",
     Cause.ABSENT: "a policy leaves it away when somebody has deleted it",
-    Cause.TAKEN: "it is waited for: it is being deleted, or another stage takes it",
+    Cause.TAKEN: "it is being deleted, or another stage has it or takes it",
     Cause.PRUNE: "it goes when the workflow has succeeded",
     Cause.OTHERS: "other applications or people have it",
     Cause.UNREAD: "the stage no longer reads it",
@@ -90,10 +90,10 @@ def page() -> Iterator[str]:
         "For example: somebody has deleted a Deployment with kubectl. The file wants it "
         "(*written*), the stack holds it (*held*), the cluster does not have it (*absent*). The"
         " first row that fits says *create (lost)*, and the plan shows `+ Deployment …/web "
-        "(create again: deleted in the cluster by others)`. Had somebody scaled it instead, the"
-        " cluster would have it (*present*), and its *drift* would be a field that others have "
-        "changed: *mend*. Had the file a new image, too, the row before that one would fit: "
-        "*update*, which puts back the scale as well."
+        "(create again: deleted in the cluster by others)`. If somebody has scaled it instead, "
+        "the cluster has it (*present*), and its *drift* is a field that others have changed: "
+        "*mend*. If the file also has a new image, an earlier row fits: *update*, which puts "
+        "back the scale as well."
     )
     yield ""
     yield (

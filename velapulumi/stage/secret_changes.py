@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from velapulumi.clusters.managed import keys_of_engine, managers_of
+from velapulumi.clusters.managed import keys_of_engine
 from velapulumi.clusters.secrecy import HIDDEN, SECRET
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.plan.fields import FieldChange
 from velapulumi.plan.normal import normal
 from velapulumi.stage.secrets import OTHER, changed_values, has_sealed_values
-from velapulumi.stage.sides import Facts
+from velapulumi.stage.sides import Facts, managers_at
 
 
 def secret_changes(facts: Facts, wanted: Mapping[str, Any]) -> Iterator[FieldChange]:
@@ -30,7 +30,7 @@ def secret_changes(facts: Facts, wanted: Mapping[str, Any]) -> Iterator[FieldCha
     if not _is_another_component(facts, wanted):
         return
     if live is not None:
-        yield from _keys_gone(live, wanted)
+        yield from _keys_gone(facts, live, wanted)
     elif facts.recorded is not None:
         yield FieldChange(("data",), HIDDEN, OTHER)
 
@@ -66,17 +66,21 @@ def _is_by_others(facts: Facts, change: FieldChange) -> bool:
         return False
     if change.before is None:
         return change.path[-1] in keys_of_engine(recorded.outputs, "data")
-    return any(not manager.is_ours for manager in managers_of(live, change.path))
+    managers = managers_at(facts, change.path)
+    # Who has set the same value as the engine holds it as well, and has changed nothing.
+    return any(not each.is_ours for each in managers) and not any(e.is_engine for e in managers)
 
 
-def _keys_gone(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[FieldChange]:
+def _keys_gone(
+    facts: Facts, live: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> Iterator[FieldChange]:
     """The keys that only the engine holds, and that the application no longer names.
 
     The stack has them encrypted, so who manages them tells.
     """
     names = normal(wanted).get("data") or {}
     for key in sorted((live.get("data") or {}).keys() - names.keys()):
-        managers = managers_of(live, ("data", key))
+        managers = managers_at(facts, ("data", key))
         if managers and all(manager.is_engine for manager in managers):
             yield FieldChange(("data", key), live["data"][key], None)
 

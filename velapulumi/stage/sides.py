@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from velapulumi.clusters.managed import Manager
+from velapulumi.clusters.managed import Manager, managers_of
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
     Parts,
@@ -185,6 +185,24 @@ def is_undone(facts: Facts) -> bool:
     there = facts.live.presence is Presence.PRESENT and owner(facts) is Owner.OURS
     unknown = facts.live.presence in (Presence.UNKNOWN, Presence.FORBIDDEN)
     return nowhere and (there or unknown) and facts.begun and facts.other is None
+
+
+def managers_at(facts: Facts, path: Parts) -> tuple[Manager, ...]:
+    """The managers of a field of the live object; none of what is not there.
+
+    Each object has an engine's manager of its own, which the stack knows: another is somebody's.
+
+    Args:
+        facts: What is known of it.
+        path: The field, with the positions of the live object.
+    """
+    if facts.live.manifest is None:
+        return ()
+    own = facts.recorded.manager if facts.recorded else ""
+    return tuple(
+        replace(each, foreign=True) if own and each.is_engine and each.name != own else each
+        for each in managers_of(facts.live.manifest, path)
+    )
 
 
 def wanted_as(facts: Facts) -> Wanted:
