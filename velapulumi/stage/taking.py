@@ -100,7 +100,7 @@ def _wait(each: Decision, manifest: Mapping[str, Any], client: Cluster, patience
     while (live := client.read(manifest)) is not None:
         if time.monotonic() > until:
             where = f"{each.key} on {each.key.cluster}"
-            again = PlanChanged(f"{where} was deleted to be created again, and others created it first")
+            again = PlanChanged(f"{where} was deleted to be created again; others were faster")
             raise still_going([(each, live_of(live))]) or again
         time.sleep(_POLL)
 
