@@ -41,6 +41,8 @@ SAID: dict[str, tuple[dict[str, Any], str, str]] = {
 def test_no_value_is_in_words(place: str, values: Any, said: str, shown: str) -> None:
     hide = hiding([None, secret(**{place: values})])
     assert shown.replace("#", HIDDEN) in hide(said)
+    assert "hunter" not in hide(said)
+    assert "aHVudGVyMg" not in hide(said)
 
 
 def test_a_value_that_was_encoded_is_not_told_in_plain_either() -> None:
