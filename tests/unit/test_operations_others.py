@@ -197,6 +197,29 @@ def test_another_engine_is_somebody_else_and_is_named() -> None:
     assert (left.path, left.left) == (REPLICAS, True)
 
 
+@pytest.mark.parametrize("name", [{}, {"name": "http"}])
+def test_a_port_that_changes_is_one_change_and_no_unfinished_run(name: dict[str, str]) -> None:
+    def service(port: int) -> dict[str, Any]:
+        made = an_object("Service", {"spec": {"ports": [{**name, "port": port, "targetPort": 1}]}})
+        return {**made, "apiVersion": "v1"}
+
+    live = with_uid(service(80))
+    key = 'k:{"port":80,"protocol":"TCP"}'
+    fields = {"f:port": {}, "f:targetPort": {}, **({"f:name": {}} if name else {})}
+    live["metadata"]["managedFields"] = [
+        {
+            "manager": MANAGER,
+            "operation": "Apply",
+            "apiVersion": "v1",
+            "fieldsV1": {"f:spec": {"f:ports": {key: {".": {}, **fields}}}},
+        }
+    ]
+    found = decided(service(82), live, recorded(service(80)))
+    assert (found.operation, found.drift) == (Operation.UPDATE, ())
+    in_spec = [change for change in found.changes if change.path[0] == "spec"]
+    assert [(change.before, change.after) for change in in_spec] == [(80, 82)]
+
+
 def test_a_value_that_others_have_set_too_is_changed_by_the_file() -> None:
     def secret(value: str) -> dict[str, Any]:
         return {**an_object("Secret", {"data": {"a": value}}), "apiVersion": "v1"}

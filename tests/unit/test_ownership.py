@@ -85,6 +85,7 @@ def fields(manager: str, found: dict[str, Any]) -> dict[str, Any]:
 def test_what_is_adopted_is_freed_of_everybody_else() -> None:
     wanted: dict[str, Any] = {
         "f:spec": {
+            "f:selector": {"f:app": {}},
             "f:replicas": {},
             "f:containers": {'k:{"name":"a"}': {".": {}, "f:image": {}}},
         }
@@ -92,6 +93,8 @@ def test_what_is_adopted_is_freed_of_everybody_else() -> None:
     theirs = {
         "f:metadata": {"f:labels": {"f:team": {}}},
         "f:spec": {
+            # Without what is below, it would say that they hold whatever there is below.
+            "f:selector": {".": {}, "f:app": {}},
             "f:replicas": {},
             "f:containers": {'k:{"name":"a"}': {".": {}, "f:image": {}, "f:env": {}}},
         },

@@ -257,6 +257,6 @@ def _without(fields: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, 
     for key, below in fields.items():
         if key not in others:
             rest[key] = below
-        elif below and (left := _without(below, others[key])):
-            rest[key] = left
+        elif (left := _without(below, others[key])).keys() - {"."}:
+            rest[key] = left  # without anything below, it would say that all below is held
     return rest

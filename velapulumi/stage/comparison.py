@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from velapulumi.clusters.beyond import fields_beyond
-from velapulumi.clusters.elements import list_keys
+from velapulumi.clusters.elements import counterpart, list_keys
 from velapulumi.clusters.managed import Manager
 from velapulumi.clusters.secrecy import SECRET, is_secret_value
 from velapulumi.definitions.rules.fieldpath import (
@@ -203,11 +203,18 @@ class Comparison:
                 or is_secret_value(facts.key.kind, path)
             ):
                 continue
-            if not is_below(place, told):
+            if not self._is_asked_before(path) and not _is_told(place, told):
                 left = facts.treatment.frozen or not facts.mends
                 managers, value = managers_at(self._facts, path), value_at(path, live)
                 here = as_far_as(wanted, place, path)
                 yield DriftedField(here, value, None, managers, left, place)
+
+    def _is_asked_before(self, path: Parts) -> bool:
+        """Whether the last whole run asked for a live field, so that a change tells that it goes."""
+        recorded, live = self._facts.recorded, self._live
+        if recorded is None or live is None or not recorded.ready:
+            return False
+        return counterpart(live, recorded.manifest, path) is not MISSING
 
     def _is_ours(self, manager: Manager) -> bool:
         """Whether a manager is the one that the engine writes the object as, as far as is known."""
@@ -398,3 +405,14 @@ class Comparison:
         if self.conflicts and not facts.takes_fields:
             return Difference.CONFLICT
         return Difference.CHANGED
+
+
+def _is_told(place: FieldPlace, told: Iterable[FieldPlace]) -> bool:
+    """Whether a field is one of those told, or in a list whose elements are told by position."""
+    for each in told:
+        if is_below(place, [each]):
+            return True
+        at = next((at for at, part in enumerate(each) if isinstance(part, int)), None)
+        if at is not None and len(place) > at and place[:at] == each[:at]:
+            return True
+    return False
