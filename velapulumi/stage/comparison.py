@@ -210,7 +210,7 @@ class Comparison:
                 yield DriftedField(here, value, None, managers, left, place)
 
     def _is_asked_before(self, path: Parts) -> bool:
-        """Whether the last whole run asked for a live field, so that a change tells that it goes."""
+        """Whether the last whole run asked for a live field: then a change tells of it."""
         recorded, live = self._facts.recorded, self._live
         if recorded is None or live is None or not recorded.ready:
             return False
