@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from velapulumi.clusters.beyond import fields_beyond
-from velapulumi.clusters.elements import list_keys
+from velapulumi.clusters.elements import element_of, list_keys
 from velapulumi.clusters.managed import Manager, managers_of
 from velapulumi.clusters.secrecy import SECRET, is_secret_value
 from velapulumi.definitions.rules.fieldpath import (
@@ -193,7 +194,7 @@ class Comparison:
             return  # a definition of kinds is written as a whole
         if facts.recorded is None and not self._is_made():
             return
-        told = [c.place for c in changes if not is_order(c.before, c.after)]
+        told = [*self._told(changes, live)]
         for path in fields_beyond(live, wanted, self._is_ours):
             place = place_of(path, live, self._keys)
             if (
@@ -202,11 +203,21 @@ class Comparison:
                 or is_secret_value(facts.key.kind, path)
             ):
                 continue
-            if not is_below(place, told):
+            if not is_below(path, told):
                 left = facts.treatment.frozen or not facts.mends
                 managers, value = managers_of(live, path), value_at(path, live)
                 here = as_far_as(wanted, place, path)
                 yield DriftedField(here, value, None, managers, left, place)
+
+    def _told(self, changes: Iterable[FieldChange], live: Mapping[str, Any]) -> Iterator[Parts]:
+        """Where the live object has the fields that change, whatever their elements are told by.
+
+        With a key field, the whole element changes: the server takes it for another one.
+        """
+        for change in changes:
+            path = located(change.place, live)
+            if path is not None and not is_order(change.before, change.after):
+                yield element_of(self._keys, path) or path
 
     def _is_ours(self, manager: Manager) -> bool:
         """Whether a manager is the one that the engine writes the object as, as far as is known."""

@@ -1,0 +1,152 @@
+"""What is decided of lists whose elements a server knows by other fields than their name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tests.unit.helpers import MANAGER, PROJECT_ID, with_uid
+from velapulumi.definitions.rules.fieldpath import Parts
+from velapulumi.engine.record import RecordedObject
+from velapulumi.plan.fields import all_located
+from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.operation import Operation
+from velapulumi.render.rules import PROJECT
+from velapulumi.stage.operations import Decision, decide
+from velapulumi.stage.sides import Facts, Live
+from velapulumi.stage.situation import Presence
+
+LABELS = {"app.oam.dev/name": "shop", "app.oam.dev/namespace": "default", PROJECT: PROJECT_ID}
+UNWAITED = {"pulumi.com/skipAwait": "true"}
+PORTS: Parts = ("spec", "ports")
+POD: Parts = ("spec", "template", "spec")
+CONTAINERS: Parts = (*POD, "containers")
+HTTP = {"name": "http", "port": 80}
+
+
+def element(**keys: Any) -> str:
+    return f"k:{json.dumps(keys)}"
+
+
+def service(*ports: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"name": "web", "namespace": "default", "labels": LABELS, "annotations": UNWAITED}
+    spec = {"ports": list(ports)}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def workload(*containers: dict[str, Any], kind: str = "Deployment", **pod: Any) -> dict[str, Any]:
+    metadata = {"name": "web", "namespace": "default", "labels": LABELS}
+    spec = {"template": {"spec": {"containers": list(containers), **pod}}}
+    version = "batch/v1" if kind == "Job" else "apps/v1"
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def web(*ports: dict[str, Any], **more: Any) -> dict[str, Any]:
+    listed = {"ports": list(ports)} if ports else {}
+    return {"name": "web", "image": "web:1", **listed, **more}
+
+
+def held(
+    manifest: dict[str, Any], holders: Mapping[str, tuple[Parts, Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """An object as it is live, with what some hold: a tree of fields below a path each."""
+    entries = []
+    for manager, (path, tree) in holders.items():
+        fields = dict(tree)
+        for part in reversed(path):
+            fields = {f"f:{part}" if not str(part).startswith("k:") else str(part): fields}
+        entries.append({
+            "manager": manager,
+            "operation": "Apply" if manager == MANAGER else "Update",
+            "apiVersion": manifest["apiVersion"],
+            "fieldsV1": fields,
+        })  # fmt: skip
+    live = with_uid(manifest)
+    return {**live, "metadata": {**live["metadata"], "managedFields": entries}}
+
+
+def recorded(manifest: dict[str, Any], ready: bool = True) -> RecordedObject:
+    outputs = {**with_uid(manifest), "__fieldManager": MANAGER}
+    return RecordedObject("east", manifest, ready, handle="east", outputs=outputs)
+
+
+def facts(
+    wanted: dict[str, Any], live: dict[str, Any], before: dict[str, Any] | None, **more: Any
+) -> Facts:
+    return Facts(
+        ObjectKey.of("east", wanted),
+        "default/shop",
+        PROJECT_ID,
+        Live(Presence.PRESENT, live),
+        wanted,
+        recorded=recorded(before) if before else None,
+        **more,
+    )
+
+
+def taken(found: Decision) -> list[Parts]:
+    return all_located(found.taken, found.facts.live.manifest)
+
+
+def ports_of(number: int = 80, *names: str) -> tuple[Parts, Mapping[str, Any]]:
+    """What who has written a port of a Service holds."""
+    fields = {f"f:{name}": {} for name in names}
+    return PORTS, {element(port=number, protocol="TCP"): {".": {}, "f:port": {}, **fields}}
+
+
+def test_a_name_that_goes_from_a_port_is_told_once() -> None:
+    live = held(service({**HTTP, "protocol": "TCP"}), {MANAGER: ports_of(80, "name")})
+    found = decide(facts(service({"port": 80}), live, service(HTTP)))
+    assert found.operation is Operation.UPDATE
+    assert [(each.path, each.before, each.after) for each in found.changes] == [
+        ((*PORTS, 0, "name"), "http", None)
+    ]
+    assert found.drift == ()
+
+
+def test_a_name_that_others_have_changed_is_put_back_and_taken_from_them() -> None:
+    theirs = {element(port=80, protocol="TCP"): {"f:name": {}}}
+    live = held(
+        service({"name": "evil", "port": 80, "protocol": "TCP"}),
+        {MANAGER: ports_of(), "kubectl-edit": (PORTS, theirs)},
+    )
+    found = decide(facts(service(HTTP), live, service(HTTP)))
+    (drifted,) = found.drift
+    assert found.operation is Operation.MEND
+    assert (drifted.path, drifted.live, drifted.desired) == ((*PORTS, 0, "name"), "evil", "http")
+    assert [each.name for each in drifted.managers] == ["kubectl-edit"]
+    assert taken(found) == [(*PORTS, 0, "name")]
+
+
+def test_a_mount_that_others_have_given_another_volume_is_put_back() -> None:
+    def mounts(name: str) -> dict[str, Any]:
+        return web(
+            volumeMounts=[{"name": name, "mountPath": "/a"}, {"name": "b", "mountPath": "/b"}]
+        )
+
+    at: Parts = (*CONTAINERS, element(name="web"), "volumeMounts")
+    a, b = element(mountPath="/a"), element(mountPath="/b")
+    live = held(
+        workload(mounts("c")),
+        {
+            MANAGER: (at, {a: {"f:mountPath": {}}, b: {"f:mountPath": {}, "f:name": {}}}),
+            "kubectl-edit": (at, {a: {"f:name": {}}}),
+        },
+    )
+    found = decide(facts(workload(mounts("a")), live, workload(mounts("a"))))
+    path = (*CONTAINERS, 0, "volumeMounts", 0, "name")
+    assert [(each.path, each.live, each.desired) for each in found.drift] == [(path, "c", "a")]
+    assert taken(found) == [path]
+
+
+def test_a_port_that_gets_another_number_is_told_by_its_name_and_once() -> None:
+    target = {**HTTP, "targetPort": 1}
+    live = held(
+        service({**target, "protocol": "TCP"}), {MANAGER: ports_of(80, "name", "targetPort")}
+    )
+    found = decide(facts(service({**target, "port": 81}), live, service(target)))
+    assert [(each.path, each.before, each.after) for each in found.changes] == [
+        ((*PORTS, 0, "port"), 80, 81)
+    ]
+    assert found.drift == ()
