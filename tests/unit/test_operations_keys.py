@@ -150,3 +150,31 @@ def test_a_port_that_gets_another_number_is_told_by_its_name_and_once() -> None:
         ((*PORTS, 0, "port"), 80, 81)
     ]
     assert found.drift == ()
+
+
+OURS, THEIRS = {"containerPort": 80}, {"containerPort": 9000, "protocol": "TCP"}
+KEY_80, KEY_9000 = (element(containerPort=at, protocol="TCP") for at in (80, 9000))
+IN_WEB: Parts = (*CONTAINERS, element(name="web"))
+HELD: Mapping[str, tuple[Parts, Mapping[str, Any]]] = {
+    MANAGER: (IN_WEB, {"f:ports": {KEY_80: {".": {}, "f:containerPort": {}}}}),
+    "kubectl-edit": (IN_WEB, {"f:ports": {KEY_9000: {".": {}, "f:containerPort": {}}}}),
+}
+
+
+def test_a_list_that_goes_leaves_the_elements_of_others_and_says_so() -> None:
+    live = held(workload(web({**OURS, "protocol": "TCP"}, THEIRS)), HELD)
+    found = decide(facts(workload(web()), live, workload(web(OURS))))
+    assert found.operation is Operation.UPDATE
+    assert [(each.path, each.before, each.after) for each in found.changes] == [
+        ((*CONTAINERS, 0, "ports", 0, "containerPort"), 80, None)
+    ]
+    assert found.drift == ()
+
+
+def test_a_list_that_goes_with_an_element_leaves_what_others_have_put_into_it() -> None:
+    side = {"name": "side", "image": "s"}
+    live = held(workload(side, web({**OURS, "protocol": "TCP"}, THEIRS)), HELD)
+    found = decide(facts(workload(side), live, workload(side, web(OURS))))
+    gone = {each.path[len(CONTAINERS) :] for each in found.changes}
+    assert gone == {(1, "name"), (1, "image"), (1, "ports", 0, "containerPort")}
+    assert not any(each.left for each in found.drift)

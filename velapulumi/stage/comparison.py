@@ -21,8 +21,8 @@ from velapulumi.plan.fields import (
     FieldPlace,
     Named,
     as_far_as,
-    by_name,
     differences,
+    elements_at,
     is_below,
     is_order,
     is_revision_label,
@@ -151,7 +151,7 @@ class Comparison:
         else:
             return
         beside_live = not self._is_ready and live is not None  # a map may have more there
-        for change in one_by_one(self._by_element(found), both=beside_live):
+        for change in self._one_by_one(found, both=beside_live):
             if change.path in (MARK, TAKEN) or self._keeps(change.path):
                 continue
             said = value_at(SHARERS, live) if change.path == SHARERS else MISSING
@@ -159,16 +159,25 @@ class Comparison:
                 yield change
         yield from (c for c in secret_changes(facts, wanted) if not self._keeps(c.path))
 
-    def _by_element(self, changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
-        """Changes in which a list that goes is its elements, where others hold something in it."""
-        for change in changes:
-            gone = change.before if change.after is None else None
-            if isinstance(gone, list) and by_name(gone) and self._is_held_by_others(change.place):
-                for index, element in enumerate(gone):
-                    place = (*change.place, Named.of(element["name"]))
-                    yield FieldChange((*change.path, index), element, None, place)
+    def _one_by_one(
+        self, changes: Iterable[FieldChange], *, both: bool = False
+    ) -> Iterator[FieldChange]:
+        """Changes in which what goes is the fields that go: others may hold some of them.
+
+        So is a list in which others hold something: its elements go.
+        """
+        for change in one_by_one(changes, both=both):
+            if elements := tuple(self._elements_that_go(change)):
+                yield from self._one_by_one(elements, both=both)
             else:
                 yield change
+
+    def _elements_that_go(self, change: FieldChange) -> Iterator[FieldChange]:
+        gone = change.before if change.after is None else None
+        if isinstance(gone, list) and self._is_held_by_others(change.place):
+            told = elements_at(change.path, gone, self._keys)
+            for index, (name, element) in enumerate(told.items()):
+                yield FieldChange((*change.path, index), element, None, (*change.place, name))
 
     def _is_held_by_others(self, place: FieldPlace) -> bool:
         """Whether somebody else has set something in a field."""
@@ -287,7 +296,7 @@ class Comparison:
         )
         found = differences(before, now, keys=self._keys)
         # Who holds some of a map or a list need not hold all of it.
-        for change in one_by_one(self._by_element(found), both=True):
+        for change in self._one_by_one(found, both=True):
             place = change.place
             if is_order(change.before, change.after):
                 yield from self._reordered(change, place)
