@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from tests.unit.helpers import MANAGER, PROJECT_ID, with_uid
+from tests.unit.helpers import MANAGER, PROJECT_ID, FakeCluster, reached, with_uid
 from velapulumi.definitions.rules.fieldpath import Parts
+from velapulumi.delivery.failures import FailedRun
 from velapulumi.engine.record import RecordedObject
 from velapulumi.plan.fields import all_located
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Operation
-from velapulumi.render.rules import PROJECT
+from velapulumi.project import Project
+from velapulumi.render.rules import PROJECT, Treatment
+from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, decide
-from velapulumi.stage.sides import Facts, Live
+from velapulumi.stage.planned import ObjectWriter
+from velapulumi.stage.sides import Facts, Live, desired
 from velapulumi.stage.situation import Presence
 
 LABELS = {"app.oam.dev/name": "shop", "app.oam.dev/namespace": "default", PROJECT: PROJECT_ID}
@@ -178,3 +182,51 @@ def test_a_list_that_goes_with_an_element_leaves_what_others_have_put_into_it() 
     gone = {each.path[len(CONTAINERS) :] for each in found.changes}
     assert gone == {(1, "name"), (1, "image"), (1, "ports", 0, "containerPort")}
     assert not any(each.left for each in found.drift)
+
+
+def test_what_others_put_beside_an_element_without_a_name_is_not_approved(
+    project: Project,
+) -> None:
+    wanted = workload(web(OURS))
+    writer = ObjectWriter(project, Look(project, {}))
+
+    def live_base(*more: dict[str, Any]) -> str:
+        live = held(workload(web(*more, {**OURS, "protocol": "TCP"})), HELD)
+        found = decide(facts(wanted, live, wanted))
+        assert (found.operation, found.drift) == (Operation.NONE, ())
+        return writer._live(found)
+
+    assert live_base() == live_base(THEIRS)
+
+
+def test_what_others_put_beside_an_element_was_not_refused() -> None:
+    wanted = workload(web(OURS))
+    for image, refused in (("web:1", False), ("web:0", True)):
+        live = held(workload(web(THEIRS, {**OURS, "protocol": "TCP"}, image=image)), HELD)
+        found = decide(facts(wanted, live, wanted))
+        clusters = {"east": reached("east", FakeCluster(live))}
+        run = FailedRun(cast(Any, None), [found], cast(Any, None), clusters, 1.0, tolerant=True)
+        assert run._is_refused(recorded(wanted, ready=False)) is refused
+
+
+def test_a_job_that_was_begun_keeps_its_template_whatever_others_have_put_into_it() -> None:
+    def job(revision: str, *more: dict[str, Any]) -> dict[str, Any]:
+        found = workload(web(*more, OURS), kind="Job")
+        labels = {"app.oam.dev/revision": revision}
+        found["spec"]["template"]["metadata"] = {"labels": labels}
+        return found
+
+    live = held(job("web-v1", THEIRS), HELD)
+    found = desired(facts(job("web-v2"), live, None, begun=True))
+    assert found["spec"]["template"] == job("web-v1")["spec"]["template"]
+
+
+def test_a_field_of_an_element_that_others_have_renamed_is_kept() -> None:
+    wanted = service({**HTTP, "nodePort": 30000})
+    live = held(
+        service({"name": "evil", "port": 80, "protocol": "TCP", "nodePort": 31000}),
+        {MANAGER: ports_of(80, "name", "nodePort")},
+    )
+    kept = Treatment(kept=((*PORTS, 0, "nodePort"),))
+    found = desired(facts(wanted, live, wanted, treatment=kept))
+    assert found["spec"]["ports"] == [{**HTTP, "nodePort": 31000}]
