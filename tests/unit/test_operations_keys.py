@@ -221,6 +221,31 @@ def test_a_job_that_was_begun_keeps_its_template_whatever_others_have_put_into_i
     assert found["spec"]["template"] == job("web-v1")["spec"]["template"]
 
 
+A, B = {"name": "a", "image": "a:1"}, {"name": "b", "image": "b:1"}
+BOTH: Mapping[str, tuple[Parts, Mapping[str, Any]]] = {
+    MANAGER: (CONTAINERS, {element(name=name): {"f:image": {}} for name in "ab"})
+}
+FIRST = Treatment(kept=((*CONTAINERS, 0, "image"),))
+
+
+def test_a_field_that_is_kept_hides_no_other_one_in_its_position() -> None:
+    live = held(workload(A, B), BOTH)
+    found = decide(facts(workload(B), live, workload(A, B), treatment=FIRST))
+    assert ((*CONTAINERS, 0, "image"), "a:1", None) in [
+        (each.path, each.before, each.after) for each in found.changes
+    ]
+
+
+def test_a_field_that_is_kept_hides_no_other_one_after_others_have_moved_it() -> None:
+    live = held(workload({**B, "image": "evil"}, {**A, "image": "kept"}), BOTH)
+    found = decide(facts(workload(A, B), live, workload(A, B), treatment=FIRST))
+    told = [(each.path, each.live, each.left) for each in found.drift if each.path != CONTAINERS]
+    assert told == [
+        ((*CONTAINERS, 0, "image"), "kept", True),
+        ((*CONTAINERS, 1, "image"), "evil", False),
+    ]
+
+
 def test_a_field_of_an_element_that_others_have_renamed_is_kept() -> None:
     wanted = service({**HTTP, "nodePort": 30000})
     live = held(

@@ -72,6 +72,7 @@ class Comparison:
         self._desired = desired(facts) if facts.wanted is not None else None
         self._live = facts.live.manifest
         self._keys = list_keys(self._live) if self._live is not None else {}
+        self._kept_places = tuple(self._places_kept())
         differing = tuple(self._changes())
         left = tuple(self._left(differing))
         places = {each.place for each in left}
@@ -152,12 +153,12 @@ class Comparison:
             return
         beside_live = not self._is_ready and live is not None  # a map may have more there
         for change in self._one_by_one(found, both=beside_live):
-            if change.path in (MARK, TAKEN) or self._keeps(change.path):
+            if change.path in (MARK, TAKEN) or self._keeps(change.place):
                 continue
             said = value_at(SHARERS, live) if change.path == SHARERS else MISSING
             if said is MISSING or said != change.after:  # who joins says so on the object itself
                 yield change
-        yield from (c for c in secret_changes(facts, wanted) if not self._keeps(c.path))
+        yield from (c for c in secret_changes(facts, wanted) if not self._keeps(c.place))
 
     def _one_by_one(
         self, changes: Iterable[FieldChange], *, both: bool = False
@@ -208,7 +209,7 @@ class Comparison:
             place = place_of(path, live, self._keys)
             if (
                 path in (MARK, TAKEN, SHARERS)
-                or self._keeps(path)
+                or self._keeps(place)
                 or is_secret_value(facts.key.kind, path)
             ):
                 continue
@@ -268,8 +269,8 @@ class Comparison:
         for path, there in kept_in(self._facts, live):
             value, said = value_at(there, live), value_at(path, wanted)
             if MISSING not in (value, said) and normal({"x": value}) != normal({"x": said}):
-                managers = managers_of(live, there)
-                yield DriftedField(path, value, said, managers, True, place_of(path, wanted))
+                managers, place = managers_of(live, there), place_of(path, wanted, self._keys)
+                yield DriftedField(path, value, said, managers, True, place)
 
     def _is_made(self) -> bool:
         """Whether the application has made the object, and another stack or none has it."""
@@ -309,7 +310,7 @@ class Comparison:
         """A field that is not as it was delivered: before is what was, after what is."""
         facts, live = self._facts, self._live
         path = change.path
-        if path in (MARK, TAKEN, SHARERS) or is_revision_label(path) or self._keeps(path):
+        if path in (MARK, TAKEN, SHARERS) or is_revision_label(path) or self._keeps(place):
             return
         here, there = located(place, self._desired), located(place, live)
         managers = managers_of(live, there) if live is not None and there is not None else ()
@@ -333,7 +334,7 @@ class Comparison:
     def _reordered(self, change: FieldChange, place: FieldPlace) -> Iterator[DriftedField]:
         """A list that others have put in another order: whose that is, no managed field tells."""
         here = located(place, self._desired)
-        if here is None or self._keeps(here):
+        if here is None or self._keeps(place):
             return
         wanted = value_at(here, self._desired)
         order = sorted(
@@ -343,8 +344,15 @@ class Comparison:
             left = self._facts.treatment.frozen or not self._facts.mends
             yield DriftedField(here, change.after, order, (), left, place)
 
-    def _keeps(self, path: Parts) -> bool:
-        return any(path[: len(kept)] == kept for kept in self._facts.treatment.kept)
+    def _keeps(self, place: FieldPlace) -> bool:
+        return is_below(place, self._kept_places)
+
+    def _places_kept(self) -> Iterator[FieldPlace]:
+        """The fields that a policy keeps, by all that elements of lists may be told by."""
+        for path in self._facts.treatment.kept:
+            yield path
+            yield place_of(path, self._facts.object)
+            yield place_of(path, self._facts.object, self._keys)
 
     def _drift_kind(self) -> Drift:
         if any(not drifted.left for drifted in self.drift):
