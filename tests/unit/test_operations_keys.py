@@ -255,3 +255,16 @@ def test_a_field_of_an_element_that_others_have_renamed_is_kept() -> None:
     kept = Treatment(kept=((*PORTS, 0, "nodePort"),))
     found = desired(facts(wanted, live, wanted, treatment=kept))
     assert found["spec"]["ports"] == [{**HTTP, "nodePort": 31000}]
+
+
+def test_what_goes_with_a_write_is_not_said_to_be_left() -> None:
+    def config(**data: str) -> dict[str, Any]:
+        metadata = {"name": "web", "namespace": "default", "labels": LABELS}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+    fields = {"f:a": {}, "f:x": {}}
+    live = held(config(a="1", x="1"), {MANAGER: (("data",), fields)})
+    for value, operation, left in (("1", Operation.LEAVE, True), ("2", Operation.UPDATE, False)):
+        found = decide(facts(config(a=value), live, config(a="1"), mends=False))
+        assert found.operation is operation
+        assert [(each.path, each.left) for each in found.drift] == [(("data", "x"), left)]

@@ -76,7 +76,8 @@ class Comparison:
         differing = tuple(self._changes())
         left = tuple(self._left(differing))
         places = {each.place for each in left}
-        beyond = tuple(self._beyond(differing))
+        written = any(each.place not in places for each in differing)
+        beyond = tuple(self._beyond(differing, written=written))
         gone = (FieldChange(each.path, each.live, None, each.place) for each in beyond)
         self._all_changes = (
             *(each for each in differing if each.place not in places),
@@ -194,10 +195,14 @@ class Comparison:
         recorded = self._facts.recorded
         return recorded is not None and recorded.ready
 
-    def _beyond(self, changes: Iterable[FieldChange]) -> Iterator[DriftedField]:
+    def _beyond(self, changes: Iterable[FieldChange], *, written: bool) -> Iterator[DriftedField]:
         """The fields that only the engine holds, and that the application does not name.
 
         A run that did not end has set them, and the next write takes them away.
+
+        Args:
+            changes: What changes.
+            written: Whether something does that is not left to others, so that there is a write.
         """
         facts, live, wanted = self._facts, self._live, self._desired
         if live is None or wanted is None or facts.key.kind == CRD:
@@ -214,7 +219,7 @@ class Comparison:
             ):
                 continue
             if not is_below(path, told):
-                left = facts.treatment.frozen or not facts.mends
+                left = facts.treatment.frozen or not (facts.mends or written)
                 managers, value = managers_of(live, path), value_at(path, live)
                 here = as_far_as(wanted, place, path)
                 yield DriftedField(here, value, None, managers, left, place)
