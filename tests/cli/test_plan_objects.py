@@ -14,7 +14,8 @@ from velapulumi.cli.plans import (
     printable,
     stage_lines,
 )
-from velapulumi.plan.document import Base
+from velapulumi.cli.plans.objects import fields_of
+from velapulumi.plan.document import Base, ClusterPlan
 from velapulumi.plan.operation import Cause, Operation
 
 IMAGE = ("spec", "template", "spec", "containers", 0, "image")
@@ -153,6 +154,21 @@ def test_drift_names_who_has_changed_the_field() -> None:
         "    data.a: (none) → b",
         *told(mended)[1:],
     ]
+
+
+def test_an_element_that_goes_is_not_mistaken_for_the_one_that_has_its_position_then() -> None:
+    gone = field(*IMAGE, before="a:1")
+    drift = (field(*IMAGE, before="b:evil", after="b:1", managers=("kubectl-edit",)),)
+    updated = an_object(Operation.UPDATE, fields=(gone,), drift=drift)
+    name = "    spec.template.spec.containers[0].image"
+    assert told(updated) == [
+        "~ Deployment default/x",
+        f"{name}: a:1 → (none)",
+        f"{name}: b:evil → b:1 (changed by kubectl-edit)",
+    ]
+    assert fields_of(ClusterPlan(cluster="east", uid="e", objects=(updated,))) == 2
+    one = an_object(Operation.UPDATE, fields=(field(*IMAGE, after="b:1"),), drift=drift)
+    assert fields_of(ClusterPlan(cluster="east", uid="e", objects=(one,))) == 1
 
 
 def test_drift_that_is_left_says_what_the_application_wants() -> None:

@@ -285,6 +285,40 @@ def test_elements_without_names_are_compared_by_their_keys(
     assert [(c.path[1:], c.before, c.after) for c in found] == expected
 
 
+NAMED = {"name": "http", **TCP}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ([NAMED], [TCP], [((0, "name"), "http", None)]),
+        ([NAMED], [{**TCP, "name": "x"}, UDP], [((0, "name"), "http", "x"), ((1,), None, UDP)]),
+        ([NAMED], [{**NAMED, "containerPort": 81}], [((0, "containerPort"), 80, 81)]),
+        ([], [TCP], [((0,), None, TCP)]),
+        ([{**NAMED, "hostPort": 1}, {**UDP, "name": "http"}], [NAMED], [
+            ((1,), {**UDP, "name": "http"}, None), ((0, "hostPort"), 1, None),
+        ]),
+    ],
+)  # fmt: skip
+def test_elements_with_names_are_told_by_the_keys_of_the_server_where_these_fit(
+    before: list[Any], after: list[Any], expected: list[Any]
+) -> None:
+    found = list(differences({"ports": before}, {"ports": after}, keys=KEYS))
+    assert [(c.path[1:], c.before, c.after) for c in found] == expected
+
+
+def test_a_place_has_the_keys_of_the_server_and_is_found_beside_elements_without_names() -> None:
+    place = place_of(("ports", 0, "name"), {"ports": [NAMED]}, KEYS)
+    assert place == ("ports", Named((("containerPort", 80), ("protocol", "TCP"))), "name")
+    live = [{"containerPort": 9}, UDP, {**TCP, "protocol": "TCP"}]
+    assert located(place, {"ports": live}) == ("ports", 2, "name")
+    assert Named.of("http").position([TCP, NAMED]) == 1
+    assert Named.of("http").position([NAMED, NAMED]) is None
+    assert owned({"ports": [*live[:2], {**NAMED, "name": "x"}]}, {"ports": [NAMED]}, KEYS) == {
+        "ports": [{**NAMED, "name": "x"}]
+    }
+
+
 def test_a_field_of_an_element_is_found_by_its_key() -> None:
     ours = {"ports": [UDP, {**TCP, "hostPort": 1}]}
     live = {"ports": [{**TCP, "protocol": "TCP", "hostPort": 2}, {"containerPort": 9}, UDP]}

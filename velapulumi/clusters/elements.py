@@ -21,6 +21,9 @@ from velapulumi.clusters.managed import (
 )
 from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at
 
+Keys = Mapping[tuple[str, ...], tuple[str, ...]]
+"""The key fields of lists, by the names on the way to each list."""
+
 
 def list_keys(live: Mapping[str, Any]) -> dict[tuple[str, ...], tuple[str, ...]]:
     """The fields that a server knows the elements of lists by.
@@ -45,15 +48,14 @@ def _keys_in(
         yield from _keys_in(below, (*path, text) if sort == "f" else path)
 
 
-def key_fields(live: Mapping[str, Any], path: Parts) -> frozenset[str]:
+def key_fields(keys: Keys, path: Parts) -> tuple[str, ...]:
     """The fields that a server knows the elements of a list by; none where it has no such.
 
     Args:
-        live: The object as it is in the cluster, with its managed fields.
-        path: Path of the list; numbers are positions in the object's lists.
+        keys: The key fields of lists.
+        path: Path of the list.
     """
-    names = tuple(part for part in path if isinstance(part, str))
-    return frozenset(list_keys(live).get(names, ()))
+    return keys.get(tuple(part for part in path if isinstance(part, str)), ())
 
 
 def counterpart(live: Mapping[str, Any], manifest: Mapping[str, Any], path: Parts) -> Any:
@@ -67,11 +69,17 @@ def counterpart(live: Mapping[str, Any], manifest: Mapping[str, Any], path: Part
     Returns:
         The value; MISSING where the manifest does not have the field.
     """
+    return _counterpart(live, manifest, path, list_keys(live))
+
+
+def _counterpart(
+    live: Mapping[str, Any], manifest: Mapping[str, Any], path: Parts, keys: Keys
+) -> Any:
     value: Any = manifest
     for index, part in enumerate(path):
-        if isinstance(part, int) and (keys := key_fields(live, path[:index])):
+        if isinstance(part, int) and (fields := key_fields(keys, path[:index])):
             element = value_at(path[: index + 1], live)
-            part = _position(element, keys, value)
+            part = _position(element, fields, value)
         value = value_at((part,), value)
     return value
 
@@ -90,23 +98,25 @@ def written_fields(
         Paths of fields without further ones below that the manifest names, and the given path of a
         field that it does not name. No key fields: an element has the same ones on both sides.
     """
+    keys = list_keys(live)
     for path in paths:
-        if _element_of(live, path) is None:
-            yield from _written(live, path, counterpart(live, manifest, path))
+        if element_of(keys, path) is None:
+            yield from _written(live, path, _counterpart(live, manifest, path, keys), keys)
 
 
-def _written(live: Mapping[str, Any], path: Parts, wanted: Any) -> Iterator[Parts]:
+def _written(live: Mapping[str, Any], path: Parts, wanted: Any, keys: Keys) -> Iterator[Parts]:
     there = value_at(path, live)
-    keys = key_fields(live, path) if isinstance(wanted, list) and isinstance(there, list) else None
+    lists = isinstance(wanted, list) and isinstance(there, list)
+    fields = key_fields(keys, path) if lists else ()
     if isinstance(wanted, Mapping):
         for key, value in wanted.items():
-            yield from _written(live, (*path, key), value)
-    elif keys and isinstance(wanted, list):
+            yield from _written(live, (*path, key), value, keys)
+    elif fields:
         for position, element in enumerate(there):
-            found = value_at((_position(element, keys, wanted),), wanted)
+            found = value_at((_position(element, fields, wanted),), wanted)
             if isinstance(found, Mapping):
-                rest = {key: value for key, value in found.items() if key not in keys}
-                yield from _written(live, (*path, position), rest)
+                rest = {key: value for key, value in found.items() if key not in fields}
+                yield from _written(live, (*path, position), rest, keys)
     else:
         yield path
 
@@ -126,13 +136,13 @@ def others_elements(
         paths: Paths of the fields that are written; numbers are positions in the lists of ``live``.
         manager: The field manager that applies.
     """
-    alone = is_only(manager)
+    alone, keys = is_only(manager), list_keys(live)
     found: dict[Parts, None] = {}
     for path in paths:
-        for element in _elements(live, path):
+        for element in _elements(live, path, keys):
             holders = managers_of(live, element)
             is_his = bool(holders) and all(map(alone, holders))
-            if not is_his and counterpart(live, manifest, element) is MISSING:
+            if not is_his and _counterpart(live, manifest, element, keys) is MISSING:
                 found[element] = None
     return tuple(found)
 
@@ -151,53 +161,54 @@ def with_elements_given(
         elements: Paths of the elements; numbers are positions in the object's lists.
         manager: The field manager that is going to apply, and does not name them.
     """
-    found = list(entries)
+    found, keys = list(entries), list_keys(live)
     for path in elements:
         for at, entry in enumerate(found):
             if entry.get("manager") == manager and entry.get("operation") == "Apply":
-                tree = _with_element(entry.get("fieldsV1") or {}, live, live, path, ())
+                tree = _with_element(entry.get("fieldsV1") or {}, live, path, (), keys)
                 found[at] = {**entry, "fieldsV1": tree}
     return found
 
 
-def _with_element(
-    fields: Fields, live: Mapping[str, Any], value: Any, rest: Parts, before: Parts
-) -> Fields:
+def _with_element(fields: Fields, value: Any, rest: Parts, before: Parts, keys: Keys) -> Fields:
     """A tree that has an element, beside all that it has already."""
     if not rest:
         return {".": {}, **{f"f:{name}": {} for name in value}, **fields}
     part = rest[0]
-    keys = (key for key in fields if leads(key, part, value))
-    key = next(keys, "") or _key(live, before, part)
-    below = _with_element(
-        fields.get(key, {}), live, value_at((part,), value), rest[1:], (*before, part)
-    )
+    there = value_at((part,), value)
+    known = (key for key in fields if leads(key, part, value))
+    key = next(known, "") or _key(part, there, key_fields(keys, before))
+    below = _with_element(fields.get(key, {}), there, rest[1:], (*before, part), keys)
     return {**fields, key: below}
 
 
-def _key(live: Mapping[str, Any], path: Parts, part: str | int) -> str:
+def _key(part: str | int, value: Any, fields: Iterable[str]) -> str:
     """How managers name a field, or an element of a list."""
     if isinstance(part, str):
         return f"f:{part}"
-    element, keys = value_at((*path, part), live), key_fields(live, path)
-    named = {key: element[key] for key in sorted(keys) if key in element}
+    named = {name: value[name] for name in fields if name in value}
     return f"k:{json.dumps(named, separators=(',', ':'))}"
 
 
-def _elements(live: Mapping[str, Any], path: Parts) -> Iterator[Parts]:
+def _elements(live: Mapping[str, Any], path: Parts, keys: Keys) -> Iterator[Parts]:
     """The elements of a list, or the one that a key field is in."""
     value = value_at(path, live)
-    if isinstance(value, list) and key_fields(live, path):
+    if isinstance(value, list) and key_fields(keys, path):
         yield from ((*path, position) for position in range(len(value)))
-    elif (element := _element_of(live, path)) is not None:
+    elif (element := element_of(keys, path)) is not None:
         yield element
 
 
-def _element_of(live: Mapping[str, Any], path: Parts) -> Parts | None:
-    """The element that a field is a key of; None where it is no such field."""
+def element_of(keys: Keys, path: Parts) -> Parts | None:
+    """The element that a field is a key of; None where it is no such field.
+
+    Args:
+        keys: The key fields of lists.
+        path: Path of the field.
+    """
     if len(path) < 2 or not isinstance(path[-2], int):
         return None
-    return path[:-1] if path[-1] in key_fields(live, path[:-2]) else None
+    return path[:-1] if path[-1] in key_fields(keys, path[:-2]) else None
 
 
 def _position(element: Any, keys: Iterable[str], elements: Any) -> int:

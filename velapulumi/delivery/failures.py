@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from velapulumi.clusters.elements import list_keys
 from velapulumi.clusters.health import Service, read_services
 from velapulumi.clusters.identity import Reached, unusable
 from velapulumi.engine.record import RecordedObject, words
@@ -174,7 +175,9 @@ class FailedRun:
         live = reached.client.read(entry.manifest)
         if live is None:
             return True
-        return any(changed_fields(written.manifest, owned(live, written.manifest), live))
+        keys = list_keys(live)
+        there = owned(live, written.manifest, keys)
+        return any(changed_fields(written.manifest, there, live, keys))
 
     def _refused(self, cluster: str, entries: Sequence[RecordedObject]) -> ObjectRefused:
         """What a cluster said to the objects that it did not take."""

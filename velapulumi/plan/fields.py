@@ -47,9 +47,13 @@ class Named:
         """Where a list has it; None where it has none, or several."""
         if not isinstance(elements, list):
             return None
-        names = tuple(name for name, _ in self.fields)
-        found = _by(elements, names)
-        return [*found].index(self) if found is not None and self in found else None
+        found = [at for at, each in enumerate(elements) if self._is(each)]
+        return found[0] if len(found) == 1 else None
+
+    def _is(self, element: Any) -> bool:
+        return isinstance(element, Mapping) and all(
+            _same(_field(element, name), value) for name, value in self.fields
+        )
 
 
 FieldPlace = tuple[str | int | Named, ...]
@@ -89,11 +93,12 @@ def differences(
 ) -> Iterator[FieldChange]:
     """Compare two values field by field.
 
-    Maps are compared key by key. Lists whose elements all have a ``name`` of their own are
-    compared by that name, and those of which some elements come or go by their key fields, as a
-    server merges them; where the common elements have changed their order, that is one more
-    change, of their names or keys alone. Other lists are compared position by position when they
-    are equally long, and are one change when they are not. A boolean never equals a number.
+    Maps are compared key by key. Lists are compared by the key fields of their elements, as a
+    server merges them, where elements only come or only go. Where keys may have changed, or are not
+    known, those whose elements all have a ``name`` of their own are compared by that name. Where
+    the common elements have changed their order, that is one more change, of their keys or names
+    alone. Other lists are compared position by position when they are equally long, and are one
+    change when they are not. A boolean never equals a number.
 
     Args:
         before: A value of maps, lists and scalars; None when there is none.
@@ -152,17 +157,19 @@ class _Differences:
                 yield FieldChange(here[0], None, element, here[1])
 
 
-def _keys_at(path: Iterable[str | int], keys: Keys) -> tuple[str, ...]:
+def _keys_at(path: Iterable[str | int | Named], keys: Keys) -> tuple[str, ...]:
     return keys.get(tuple(part for part in path if isinstance(part, str)), ())
 
 
 def _by(elements: list[Any], fields: tuple[str, ...]) -> Elements | None:
     """The elements of a list by some fields; None where these do not tell each of them."""
+    if not fields:
+        return None
     found: dict[Named, Any] = {}
     for element in elements:
-        if not fields or not isinstance(element, Mapping):
+        if not isinstance(element, Mapping):
             return None
-        values = tuple((name, element.get(name, _DEFAULTS.get(name))) for name in fields)
+        values = tuple((name, _field(element, name)) for name in fields)
         if not all(isinstance(value, str | int) for _, value in values) or Named(values) in found:
             return None
         found[Named(values)] = element
@@ -172,20 +179,35 @@ def _by(elements: list[Any], fields: tuple[str, ...]) -> Elements | None:
 def _told_apart(
     before: list[Any], after: list[Any], fields: tuple[str, ...]
 ) -> tuple[Elements, Elements] | None:
-    """The elements of two lists by their names, or by their key fields; None by neither.
+    """The elements of two lists by their key fields, or by their names; None by neither.
 
-    Where elements are only on one side on both sides, a key may have changed: who knows which.
+    Where elements are only on one side on both sides, a key may have changed, as when a port gets
+    another number: keys do not tell that, and a name does.
     """
-    left, right = by_name(before), by_name(after)
-    if left is not None and right is not None:
-        return _named(left), _named(right)
     old, new = _by(before, fields), _by(after, fields)
-    if old and new and (old.keys() <= new.keys() or new.keys() <= old.keys()):
-        return old, new
-    return None
+    if old is None or new is None or not (old.keys() <= new.keys() or new.keys() <= old.keys()):
+        old, new = _named(by_name(before)), _named(by_name(after))
+    return None if old is None or new is None else (old, new)
 
 
-def _named(elements: Mapping[str, Any]) -> Elements:
+def elements_at(path: Iterable[str | int | Named], elements: list[Any], keys: Keys) -> Elements:
+    """The elements of a list by their key fields, or by their names; none by neither.
+
+    Args:
+        path: The list.
+        elements: Its elements.
+        keys: The key fields of lists, where they are known.
+    """
+    return _by(elements, _keys_at(path, keys)) or _named(by_name(elements)) or {}
+
+
+def _field(element: Mapping[str, Any], name: str) -> Any:
+    return element.get(name, _DEFAULTS.get(name))
+
+
+def _named(elements: Mapping[str, Any] | None) -> Elements | None:
+    if elements is None:
+        return None
     return {Named.of(name): element for name, element in elements.items()}
 
 
@@ -287,8 +309,8 @@ _ATOMIC = frozenset({"subjects", "selector", "nodeSelector"})
 def owned(value: Any, shape: Any, keys: Keys = _NO_KEYS, path: Parts = ()) -> Any:
     """Take from a live object what a manifest names of it.
 
-    Elements of lists are found by their ``name`` where all of them have one, or else by their key
-    fields, and keep the order they have in the live object. Other lists are followed position by
+    Elements of lists are found by their key fields, or else by their ``name`` where all of them
+    have one, and keep the order they have in the live object. Other lists are followed position by
     position when they are equally long, and taken as a whole when they are not.
 
     Args:
@@ -327,8 +349,7 @@ def place_of(path: Parts, value: Any, keys: Keys = _NO_KEYS) -> FieldPlace:
     place: list[str | int | Named] = []
     for index, part in enumerate(path):
         if isinstance(part, int) and isinstance(value, list) and part < len(value):
-            names = by_name(value)
-            told = _named(names) if names else _by(value, _keys_at(path[:index], keys))
+            told = elements_at(path[:index], value, keys)
             place.append([*told][part] if told else part)
         else:
             place.append(part)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from velapulumi.clusters.beyond import fields_beyond
-from velapulumi.clusters.elements import counterpart, list_keys
+from velapulumi.clusters.elements import counterpart, element_of, list_keys
 from velapulumi.clusters.managed import Manager
 from velapulumi.clusters.secrecy import SECRET, is_secret_value
 from velapulumi.definitions.rules.fieldpath import (
@@ -20,8 +21,8 @@ from velapulumi.plan.fields import (
     FieldPlace,
     Named,
     as_far_as,
-    by_name,
     differences,
+    elements_at,
     is_below,
     is_order,
     is_revision_label,
@@ -72,10 +73,12 @@ class Comparison:
         self._desired = desired(facts) if facts.wanted is not None else None
         self._live = facts.live.manifest
         self._keys = list_keys(self._live) if self._live is not None else {}
+        self._kept_places = tuple(self._places_kept())
         differing = tuple(self._changes())
         left = tuple(self._left(differing))
         places = {each.place for each in left}
-        beyond = tuple(self._beyond(differing))
+        written = any(each.place not in places for each in differing)
+        beyond = tuple(self._beyond(differing, written=written))
         gone = (FieldChange(each.path, each.live, None, each.place) for each in beyond)
         self._all_changes = (
             *(each for each in differing if each.place not in places),
@@ -151,24 +154,33 @@ class Comparison:
         else:
             return
         beside_live = not self._is_ready and live is not None  # a map may have more there
-        for change in one_by_one(self._by_element(found), both=beside_live):
-            if change.path in (MARK, TAKEN) or self._keeps(change.path):
+        for change in self._one_by_one(found, both=beside_live):
+            if change.path in (MARK, TAKEN) or self._keeps(change.place):
                 continue
             said = value_at(SHARERS, live) if change.path == SHARERS else MISSING
             if said is MISSING or said != change.after:  # who joins says so on the object itself
                 yield change
-        yield from (c for c in secret_changes(facts, wanted) if not self._keeps(c.path))
+        yield from (c for c in secret_changes(facts, wanted) if not self._keeps(c.place))
 
-    def _by_element(self, changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
-        """Changes in which a list that goes is its elements, where others hold something in it."""
-        for change in changes:
-            gone = change.before if change.after is None else None
-            if isinstance(gone, list) and by_name(gone) and self._is_held_by_others(change.place):
-                for index, element in enumerate(gone):
-                    place = (*change.place, Named.of(element["name"]))
-                    yield FieldChange((*change.path, index), element, None, place)
+    def _one_by_one(
+        self, changes: Iterable[FieldChange], *, both: bool = False
+    ) -> Iterator[FieldChange]:
+        """Changes in which what goes is the fields that go: others may hold some of them.
+
+        So is a list in which others hold something: its elements go.
+        """
+        for change in one_by_one(changes, both=both):
+            if elements := tuple(self._elements_that_go(change)):
+                yield from self._one_by_one(elements, both=both)
             else:
                 yield change
+
+    def _elements_that_go(self, change: FieldChange) -> Iterator[FieldChange]:
+        gone = change.before if change.after is None else None
+        if isinstance(gone, list) and self._is_held_by_others(change.place):
+            told = elements_at(change.path, gone, self._keys)
+            for index, (name, element) in enumerate(told.items()):
+                yield FieldChange((*change.path, index), element, None, (*change.place, name))
 
     def _is_held_by_others(self, place: FieldPlace) -> bool:
         """Whether somebody else has set something in a field."""
@@ -184,27 +196,31 @@ class Comparison:
         recorded = self._facts.recorded
         return recorded is not None and recorded.ready
 
-    def _beyond(self, changes: Iterable[FieldChange]) -> Iterator[DriftedField]:
+    def _beyond(self, changes: Iterable[FieldChange], *, written: bool) -> Iterator[DriftedField]:
         """The fields that only the engine holds, and that the application does not name.
 
         A run that did not end has set them, and the next write takes them away.
+
+        Args:
+            changes: What changes.
+            written: Whether something does that is not left to others, so that there is a write.
         """
         facts, live, wanted = self._facts, self._live, self._desired
         if live is None or wanted is None or facts.key.kind == CRD:
             return  # a definition of kinds is written as a whole
         if facts.recorded is None and not self._is_made():
             return
-        told = [c.place for c in changes if not is_order(c.before, c.after)]
+        told = [*self._told(changes, live)]
         for path in fields_beyond(live, wanted, self._is_ours):
             place = place_of(path, live, self._keys)
             if (
                 path in (MARK, TAKEN, SHARERS)
-                or self._keeps(path)
+                or self._keeps(place)
                 or is_secret_value(facts.key.kind, path)
             ):
                 continue
-            if not self._is_asked_before(path) and not _is_told(place, told):
-                left = facts.treatment.frozen or not facts.mends
+            if not self._is_asked_before(path) and not is_below(path, told):
+                left = facts.treatment.frozen or not (facts.mends or written)
                 managers, value = managers_at(self._facts, path), value_at(path, live)
                 here = as_far_as(wanted, place, path)
                 yield DriftedField(here, value, None, managers, left, place)
@@ -215,6 +231,16 @@ class Comparison:
         if recorded is None or live is None or not recorded.ready:
             return False
         return counterpart(live, recorded.manifest, path) is not MISSING
+
+    def _told(self, changes: Iterable[FieldChange], live: Mapping[str, Any]) -> Iterator[Parts]:
+        """Where the live object has the fields that change, whatever their elements are told by.
+
+        With a key field, the whole element changes: the server takes it for another one.
+        """
+        for change in changes:
+            path = located(change.place, live)
+            if path is not None and not is_order(change.before, change.after):
+                yield element_of(self._keys, path) or path
 
     def _is_ours(self, manager: Manager) -> bool:
         """Whether a manager is the one that the engine writes the object as, as far as is known."""
@@ -256,8 +282,11 @@ class Comparison:
         for path, there in kept_in(self._facts, live):
             value, said = value_at(there, live), value_at(path, wanted)
             if MISSING not in (value, said) and normal({"x": value}) != normal({"x": said}):
-                managers = managers_at(self._facts, there)
-                yield DriftedField(path, value, said, managers, True, place_of(path, wanted))
+                managers, place = (
+                    managers_at(self._facts, there),
+                    place_of(path, wanted, self._keys),
+                )
+                yield DriftedField(path, value, said, managers, True, place)
 
     def _is_made(self) -> bool:
         """Whether the application has made the object, and another stack or none has it."""
@@ -284,7 +313,7 @@ class Comparison:
         )
         found = differences(before, now, keys=self._keys)
         # Who holds some of a map or a list need not hold all of it.
-        for change in one_by_one(self._by_element(found), both=True):
+        for change in self._one_by_one(found, both=True):
             place = change.place
             if is_order(change.before, change.after):
                 yield from self._reordered(change, place)
@@ -297,7 +326,7 @@ class Comparison:
         """A field that is not as it was delivered: before is what was, after what is."""
         facts, live = self._facts, self._live
         path = change.path
-        if path in (MARK, TAKEN, SHARERS) or is_revision_label(path) or self._keeps(path):
+        if path in (MARK, TAKEN, SHARERS) or is_revision_label(path) or self._keeps(place):
             return
         here, there = located(place, self._desired), located(place, live)
         managers = managers_at(self._facts, there) if live is not None and there is not None else ()
@@ -321,7 +350,7 @@ class Comparison:
     def _reordered(self, change: FieldChange, place: FieldPlace) -> Iterator[DriftedField]:
         """A list that others have put in another order: whose that is, no managed field tells."""
         here = located(place, self._desired)
-        if here is None or self._keeps(here):
+        if here is None or self._keeps(place):
             return
         wanted = value_at(here, self._desired)
         order = sorted(
@@ -331,8 +360,15 @@ class Comparison:
             left = self._facts.treatment.frozen or not self._facts.mends
             yield DriftedField(here, change.after, order, (), left, place)
 
-    def _keeps(self, path: Parts) -> bool:
-        return any(path[: len(kept)] == kept for kept in self._facts.treatment.kept)
+    def _keeps(self, place: FieldPlace) -> bool:
+        return is_below(place, self._kept_places)
+
+    def _places_kept(self) -> Iterator[FieldPlace]:
+        """The fields that a policy keeps, by all that elements of lists may be told by."""
+        for path in self._facts.treatment.kept:
+            yield path
+            yield place_of(path, self._facts.object)
+            yield place_of(path, self._facts.object, self._keys)
 
     def _drift_kind(self) -> Drift:
         if any(not drifted.left for drifted in self.drift):
@@ -405,14 +441,3 @@ class Comparison:
         if self.conflicts and not facts.takes_fields:
             return Difference.CONFLICT
         return Difference.CHANGED
-
-
-def _is_told(place: FieldPlace, told: Iterable[FieldPlace]) -> bool:
-    """Whether a field is one of those told, or in a list whose elements are told by position."""
-    for each in told:
-        if is_below(place, [each]):
-            return True
-        at = next((at for at, part in enumerate(each) if isinstance(part, int)), None)
-        if at is not None and len(place) > at and place[:at] == each[:at]:
-            return True
-    return False

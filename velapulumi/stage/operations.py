@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from velapulumi.clusters.elements import key_fields
+from velapulumi.clusters.elements import key_fields, list_keys
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
     Parts,
@@ -108,7 +108,7 @@ class Decision:
         """Whether it is the order of elements that the server knows by a key: nobody holds that."""
         live = self.facts.live.manifest
         path = located(place, live) if is_order(before, after) else None
-        return live is not None and path is not None and bool(key_fields(live, path))
+        return live is not None and path is not None and bool(key_fields(list_keys(live), path))
 
     @cached_property
     def manifest(self) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from velapulumi.clusters.elements import list_keys
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.images import pinned
 from velapulumi.clusters.managed import described, managers_of
@@ -184,9 +185,9 @@ class ObjectWriter:
             return ""
         if facts.treatment.frozen and facts.recorded is not None:
             return digest("there")
-        live = self.mask.hide(facts.live.manifest)
+        live, keys = self.mask.hide(facts.live.manifest), list_keys(facts.live.manifest)
         shapes = [facts.wanted, facts.recorded.manifest if facts.recorded else None]
-        found = [owned(live, self._shape(shape, live)) for shape in shapes if shape is not None]
+        found = [owned(live, self._shape(each, live), keys) for each in shapes if each is not None]
         return digest([_without(each, _unbound(facts, each)) for each in found])
 
     def _shape(self, manifest: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from velapulumi.clusters.elements import list_keys
 from velapulumi.clusters.managed import Manager, managers_of
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
@@ -316,7 +317,7 @@ def desired(facts: Facts) -> Mapping[str, Any]:
     for path, there in kept_in(facts, live):
         if (value := value_at(there, live)) is not MISSING:
             manifest = with_value_at(path, manifest, value)
-    begun = owned(live, manifest) if facts.begun and live else None
+    begun = owned(live, manifest, list_keys(live)) if facts.begun and live else None
     made = facts.recorded.manifest if facts.recorded else begun
     return _with_made_template(manifest, made)
 
@@ -331,8 +332,12 @@ def kept_in(facts: Facts, value: Any) -> Iterator[tuple[Parts, Parts]]:
     Returns:
         Where the application has each field, and where it is in the value.
     """
+    live = facts.live.manifest
+    keys = list_keys(live) if live is not None else {}
     for path in facts.treatment.kept:
-        there = located(place_of(path, facts.object), value)
+        there = located(place_of(path, facts.object, keys), value)
+        if there is None:  # it may be a key field that others have changed
+            there = located(place_of(path, facts.object), value)
         if there is not None:
             yield path, there
 

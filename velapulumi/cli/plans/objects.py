@@ -8,6 +8,7 @@ from typing import Any
 from velapulumi.cli.plans.content import content_fields, content_parts
 from velapulumi.cli.plans.part import Level, Part
 from velapulumi.cli.plans.values import change, difference, short
+from velapulumi.definitions.rules.fieldpath import Parts
 from velapulumi.plan.document import (
     REFUSED,
     ClusterPlan,
@@ -114,7 +115,7 @@ def reverse_parts(step: ReverseStep) -> Iterator[Part]:
 def fields_of(cluster: ClusterPlan) -> int:
     """How many fields there are to show on a cluster."""
     objects = sum(
-        len({field.path for field in (*each.fields, *each.drift)}) + content_fields(each)
+        len(each.fields) + len(each.drift) - len(_changed_by_both(each)) + content_fields(each)
         for each in cluster.objects
     )
     return objects + sum(len(step.fields) for step in cluster.reverse)
@@ -208,18 +209,33 @@ def _value_parts(each: PlannedObject, *, full: bool) -> Iterator[Part]:
 
     One that both have changed is one line, from its live value.
     """
-    delivered = {field.path: field.before for field in each.fields}
-    drifted = {field.path for field in each.drift}
+    both = _changed_by_both(each)
+    delivered = {field.path: field.before for field in each.fields if _stays(field)}
     for field in each.fields:
-        if field.path in drifted:
+        if field.path in both and _stays(field):
             continue
         note = f"held by {', '.join(field.managers)}" if field.managers else ""
         yield from change(written(field.path), field.before, field.after, note)
     for field in each.drift:
         left = field.left or each.operation.is_quiet
-        yield from _left(field) if left else _drift(field, delivered.get(field.path))
+        before = delivered.get(field.path) if _stays(field) else None
+        yield from _left(field) if left else _drift(field, before)
     if each.content is not None and (full or each.operation is Operation.CREATE):
         yield from content_parts(each, full=full)
+
+
+def _changed_by_both(each: PlannedObject) -> frozenset[Parts]:
+    """The fields that change and that others have changed, too."""
+    changed, drifted = (
+        frozenset(field.path for field in fields if _stays(field))
+        for fields in (each.fields, each.drift)
+    )
+    return changed & drifted
+
+
+def _stays(field: PlannedField) -> bool:
+    """Whether a field is there afterwards: one that goes may have had another's position."""
+    return field.after is not None
 
 
 def _drift(field: PlannedField, delivered: Any) -> Iterator[Part]:
