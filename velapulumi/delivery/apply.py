@@ -374,7 +374,7 @@ class Applier:
             lambda: deliver_stage(prepared.reread(), errand.patience, shown_of(decisions)),
             tuple(prepared.check_clusters().values()),
             errand.patience,
-            interrupted=record is not None and record.listed,
+            listed=record is not None and record.listed,
             owed=owed(decisions),
             parallel=prepared.step.parallelism,
             tolerant=len(errand.clusters) > 1,
