@@ -96,7 +96,7 @@ class Facts:
         pending: The object as that run was making it, or had found it; None when not known.
         mends: Whether the policies have put back what others have deleted or changed.
         takes_fields: Whether fields that others hold are taken from them.
-        guests: What it holds that would be lost with it, in words; of a Namespace or a CRD.
+        guests: What would be lost with it, in words, as "it holds …"; of a Namespace or a CRD.
         awaits: The other stages of the application that delete what else it holds, before it.
         left_behind: Whether the stack says that it is never deleted.
         taken: How it was taken over, where that is taken back.
