@@ -30,6 +30,7 @@ from velapulumi.stage.resources import (
     resource_options,
     write_beside,
 )
+from velapulumi.stage.taking import take
 
 
 @pytest.fixture
@@ -289,7 +290,13 @@ def test_the_same_object_in_another_version_of_its_api_is_no_other_resource(
 
 
 class Server(FakeCluster):
-    """A cluster whose objects have a version, and go when they are deleted."""
+    """A cluster whose objects have a version, and go when they are deleted.
+
+    Attributes:
+        orphaned: Whether what hung on the last of them stays.
+    """
+
+    orphaned = False
 
     def read(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
         found = super().read(wanted)
@@ -297,8 +304,9 @@ class Server(FakeCluster):
             return None
         return {**found, "metadata": {**found["metadata"], "resourceVersion": "7"}}
 
-    def delete(self, wanted: Mapping[str, Any], version: str) -> None:
+    def delete(self, wanted: Mapping[str, Any], version: str, *, orphans: bool = False) -> None:
         self.calls.append(("delete", wanted["metadata"]["name"], version))
+        self.orphaned = orphans
 
 
 def beside(setting: Setting, *live: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -362,6 +370,12 @@ def test_what_an_interrupted_run_made_otherwise_is_made_anew_when_it_is_its_turn
     assert (found.operation, found.cause) == (Operation.REPLACE, Cause.INTERRUPTED)
     assert beside(setting, there) == []
     assert before_create(setting, there) == [("delete", "a", "7")]
+    for said, stays in (("orphan", True), ("background", False)):
+        annotations = {"pulumi.com/deletionPropagationPolicy": said}
+        told = {**there, "metadata": {**there["metadata"], "annotations": annotations}}
+        client = Server(told)
+        take(setting.first(told), told, reached("east", client).client, 1)
+        assert (client.calls, client.orphaned) == ([("delete", "a", "7")], stays)
     setting.policies = []
     assert setting.first(there).operation is Operation.TAKE_OVER
 

@@ -488,7 +488,7 @@ class Cluster(FakeCluster):
         self.calls.append(("replace", wanted))
         return wanted
 
-    def delete(self, wanted: Mapping[str, Any], version: str) -> None:
+    def delete(self, wanted: Mapping[str, Any], version: str, *, orphans: bool = False) -> None:
         self.calls.append(("delete", version))
 
     def merge(self, wanted: Mapping[str, Any], patch: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from velapulumi.engine.record import StageRecord
 from velapulumi.errors import PlanChanged
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Operation
+from velapulumi.render.rules import orphans
 from velapulumi.stage.look import live_of
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.refusals import check_going, still_going
@@ -89,7 +90,7 @@ def _act(
     check_going([now])
     check_shown([now], shown_of([each]))
     if each.operation is Operation.REPLACE:
-        client.delete(manifest, live["metadata"]["resourceVersion"])
+        client.delete(manifest, live["metadata"]["resourceVersion"], orphans=orphans(live))
     else:
         adopted = each.operation is Operation.TAKE_OVER and each.cause is None
         take_over([Leftover(client, live, manifest, adopted)])
