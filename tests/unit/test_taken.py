@@ -21,6 +21,7 @@ from velapulumi.plan.operation import Cause, Operation
 from velapulumi.project import Project
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, decide
+from velapulumi.stage.others import held_by_us
 from velapulumi.stage.planned import ObjectWriter
 from velapulumi.stage.release import is_taken_out, let_go, release, released
 from velapulumi.stage.removal import Removed
@@ -388,6 +389,47 @@ def test_of_an_interrupted_run_what_it_was_about_to_write_goes_back(setting: Set
     )
     assert decision.cause is Cause.RESTORED
     assert as_before(decision.facts)["data"] == {"key": "x", "more": "theirs"}
+
+
+@pytest.mark.parametrize("created", [False, True])
+def test_what_was_only_found_does_not_say_what_the_application_names(
+    setting: Setting, created: bool
+) -> None:
+    """A run has taken it over and ended before its stack held it; others have gone on since."""
+    before = {"data": {"key": "x", "own": "x", "parts": "x"}}
+    found = with_uid({**GOOD, **before})
+    hold(setting, None)
+    rest = [resource("east", marked(each)) for each in setting.rendered().values()]
+    read = resource("east", {}, external=True, outputs=found)
+    setting.store(*rest, {**read, "urn": f"{read['urn']}%theirs"})
+    there = {**ours(setting, note(**before)), "data": {"key": "1", "own": "y", "parts": "x"}}
+    there = held_by(there, "kubectl", "data.own", "data.parts")
+    if created:
+        there = held_by(there, "pulumi-kubernetes-1", "data.key", operation="Apply")
+    back = setting.first(there, setting.live("b"))
+    assert (back.operation, back.cause) == (Operation.DISOWN, Cause.RESTORED)
+    assert as_before(back.facts)["data"] == {"key": "x", "own": "y", "parts": "x"}
+    paths = [change.path for change in back.changes]
+    assert ("data", "key") in paths
+    assert ("data", "own") not in paths
+
+
+def test_the_fields_that_we_hold_are_told_by_their_managers() -> None:
+    live = {
+        "metadata": {"name": "a", "labels": {"ours": "1", "other": "1"}},
+        "spec": {"parts": [{"name": "p", "image": "i", "port": 1}, {"name": "q"}], "order": [1]},
+    }
+    live = held_by(live, "kubectl", "metadata.labels.other", "spec.parts")
+    fields: dict[str, Any] = {
+        "f:metadata": {"f:labels": {"f:ours": {}}},
+        "f:spec": {"f:parts": {'k:{"name":"p"}': {".": {}, "f:image": {}}}, "f:order": {}},
+    }
+    said = {"manager": "velapulumi", "operation": "Apply", "fieldsV1": fields}
+    live["metadata"]["managedFields"].append(said)
+    assert held_by_us(live) == {
+        "metadata": {"labels": {"ours": "1"}},
+        "spec": {"parts": [{"name": "p", "image": "i"}], "order": [1]},
+    }
 
 
 def test_a_secret_keeps_the_annotations_of_others(setting: Setting) -> None:
