@@ -18,11 +18,12 @@ from tests.unit.helpers import (
     resource,
     with_uid,
 )
-from tests.unit.setting import Setting, begin, held_by, theirs
+from tests.unit.setting import STAGE, Setting, begin, held_by, theirs
 from velapulumi.delivery.settled import kept_unready
 from velapulumi.errors import ClusterUnreachable, ObjectRefused, PlanChanged
 from velapulumi.plan.operation import Cause, Operation
 from velapulumi.project import Project
+from velapulumi.stage.release import released
 from velapulumi.stage.resources import (
     Mode,
     Registration,
@@ -30,7 +31,7 @@ from velapulumi.stage.resources import (
     resource_options,
     write_beside,
 )
-from velapulumi.stage.taking import take
+from velapulumi.stage.taking import owed_names, take
 
 
 @pytest.fixture
@@ -243,6 +244,30 @@ def test_what_is_on_a_silent_cluster_stays_and_what_is_not_known_is_not_made(
     setting.record_read("a")
     setting.cluster = ClusterUnreachable("gone")
     assert list(setting.registered()) == ["b"]
+
+
+def test_what_is_shared_on_a_silent_cluster_stays_known(setting: Setting) -> None:
+    """Else nobody would end the application's part in it, once the file no longer wants it."""
+    setting.policy("shared-resource")
+    setting.record_read("a")
+    for _ in range(2):
+        setting.cluster = ClusterUnreachable("gone")
+        record = setting.prepared().application.records[STAGE]
+        left = owed_names(record, setting.decide().values())
+        assert left == ["east v1 ConfigMap default/a%read"]
+        assert list(setting.registered()) == ["b"]
+        setting.cluster = None
+        setting.store(resource("east", marked(setting.rendered()["b"])), owed=left)
+    there = theirs("team/blog", "team/blog,default/shop", PROJECT_ID, key="x")
+    live_b = setting.live("b")
+    found = setting.registered(there, live_b)["a"]
+    assert (found.mode, found.manifest) == (Mode.READ, there)
+    del setting.values["a"]
+    assert setting.registered(there, live_b)["a"].mode is Mode.READ
+    setting.collecting = True
+    gone = setting.first(there, live_b)
+    assert (gone.operation, gone.cause) == (Operation.DISOWN, Cause.OTHERS)
+    assert released([gone]) == (gone,)
 
 
 def test_what_is_somebody_elses_now_is_not_deleted_by_the_engine(setting: Setting) -> None:

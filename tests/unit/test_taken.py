@@ -13,7 +13,7 @@ from tests.unit.helpers import PROJECT_ID, FakeCluster, marked, reached, resourc
 from tests.unit.setting import Setting, held_by, theirs
 from velapulumi.cli.plans.objects import note_of
 from velapulumi.engine.record import RecordedObject
-from velapulumi.errors import ObjectRefused, PlanChanged
+from velapulumi.errors import ClusterUnreachable, ObjectRefused, PlanChanged
 from velapulumi.plan.document import PlannedObject, ReverseStep
 from velapulumi.plan.fields import FieldChange
 from velapulumi.plan.objects import ObjectKey
@@ -28,6 +28,7 @@ from velapulumi.stage.removal import Removed
 from velapulumi.stage.resources import Mode, Registration
 from velapulumi.stage.sides import as_before
 from velapulumi.stage.taken import taken_over
+from velapulumi.stage.taking import owed_names
 
 NOTE = "velapulumi.dev/taken-over"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -412,6 +413,38 @@ def test_what_was_only_found_does_not_say_what_the_application_names(
     paths = [change.path for change in back.changes]
     assert ("data", "key") in paths
     assert ("data", "own") not in paths
+
+
+def test_what_was_half_taken_over_is_given_back_after_its_cluster_was_silent(
+    setting: Setting,
+) -> None:
+    """The engine has dropped what it had read before: it cannot read it from a silent cluster."""
+    before = {"data": {"key": "x"}}
+    read = resource("east", {}, external=True, outputs=with_uid({**GOOD, **before}))
+    del setting.values["b"]
+    setting.values["a"] = "2"
+    setting.store({**read, "urn": f"{read['urn']}%theirs"})
+    there = annotated(setting.live(data={"key": "1"}), note=note(1, **before))
+    for _ in range(2):  # it may stay silent
+        setting.cluster = ClusterUnreachable("gone")
+        assert setting.registered() == {}
+        record = setting.prepared().application.records["deploy-east"]
+        left = owed_names(record, setting.decide().values())
+        assert left == ["east v1 ConfigMap default/a%theirs"]
+        setting.cluster = None
+        setting.store(owed=left)
+    found = setting.registered(there)["a"]
+    said = (found.decision.operation, found.decision.cause)
+    assert said == (Operation.TAKE_OVER, Cause.INTERRUPTED)
+    assert kept(found)["before"]["data"] == {"key": "x"}
+    setting.values = {"b": "1"}
+    back = setting.first(there)
+    assert (back.operation, back.cause) == (Operation.DISOWN, Cause.RESTORED)
+    assert as_before(back.facts)["data"] == {"key": "x"}
+    untold = setting.first({**there, "metadata": ours(setting, None)["metadata"]})
+    assert (untold.operation, untold.cause) == (Operation.DISOWN, Cause.UNKNOWN)
+    # Nobody's by now: it is over.
+    assert setting.decide(theirs(key="x")).keys() == {"b"}
 
 
 def test_the_fields_that_we_hold_are_told_by_their_managers() -> None:

@@ -52,15 +52,23 @@ def owed(decisions: Iterable[Decision]) -> frozenset[ObjectKey]:
 
 
 def owed_names(record: StageRecord | None, decisions: Iterable[Decision]) -> list[str]:
-    """What is owed of that, as a stack names it.
+    """What is owed of that, and of what is only read, as a stack names it.
+
+    The engine would ask the silent cluster for it, so the stack has nothing else of it.
 
     Args:
         record: What the stack holds.
         decisions: What was decided about the objects of a stage.
     """
-    left = owed(decisions)
-    pending = record.pending.values() if record else ()
-    return [entry.full_name for entry in pending if entry.key in left]
+    if record is None:
+        return []
+    left = {
+        each.key
+        for each in decisions
+        if each.operation is Operation.OWED and each.facts.recorded is None
+    }
+    entries = (*record.pending.values(), *record.read)
+    return list(dict.fromkeys(entry.owed_name for entry in entries if entry.key in left))
 
 
 def take(each: Decision, manifest: Mapping[str, Any], client: Cluster, patience: float) -> None:
