@@ -447,6 +447,24 @@ def test_what_was_half_taken_over_is_given_back_after_its_cluster_was_silent(
     assert setting.decide(theirs(key="x")).keys() == {"b"}
 
 
+def test_what_it_was_is_never_what_a_half_done_take_over_has_made_of_it(setting: Setting) -> None:
+    """Where nothing tells any more that a run had begun."""
+    setting.policy("take-over")
+    setting.values["a"] = "2"
+    setting.store()
+    metadata = annotated(setting.live(), note=note(1, data={"key": "2", "own": "x"}))["metadata"]
+    there = setting.live(metadata=metadata, data={"key": "1", "own": "x"})
+    found = setting.registered(there)["a"]
+    assert (found.decision.operation, found.decision.cause) == (Operation.TAKE_OVER, None)
+    assert kept(found)["before"]["data"] == {"key": "2", "own": "x"}
+    shown, reverse = plan(setting, found.decision)
+    assert ["data", "key"] in [[*field.path] for field in shown.fields]
+    assert ["data", "key"] not in [[*field.path] for field in reverse.fields]
+    # Of somebody else's object such a note says nothing.
+    others = annotated(theirs(key="1"), note=note(1, data={"key": "2"}))
+    assert kept(setting.registered(others)["a"])["before"]["data"] == {"key": "1"}
+
+
 def test_the_fields_that_we_hold_are_told_by_their_managers() -> None:
     live = {
         "metadata": {"name": "a", "labels": {"ours": "1", "other": "1"}},
