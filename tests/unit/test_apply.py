@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from tests.unit.helpers import (
+    PROJECT_ID,
     FakeCluster,
     deployment,
     joined,
     kubeconfig,
     manifest,
+    marked,
     parsed,
     reached,
     resource,
@@ -23,6 +25,7 @@ from velapulumi.clusters.registry import Registry
 from velapulumi.delivery.apply import Applier, Errand
 from velapulumi.engine.events import Listener
 from velapulumi.errors import AccessDenied, ClusterProblem, EngineFailed, ObjectRefused
+from velapulumi.plan.document import StagePlan
 from velapulumi.program.application import Application, read_application
 from velapulumi.project import Project, StackName
 from velapulumi.stage.look import SharedLook
@@ -42,13 +45,16 @@ STAGE = "deploy-all"
 
 
 class Quiet:
-    """Nobody is told anything."""
+    """Nobody is told anything; the plans are taken down."""
+
+    def __init__(self) -> None:
+        self.plans: list[StagePlan] = []
 
     def warning(self, text: str) -> None:
         raise AssertionError(text)
 
-    def planned(self, title: str, plan: object) -> None:
-        """A plan is shown."""
+    def planned(self, title: str, plan: StagePlan) -> None:
+        self.plans.append(plan)
 
     def progress(self, title: str, text: str) -> None:
         """Something goes on."""
@@ -59,7 +65,8 @@ class Applying(Applier):
 
     def __init__(self, application: Application, *, stopping: bool = False) -> None:
         interrupts: Any = SimpleNamespace(stopping=stopping)
-        super().__init__(application, Quiet(), interrupts, SharedLook(application.project))
+        self.teller = Quiet()
+        super().__init__(application, self.teller, interrupts, SharedLook(application.project))
         self.left_out: list[frozenset[str]] = []
         self.urn = ""
         self.refuses: ClusterProblem | None = None
@@ -177,3 +184,20 @@ def test_what_a_cluster_refuses_beside_the_engine_is_its_failure(
         applier.go(tolerant=False)
     assert applier.go(tolerant=True).failed == {"east": applier.refuses}
     assert applier.left_out[-1] == frozenset({"east"})
+
+
+def test_what_an_interrupted_run_made_goes_with_the_program_that_notes_the_approval(
+    project: Project, application: Application, live: dict[str, list[dict[str, Any]]]
+) -> None:
+    """Gone before that, it would be missing from what was approved."""
+    made = marked(manifest("made"))
+    pending = [{"type": "creating", "resource": resource("east", made)}]
+    held = {**deployment(project=PROJECT_ID), "pending_operations": pending}
+    store(project, StackName("shop", STAGE), held)
+    live["east"].append(made)
+    applier = Applying(application)
+    assert applier.go(tolerant=False).changed
+    (plan,) = applier.teller.plans
+    (east,) = (each for each in plan.clusters if each.cluster == "east")
+    assert "delete made" in [f"{each.operation} {each.name}" for each in east.objects]
+    assert applier.left_out == [frozenset()]

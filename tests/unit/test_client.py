@@ -257,13 +257,15 @@ def test_an_object_is_replaced_and_deleted_in_the_state_it_was_seen_in(server: S
         assert client.replace(manifest("other"), "a") is None
         assert client.replace(manifest(kind="Unknown"), "a") is None
         client.delete(manifest(kind="Unknown"), "7")
-    _, put, delete, _ = server.seen
+        client.delete(manifest(), "7", orphans=True)
+    _, put, delete, _, orphaning = server.seen
     assert put[:2] == ("PUT", f"{path}?fieldManager=a+b")
     assert json.loads(put[3]) == manifest()
     assert delete[:2] == ("DELETE", path)
     options = json.loads(delete[3])
     assert options["preconditions"] == {"resourceVersion": "7"}
     assert options["propagationPolicy"] == "Background"
+    assert json.loads(orphaning[3])["propagationPolicy"] == "Orphan"
 
 
 @pytest.mark.parametrize("answer", [{}, {"metadata": None}, {"metadata": "x"}])

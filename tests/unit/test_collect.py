@@ -270,6 +270,19 @@ def test_what_others_share_is_released_and_then_forgotten(
     assert shop.going() == [(EAST, ["disown shared east"])]
 
 
+def test_an_approval_is_used_before_what_it_was_of_goes(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine's program asks for it once more, of what is there then."""
+    monkeypatch.setattr(collect, "authorize", lambda *_: ("use",))
+    monkeypatch.setattr(collect, "note", lambda _, uses: Shop.done.append(f"note {uses[0]}"))
+    west = prepare(shop.application, WEST).desired[0].entry
+    shop.delivered(EAST, (west.cluster, west.manifest), GONE)
+    shop.delivered(WEST)
+    assert shop.collect(EAST)
+    assert shop.done == ["intent", "note use", f"forget shop.{EAST} web", f"up shop.{EAST}"]
+
+
 def test_what_is_forgotten_is_not_among_what_is_deleted(shop: Shop) -> None:
     west = prepare(shop.application, WEST).desired[0].entry
     shop.delivered(EAST, (west.cluster, west.manifest), GONE)

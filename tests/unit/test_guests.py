@@ -95,7 +95,7 @@ def test_what_is_not_deleted_with_it_stands_in_the_way(
     client = FakeCluster(contents=contents)
     going = given_up(manifest("goes"))
     first, _ = decided(project, client, given_up(holder), going)
-    assert first.facts.guests == (f"holds {words}" if words else "")
+    assert first.facts.guests == (f"it holds {words}" if words else "")
     assert first.reason is (Reason.GUESTS if words else None)
     assert (first.operation is Operation.DELETE) is not bool(words)
 
@@ -110,7 +110,7 @@ def test_what_the_stage_leaves_behind_stands_in_the_way_too(
     client = FakeCluster(contents=[manifest("kept")])
     first, kept = decided(project, client, given_up(TEAM), given_up(manifest("kept"), **more))
     assert kept.operation is Operation.DISOWN
-    assert first.facts.guests == "holds 1 Deployment of this application"
+    assert first.facts.guests == "it holds 1 Deployment of this application"
     assert first.reason is Reason.GUESTS
 
 
@@ -141,7 +141,7 @@ def test_what_belongs_to_others_is_refused_whatever_else_goes(
     theirs = {**manifest("inside"), "metadata": labelled("team/blog", name="inside")["metadata"]}
     client = FakeCluster(contents=[manifest("inside"), theirs])
     (first,) = decided(project, client, given_up(TEAM), after_others=after_others, app=INSIDE)
-    assert first.facts.guests == "holds 1 Deployment of team/blog"
+    assert first.facts.guests == "it holds 1 Deployment of team/blog"
     assert first.reason is Reason.GUESTS
 
 
@@ -201,7 +201,14 @@ def test_what_the_delivery_makes_in_it_stands_in_the_way_of_making_it_anew(
     inside = ObjectKey("east", "team", "Deployment", "new", "apps")
     for holder in (TEAM, DEFINITION):
         first = replaced(project, holder, FakeCluster(), inside)
-        assert first.facts.guests == "holds 1 Deployment of this application"
+        assert first.facts.guests == "this delivery puts 1 Deployment into it"
+        refusal = refusal_of(first)
+        assert refusal is not None
+        assert "metadata.labels.team: this delivery puts 1 Deployment into it" in refusal.message
+        both = replaced(project, holder, FakeCluster(contents=[BARE]), inside)
+        assert both.facts.guests == (
+            "it holds 1 Deployment of nobody, and this delivery puts 1 Deployment into it"
+        )
     outside = ObjectKey("east", "other", "ConfigMap", "new", "")
     elsewhere = ObjectKey("west", "team", "Deployment", "new", "apps")
     for holder in (TEAM, DEFINITION):

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from tests.unit.helpers import V1, deployment, manifest, resource
+from velapulumi.definitions.rules.fieldpath import MISSING, value_at
 from velapulumi.engine.editing import settled, without, without_pending
 from velapulumi.engine.record import application_of, completed, record_of
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.render.rules import TAKEN
 
 SEAL = "4dabf18193072939515e22adb298388d"
 
@@ -229,6 +231,28 @@ def test_what_was_begun_and_is_made_or_owed_by_now_is_over() -> None:
     owed = [f"east apps/v1 {key('web')}"]
     left = record_of(deployment(named("api"), owed=owed) | going)
     assert (left.interrupted, left.pending.keys(), bool(left.steps)) == (False, {key("web")}, True)
+
+
+def test_what_is_left_to_a_later_run_is_known_by_its_name_alone() -> None:
+    names = [
+        "old apps/v1 Deployment default/api%begun",
+        "old v1 Namespace team%theirs",
+        f"east apps/v1 {key('read')}%read",
+        f"east apps/v1 {key('web')}%read",
+        f"east apps/v1 {key('made')}",
+    ]
+    found = record_of(deployment(provided(), named("web"), owed=names), name_of)
+    api, team, made = found.pending.values()
+    assert [str(each) for each in found.pending] == [
+        "Deployment default/api", "Namespace team", str(key("made")),
+    ]  # fmt: skip
+    assert (api.cluster, api.handle, api.key.group) == (name_of("old", "uid-1"), "old", "apps")
+    assert value_at(TAKEN, api.manifest) is MISSING
+    assert value_at(TAKEN, team.manifest) == ""  # what it was is not known, unless it says so
+    assert [entry.key for entry in found.read] == [key("read")]
+    said = [entry.owed_name for entry in (api, team, *found.read, made)]
+    assert said == [*names[:3], names[4]]
+    assert (bool(found.steps), found.made) == (True, found.objects)
 
 
 def test_nothing_on_a_silent_cluster_is_waited_for() -> None:

@@ -18,11 +18,12 @@ from tests.unit.helpers import (
     resource,
     with_uid,
 )
-from tests.unit.setting import Setting, begin, held_by, theirs
+from tests.unit.setting import STAGE, Setting, begin, held_by, theirs
 from velapulumi.delivery.settled import kept_unready
 from velapulumi.errors import ClusterUnreachable, ObjectRefused, PlanChanged
 from velapulumi.plan.operation import Cause, Operation
 from velapulumi.project import Project
+from velapulumi.stage.release import released
 from velapulumi.stage.resources import (
     Mode,
     Registration,
@@ -30,6 +31,7 @@ from velapulumi.stage.resources import (
     resource_options,
     write_beside,
 )
+from velapulumi.stage.taking import owed_names, take
 
 
 @pytest.fixture
@@ -244,6 +246,30 @@ def test_what_is_on_a_silent_cluster_stays_and_what_is_not_known_is_not_made(
     assert list(setting.registered()) == ["b"]
 
 
+def test_what_is_shared_on_a_silent_cluster_stays_known(setting: Setting) -> None:
+    """Else nobody would end the application's part in it, once the file no longer wants it."""
+    setting.policy("shared-resource")
+    setting.record_read("a")
+    for _ in range(2):
+        setting.cluster = ClusterUnreachable("gone")
+        record = setting.prepared().application.records[STAGE]
+        left = owed_names(record, setting.decide().values())
+        assert left == ["east v1 ConfigMap default/a%read"]
+        assert list(setting.registered()) == ["b"]
+        setting.cluster = None
+        setting.store(resource("east", marked(setting.rendered()["b"])), owed=left)
+    there = theirs("team/blog", "team/blog,default/shop", PROJECT_ID, key="x")
+    live_b = setting.live("b")
+    found = setting.registered(there, live_b)["a"]
+    assert (found.mode, found.manifest) == (Mode.READ, there)
+    del setting.values["a"]
+    assert setting.registered(there, live_b)["a"].mode is Mode.READ
+    setting.collecting = True
+    gone = setting.first(there, live_b)
+    assert (gone.operation, gone.cause) == (Operation.DISOWN, Cause.OTHERS)
+    assert released([gone]) == (gone,)
+
+
 def test_what_is_somebody_elses_now_is_not_deleted_by_the_engine(setting: Setting) -> None:
     setting.record()
     live_b = setting.live("b")
@@ -289,7 +315,13 @@ def test_the_same_object_in_another_version_of_its_api_is_no_other_resource(
 
 
 class Server(FakeCluster):
-    """A cluster whose objects have a version, and go when they are deleted."""
+    """A cluster whose objects have a version, and go when they are deleted.
+
+    Attributes:
+        orphaned: Whether what hung on the last of them stays.
+    """
+
+    orphaned = False
 
     def read(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
         found = super().read(wanted)
@@ -297,8 +329,9 @@ class Server(FakeCluster):
             return None
         return {**found, "metadata": {**found["metadata"], "resourceVersion": "7"}}
 
-    def delete(self, wanted: Mapping[str, Any], version: str) -> None:
+    def delete(self, wanted: Mapping[str, Any], version: str, *, orphans: bool = False) -> None:
         self.calls.append(("delete", wanted["metadata"]["name"], version))
+        self.orphaned = orphans
 
 
 def beside(setting: Setting, *live: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -362,6 +395,12 @@ def test_what_an_interrupted_run_made_otherwise_is_made_anew_when_it_is_its_turn
     assert (found.operation, found.cause) == (Operation.REPLACE, Cause.INTERRUPTED)
     assert beside(setting, there) == []
     assert before_create(setting, there) == [("delete", "a", "7")]
+    for said, stays in (("orphan", True), ("background", False)):
+        annotations = {"pulumi.com/deletionPropagationPolicy": said}
+        told = {**there, "metadata": {**there["metadata"], "annotations": annotations}}
+        client = Server(told)
+        take(setting.first(told), told, reached("east", client).client, 1)
+        assert (client.calls, client.orphaned) == ([("delete", "a", "7")], stays)
     setting.policies = []
     assert setting.first(there).operation is Operation.TAKE_OVER
 

@@ -36,6 +36,7 @@ class Store:
             "resourceVersion": "0",
         }
         self._others = others
+        self.orphaned = False
 
     def read(self, wanted: Any) -> dict[str, Any] | None:
         return self.live
@@ -60,9 +61,9 @@ class Store:
                 if value is not None:
                     metadata[part][key] = value
 
-    def delete(self, wanted: Any, version: str) -> None:
+    def delete(self, wanted: Any, version: str, *, orphans: bool = False) -> None:
         self._change(version)
-        self.live = None
+        self.live, self.orphaned = None, orphans
 
     @property
     def state(self) -> tuple[str, str] | None:
@@ -216,6 +217,21 @@ def test_the_last_one_deletes_what_was_shared_and_others_inherit_it(project: Pro
         assert web.operation == operation
         release("default/shop", released([web]), clusters)
         assert east.state == after
+
+
+def test_what_hangs_on_what_the_last_one_deletes_stays_where_the_object_says_so(
+    project: Project,
+) -> None:
+    for said, stays in (("Orphan", True), ("foreground", False), (None, False)):
+        east, west = stores("default/shop")
+        assert east.live is not None
+        if said:
+            east.live["metadata"]["annotations"]["pulumi.com/deletionPropagationPolicy"] = said
+        clusters = {"east": reached("east", east), "west": reached("west", west)}
+        decisions = decided(project, record(), **clusters)
+        (web,) = (each for each in decisions if each.key.name == "web")
+        release("default/shop", released([web]), clusters)
+        assert (east.state, east.orphaned) == (None, stays)
 
 
 def test_what_somebody_else_has_by_now_is_only_forgotten(project: Project) -> None:

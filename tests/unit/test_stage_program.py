@@ -362,7 +362,14 @@ def test_what_is_given_up_is_written_before_the_engine_is_told_anything(
     stage = prepared(project, "staging")
     error, found = attempt(run, lambda: program.deliver_stage(stage))
     assert (error.message, found) == ("not now", [])
+    done = []
+    for name in ("note", "release"):
+        monkeypatch.setattr(program, name, lambda *_, name=name: done.append(name))
+    run(lambda: program.deliver_stage(stage))
+    assert done == ["note", "release"]  # what was approved is gone then
+    done.clear()
     assert len(run(lambda: program.deliver_stage(stage), preview=True)) > 0
+    assert done == []
 
 
 def test_a_preview_warns_of_what_an_update_is_refused_for(

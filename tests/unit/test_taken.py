@@ -13,7 +13,7 @@ from tests.unit.helpers import PROJECT_ID, FakeCluster, marked, reached, resourc
 from tests.unit.setting import Setting, held_by, theirs
 from velapulumi.cli.plans.objects import note_of
 from velapulumi.engine.record import RecordedObject
-from velapulumi.errors import ObjectRefused, PlanChanged
+from velapulumi.errors import ClusterUnreachable, ObjectRefused, PlanChanged
 from velapulumi.plan.document import PlannedObject, ReverseStep
 from velapulumi.plan.fields import FieldChange
 from velapulumi.plan.objects import ObjectKey
@@ -21,12 +21,14 @@ from velapulumi.plan.operation import Cause, Operation
 from velapulumi.project import Project
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, decide
+from velapulumi.stage.others import held_by_us
 from velapulumi.stage.planned import ObjectWriter
 from velapulumi.stage.release import is_taken_out, let_go, release, released
 from velapulumi.stage.removal import Removed
 from velapulumi.stage.resources import Mode, Registration
 from velapulumi.stage.sides import as_before
 from velapulumi.stage.taken import taken_over
+from velapulumi.stage.taking import owed_names
 
 NOTE = "velapulumi.dev/taken-over"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -390,6 +392,97 @@ def test_of_an_interrupted_run_what_it_was_about_to_write_goes_back(setting: Set
     assert as_before(decision.facts)["data"] == {"key": "x", "more": "theirs"}
 
 
+@pytest.mark.parametrize("created", [False, True])
+def test_what_was_only_found_does_not_say_what_the_application_names(
+    setting: Setting, created: bool
+) -> None:
+    """A run has taken it over and ended before its stack held it; others have gone on since."""
+    before = {"data": {"key": "x", "own": "x", "parts": "x"}}
+    found = with_uid({**GOOD, **before})
+    hold(setting, None)
+    rest = [resource("east", marked(each)) for each in setting.rendered().values()]
+    read = resource("east", {}, external=True, outputs=found)
+    setting.store(*rest, {**read, "urn": f"{read['urn']}%theirs"})
+    there = {**ours(setting, note(**before)), "data": {"key": "1", "own": "y", "parts": "x"}}
+    there = held_by(there, "kubectl", "data.own", "data.parts")
+    if created:
+        there = held_by(there, "pulumi-kubernetes-1", "data.key", operation="Apply")
+    back = setting.first(there, setting.live("b"))
+    assert (back.operation, back.cause) == (Operation.DISOWN, Cause.RESTORED)
+    assert as_before(back.facts)["data"] == {"key": "x", "own": "y", "parts": "x"}
+    paths = [change.path for change in back.changes]
+    assert ("data", "key") in paths
+    assert ("data", "own") not in paths
+
+
+def test_what_was_half_taken_over_is_given_back_after_its_cluster_was_silent(
+    setting: Setting,
+) -> None:
+    """The engine has dropped what it had read before: it cannot read it from a silent cluster."""
+    before = {"data": {"key": "x"}}
+    read = resource("east", {}, external=True, outputs=with_uid({**GOOD, **before}))
+    del setting.values["b"]
+    setting.values["a"] = "2"
+    setting.store({**read, "urn": f"{read['urn']}%theirs"})
+    there = annotated(setting.live(data={"key": "1"}), note=note(1, **before))
+    for _ in range(2):  # it may stay silent
+        setting.cluster = ClusterUnreachable("gone")
+        assert setting.registered() == {}
+        record = setting.prepared().application.records["deploy-east"]
+        left = owed_names(record, setting.decide().values())
+        assert left == ["east v1 ConfigMap default/a%theirs"]
+        setting.cluster = None
+        setting.store(owed=left)
+    found = setting.registered(there)["a"]
+    said = (found.decision.operation, found.decision.cause)
+    assert said == (Operation.TAKE_OVER, Cause.INTERRUPTED)
+    assert kept(found)["before"]["data"] == {"key": "x"}
+    setting.values = {"b": "1"}
+    back = setting.first(there)
+    assert (back.operation, back.cause) == (Operation.DISOWN, Cause.RESTORED)
+    assert as_before(back.facts)["data"] == {"key": "x"}
+    untold = setting.first({**there, "metadata": ours(setting, None)["metadata"]})
+    assert (untold.operation, untold.cause) == (Operation.DISOWN, Cause.UNKNOWN)
+    # Nobody's by now: it is over.
+    assert setting.decide(theirs(key="x")).keys() == {"b"}
+
+
+def test_what_it_was_is_never_what_a_half_done_take_over_has_made_of_it(setting: Setting) -> None:
+    """Where nothing tells any more that a run had begun."""
+    setting.policy("take-over")
+    setting.values["a"] = "2"
+    setting.store()
+    metadata = annotated(setting.live(), note=note(1, data={"key": "2", "own": "x"}))["metadata"]
+    there = setting.live(metadata=metadata, data={"key": "1", "own": "x"})
+    found = setting.registered(there)["a"]
+    assert (found.decision.operation, found.decision.cause) == (Operation.TAKE_OVER, None)
+    assert kept(found)["before"]["data"] == {"key": "2", "own": "x"}
+    shown, reverse = plan(setting, found.decision)
+    assert ["data", "key"] in [[*field.path] for field in shown.fields]
+    assert ["data", "key"] not in [[*field.path] for field in reverse.fields]
+    # Of somebody else's object such a note says nothing.
+    others = annotated(theirs(key="1"), note=note(1, data={"key": "2"}))
+    assert kept(setting.registered(others)["a"])["before"]["data"] == {"key": "1"}
+
+
+def test_the_fields_that_we_hold_are_told_by_their_managers() -> None:
+    live = {
+        "metadata": {"name": "a", "labels": {"ours": "1", "other": "1"}},
+        "spec": {"parts": [{"name": "p", "image": "i", "port": 1}, {"name": "q"}], "order": [1]},
+    }
+    live = held_by(live, "kubectl", "metadata.labels.other", "spec.parts")
+    fields: dict[str, Any] = {
+        "f:metadata": {"f:labels": {"f:ours": {}}},
+        "f:spec": {"f:parts": {'k:{"name":"p"}': {".": {}, "f:image": {}}}, "f:order": {}},
+    }
+    said = {"manager": "velapulumi", "operation": "Apply", "fieldsV1": fields}
+    live["metadata"]["managedFields"].append(said)
+    assert held_by_us(live) == {
+        "metadata": {"labels": {"ours": "1"}},
+        "spec": {"parts": [{"name": "p", "image": "i"}], "order": [1]},
+    }
+
+
 def test_a_secret_keeps_the_annotations_of_others(setting: Setting) -> None:
     setting.kind = "Secret"
     text = note(kind="Secret", type="Opaque")
@@ -488,7 +581,7 @@ class Cluster(FakeCluster):
         self.calls.append(("replace", wanted))
         return wanted
 
-    def delete(self, wanted: Mapping[str, Any], version: str) -> None:
+    def delete(self, wanted: Mapping[str, Any], version: str, *, orphans: bool = False) -> None:
         self.calls.append(("delete", version))
 
     def merge(self, wanted: Mapping[str, Any], patch: Mapping[str, Any]) -> None:

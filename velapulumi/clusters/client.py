@@ -191,12 +191,13 @@ class Cluster(Connection):
         query = urlencode({"fieldManager": manager, **({"dryRun": "All"} if dry_run else {})})
         return self._object("PUT", f"{path}?{query}", manifest, "application/json")
 
-    def delete(self, manifest: Manifest, resource_version: str) -> None:
+    def delete(self, manifest: Manifest, resource_version: str, *, orphans: bool = False) -> None:
         """Delete the object a manifest names, and what hangs on it.
 
         Args:
             manifest: Names the object.
             resource_version: The state it must be in.
+            orphans: Whether what hangs on it stays.
 
         Raises:
             ClusterUnreachable: No answer, or access refused.
@@ -207,7 +208,7 @@ class Cluster(Connection):
             options = {
                 "apiVersion": "v1",
                 "kind": "DeleteOptions",
-                "propagationPolicy": "Background",
+                "propagationPolicy": "Orphan" if orphans else "Background",
                 "preconditions": {"resourceVersion": resource_version},
             }
             self._call("DELETE", path, options, "application/json")

@@ -35,9 +35,7 @@ from velapulumi.stage.operations import Decision
 from velapulumi.stage.plan import PlanWriter
 from velapulumi.stage.prepare import Prepared, prepare
 from velapulumi.stage.refusals import check_going, is_going, refuse
-from velapulumi.stage.release import release, released
 from velapulumi.stage.shown import shown_of
-from velapulumi.stage.sides import is_undone
 from velapulumi.stage.taking import owed
 from velapulumi.workflow.edge import Applied
 from velapulumi.workflow.rollout import Observation
@@ -254,14 +252,13 @@ class Applier:
         if not (writes or due or unready):
             self._configure(prepared)
             return False, {}
-        authorize(prepared, look)  # here so that no engine is started for what would be refused
+        # Here so that no engine is started for what would be refused. Nothing is written before its
+        # program, which notes what it uses: until then the approval is of what is there now.
+        authorize(prepared, look)
         intent()
         self._configure(prepared)
         plan = PlanWriter(application, look).stage(prepared.stage.name, [prepared.step], decisions)
         self._teller.planned(prepared.title, plan)
-        # Before the engine, whose open operations are ended then.
-        undone = [each for each in decisions if is_undone(each.facts)]
-        release(application.full_name, released(undone), look.clusters)
         from velapulumi.engine.events import Listener
 
         listener = Listener(
@@ -374,7 +371,7 @@ class Applier:
             lambda: deliver_stage(prepared.reread(), errand.patience, shown_of(decisions)),
             tuple(prepared.check_clusters().values()),
             errand.patience,
-            interrupted=record is not None and record.listed,
+            listed=record is not None and record.listed,
             owed=owed(decisions),
             parallel=prepared.step.parallelism,
             tolerant=len(errand.clusters) > 1,

@@ -18,7 +18,7 @@ from velapulumi.errors import PlanChanged
 from velapulumi.program.application import Application
 from velapulumi.program.leaving import abandoned
 from velapulumi.project import StackName
-from velapulumi.stage.approval import authorize
+from velapulumi.stage.approval import authorize, note
 from velapulumi.stage.facts import decide_stage
 from velapulumi.stage.guests import awaited, inner_first
 from velapulumi.stage.look import Look
@@ -100,7 +100,7 @@ class Collector:
         refuse(decisions)
         if all(each.operation.is_quiet for each in decisions):
             return False  # it waits for a stage that has not come so far
-        authorize(prepared, look)
+        uses = authorize(prepared, look)
         intent()
         names = prepared.cluster_names(each.key for each in decisions)
         engine = self._engine(stage, names)
@@ -108,6 +108,8 @@ class Collector:
         self._teller.planned(prepared.title, writer.stage(stage, [prepared.step], decisions))
         beside = [each for each in decisions if is_taken_out(each)]
         forget = partial(engine.forget, prepared.stack)
+        if beside:
+            note(application, uses)  # what goes is no part of what is looked at after that
         let_go(application.full_name, beside, look.clusters, forget)
         if any(not each.operation.is_quiet for each in decisions if each not in beside):
             from velapulumi.engine.automation import DELETING

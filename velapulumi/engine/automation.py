@@ -80,7 +80,7 @@ class Engine:
         clusters: Sequence[Reached],
         patience: float,
         *,
-        interrupted: bool = False,
+        listed: bool = False,
         owed: Collection[ObjectKey] = (),
         parallel: int = 0,
         tolerant: bool = False,
@@ -94,7 +94,7 @@ class Engine:
             program: Registers the resources; runs in this process.
             clusters: The clusters that have to answer all the time.
             patience: Seconds an object may take to get ready.
-            interrupted: Whether a run was killed in the middle of an operation on it.
+            listed: Whether the stack lists any operation as under way, over or not.
             owed: The objects of such operations that are left to a later run.
             parallel: How many resources are worked on at once; the engine decides when 0.
             tolerant: Whether to go on with other resources when one fails.
@@ -127,7 +127,7 @@ class Engine:
                 suppress_outputs=True,
                 color="never",
             )
-            if interrupted:  # and not before: until now nothing else has told of what was begun
+            if listed:  # and not before: until now nothing else has told of what was begun
                 _edit(handle, partial(without_pending, owed=owed, name_of=name_of))
 
         self._operate(stack, operate, failure, (clusters, patience))

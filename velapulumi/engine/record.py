@@ -28,6 +28,9 @@ THEIRS = "%theirs"
 BEGUN = "%begun"
 """Ends the name of a resource that reads what an interrupted run had begun to make."""
 
+ONLY_READ = "%read"
+"""Ends the name of what is owed and only read."""
+
 UNWATCHED = "status"
 """What the engine is told to ignore of an object that is left and not waited for: a mark."""
 
@@ -55,6 +58,7 @@ class RecordedObject:
         errors: Why it did not come up, in the engine's words.
         trigger: How often it was created again after others had deleted it.
         found: Whether the manifest is what was found there, not what was asked for.
+        mark: Ends its name where it is owed: whether others had it then, or it is only read.
     """
 
     cluster: str
@@ -67,6 +71,7 @@ class RecordedObject:
     errors: tuple[str, ...] = ()
     trigger: int = 0
     found: bool = False
+    mark: str = ""
 
     @property
     def key(self) -> ObjectKey:
@@ -77,6 +82,11 @@ class RecordedObject:
     def full_name(self) -> str:
         """It over all clusters, as a stack writes it: by the handle of its cluster."""
         return f"{self.handle} {self.manifest['apiVersion']} {self.key}"
+
+    @property
+    def owed_name(self) -> str:
+        """What a stack calls it that leaves it to a later run."""
+        return f"{self.full_name}{self.mark}"
 
     @property
     def uid(self) -> str:
@@ -178,7 +188,7 @@ class StageRecord:
     def _open(self) -> bool:
         """Whether something was begun and not ended, that was not left to a later run."""
         owed = self.outputs.get(OWED) or ()
-        return any(entry.full_name not in owed for entry in self.pending.values())
+        return any(entry.owed_name not in owed for entry in self.pending.values())
 
     @property
     def revision(self) -> str | None:
@@ -200,7 +210,11 @@ _FRAME = "failed to fully initialize or become live"
 
 
 OWED = "owed"
-"""The output of a stack that names what an interrupted run had begun and a later one is to end."""
+"""The output of a stack that names what is left to a later run, as its cluster does not answer.
+
+That is what an interrupted run had begun, and what is only read. The engine cannot read either of
+them then, so it forgets it, and its name is all that is known of it.
+"""
 
 FORMAT = "format"
 """The output of a stack that names the version of its outputs."""
@@ -275,10 +289,13 @@ class Names:
                     handle = resource["urn"].rpartition("::")[2]
                     self._names[handle] = name_of(handle, uid)
 
+    def of_handle(self, handle: str) -> str:
+        """The cluster that a stack calls so."""
+        return self._names.get(handle, handle)
+
     def cluster(self, resource: Mapping[str, Any]) -> str:
         """The cluster that a resource is on."""
-        handle = _handle(resource)
-        return self._names.get(handle, handle)
+        return self.of_handle(_handle(resource))
 
     def key(self, resource: Mapping[str, Any]) -> ObjectKey:
         """What identifies the object that a resource is."""
@@ -306,6 +323,10 @@ def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
     under_way = (each.get("resource") or {} for each in operations if each.get("type") != _READING)
     pending.extend(_object(resource, names) for resource in under_way if is_object(resource))
     held = {entry.key for entry in objects}
+    left = [entry for entry in _owed(outputs, names) if entry.key not in held]
+    known = held | {entry.key for entry in read}
+    read.extend(entry for entry in left if entry.mark == ONLY_READ and entry.key not in known)
+    pending[:0] = (entry for entry in left if entry.mark != ONLY_READ)
     places = {name: index for index, name in enumerate(_order(outputs))}
     objects.sort(key=lambda entry: places.get(_name(entry), len(places)))
     return StageRecord(
@@ -336,11 +357,42 @@ def _is_over(
     return entry.key in held or entry.full_name in (outputs.get(OWED) or ())
 
 
+def _owed(outputs: Mapping[str, Any], names: Names) -> Iterator[RecordedObject]:
+    """What is left to a later run, as far as its name tells."""
+    for text in outputs.get(OWED) or ():
+        handle, api_version, kind, place = str(text).rsplit(" ", 3)
+        place, percent, mark = place.partition("%")
+        namespace, _, name = place.rpartition("/")
+        metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+        manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata}
+        mark = f"{percent}{mark}"
+        yield RecordedObject(
+            cluster=names.of_handle(handle),
+            manifest=_as_found(manifest, mark),
+            ready=True,
+            handle=handle,
+            found=True,
+            mark=mark,
+        )
+
+
+def _as_found(manifest: Mapping[str, Any], mark: str) -> Mapping[str, Any]:
+    """An object that was found; what was others' has been taken over, and its note says from what.
+
+    Where somebody has taken that off, what it was is not known.
+    """
+    marked: Mapping[str, Any] = with_value_at(TAKEN, manifest, "") if mark == THEIRS else manifest
+    return marked
+
+
 def _object(resource: Mapping[str, Any], names: Names) -> RecordedObject:
     found = bool(resource.get("external"))
     manifest = _manifest(resource.get("outputs" if found else "inputs") or {})
-    if found and resource["urn"].endswith(THEIRS):
-        manifest = with_value_at(TAKEN, manifest, "")  # what it was is what its annotation says
+    mark = ""
+    if found:
+        ends = (THEIRS, BEGUN)
+        mark = next((end for end in ends if resource["urn"].endswith(end)), ONLY_READ)
+        manifest = _as_found(manifest, mark)
     return RecordedObject(
         cluster=names.cluster(resource),
         manifest=manifest,
@@ -352,6 +404,7 @@ def _object(resource: Mapping[str, Any], names: Names) -> RecordedObject:
         errors=tuple(map(str, resource.get("initErrors") or ())),
         trigger=int(resource.get("replacementTrigger") or 0),
         found=found,
+        mark=mark,
     )
 
 

@@ -201,6 +201,18 @@ def registered(
     return manifest
 
 
+def orphans(manifest: Mapping[str, Any]) -> bool:
+    """Whether an object says that what hangs on it stays when it is deleted.
+
+    The engine's provider reads it in any case of letters.
+
+    Args:
+        manifest: The object, as the cluster has it.
+    """
+    said = value_at(ORPHANS, manifest)
+    return isinstance(said, str) and said.lower() == "orphan"
+
+
 def _is_waited_for(manifest: Manifest) -> bool:
     """Whether it is ready only when more than its being there is seen.
 

@@ -157,7 +157,7 @@ class Gathered:
             read=read,
             other=other_of(application, self._stage.name, key, wanted=desired is not None),
             begun=recorded is None and self._has_begun(key),
-            pending=self._begun[key].manifest if key in self._begun else None,
+            pending=self._begun.get(key),
             mends=rules.mends_drift,
             takes_fields=application.takes_fields,
             left_behind=key in self._left_behind,

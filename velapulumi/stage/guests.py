@@ -25,7 +25,7 @@ from velapulumi.stage.sides import Facts, Live, Other
 from velapulumi.stage.situation import Presence
 
 _OURS = "this application"
-_UNSEEN = "may hold objects that cannot be looked at, as no version of their kind is served"
+_UNSEEN = "it may hold objects that cannot be looked at, as no version of their kind is served"
 
 Elsewhere = Callable[[], Mapping[str, Container[ObjectKey]]]
 """Finds out what the other stages of the application delete, by stage."""
@@ -74,9 +74,9 @@ def with_contents(facts: Facts, look: Look, delivered: Callable[[], Iterable[Obj
     if isinstance(contents, Facts):
         return contents
     inside = {ObjectKey.of(facts.key.cluster, each): _owner(facts, each) for each in contents}
-    inside |= {key: _OURS for key in delivered() if _is_inside(key, facts) and key not in inside}
     staying = Counter(f"{key.kind} of {owner}" for key, owner in inside.items())
-    return replace(facts, guests=_told(staying))
+    coming = {key for key in delivered() if _is_inside(key, facts) and key not in inside}
+    return replace(facts, guests=_told(staying, Counter(key.kind for key in coming)))
 
 
 def deleted(given_up: Iterable[Facts]) -> frozenset[ObjectKey]:
@@ -180,10 +180,20 @@ def _is_inside(key: ObjectKey, facts: Facts) -> bool:
     return (key.group, key.kind) == (spec.get("group"), (spec.get("names") or {}).get("kind"))
 
 
-def _told(staying: Counter[str]) -> str:
-    """What stands in the way, in words; empty for nothing."""
-    found = ", ".join(f"{count} {name}" for name, count in sorted(staying.items()))
-    return f"holds {found}" if found else ""
+def _told(staying: Counter[str], coming: Counter[str] | None = None) -> str:
+    """What stands in the way, in words; empty for nothing.
+
+    Args:
+        staying: What it holds, and how much of it.
+        coming: What it does not hold yet, and will when the application is delivered.
+    """
+    held, put = _counted(staying), _counted(coming or Counter())
+    told = (f"it holds {held}" if held else "", f"this delivery puts {put} into it" if put else "")
+    return ", and ".join(filter(None, told))
+
+
+def _counted(found: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
 
 
 def _is_ours(facts: Facts, entry: Mapping[str, Any]) -> bool:

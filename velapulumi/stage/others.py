@@ -62,6 +62,33 @@ def with_others(live: Mapping[str, Any], before: Mapping[str, Any], named: Any) 
     return merged((), live, before, named)
 
 
+def held_by_us(live: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a live object that an engine holds, or velapulumi beside it.
+
+    Args:
+        live: The object as it is, with its managed fields.
+    """
+
+    def held(path: Parts, value: Any) -> Any:
+        """A field as far as it is held; MISSING for not at all."""
+        if not any(manager.is_ours for manager in managers_of(live, path)):
+            return MISSING
+        if isinstance(value, Mapping) and value:
+            return held_map(path, value)
+        if isinstance(value, list) and (named := by_name(value)):
+            elements = zip(named, (held((*path, i), e) for i, e in enumerate(value)), strict=True)
+            return [{"name": name, **each} for name, each in elements if each is not MISSING]
+        return value
+
+    def held_map(path: Parts, value: Mapping[str, Any]) -> dict[str, Any]:
+        found = {key: held((*path, key), each) for key, each in value.items()}
+        return {key: each for key, each in found.items() if each is not MISSING}
+
+    body = {key: value for key, value in live.items() if key != "metadata"}
+    metadata = {key: value for key, value in live["metadata"].items() if key != "managedFields"}
+    return {**held_map((), body), "metadata": held_map(("metadata",), metadata)}
+
+
 def _below(value: Any, key: str) -> Any:
     return value.get(key, MISSING) if isinstance(value, Mapping) else MISSING
 

@@ -14,7 +14,7 @@ from velapulumi.clusters.images import pinned
 from velapulumi.clusters.managed import described, managers_of
 from velapulumi.clusters.registry import Registry
 from velapulumi.clusters.secrecy import SECRET, hiding
-from velapulumi.definitions.rules.fieldpath import Parts, without_value_at
+from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at, without_value_at
 from velapulumi.engine.record import words
 from velapulumi.plan.canonical import digest
 from velapulumi.plan.document import Base, ClusterPlan, PlannedField, PlannedObject, ReverseStep
@@ -31,7 +31,8 @@ from velapulumi.stage.operations import Decision
 from velapulumi.stage.refusals import being_deleted, refusal_of
 from velapulumi.stage.secrets import hidden
 from velapulumi.stage.sides import DriftedField, Facts, desired, is_undone, kept_in
-from velapulumi.stage.taken import kept_of, remembered
+from velapulumi.stage.situation import Owner
+from velapulumi.stage.taken import Taken, kept_of, remembered, taken_over
 
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
@@ -216,7 +217,7 @@ class ObjectWriter:
             fields=tuple(
                 PlannedField(path=field.path, before=field.after, after=field.before)
                 for field in planned.fields
-                if planned.operation is Operation.TAKE_OVER and _comes_back(each, field.path)
+                if planned.operation is Operation.TAKE_OVER and _comes_back(each, field)
             ),
             irreversible=tuple(_losses_back(planned.operation, operation, each)),
         )
@@ -278,12 +279,24 @@ def _other(each: Decision) -> str:
 def _is_too_large(each: Decision) -> bool:
     """Whether an object is taken over that is too large for what it was to be kept."""
     live = each.facts.live.manifest
-    taken = each.operation is Operation.TAKE_OVER and each.cause is None
-    return taken and live is not None and kept_of(live, each.manifest) is None
+    if each.operation is not Operation.TAKE_OVER or each.cause is not None or live is None:
+        return False
+    return _said_before(each) is None and kept_of(live, each.manifest) is None
 
 
-def _comes_back(each: Decision, path: Parts) -> bool:
+def _said_before(each: Decision) -> Taken | None:
+    """What an object that a run has taken over half way says of what it was."""
+    live = each.facts.live.manifest
+    return taken_over(live) if live is not None and each.owner is Owner.OURS else None
+
+
+def _comes_back(each: Decision, field: PlannedField) -> bool:
     """Whether the way back restores a field of an object that is taken over."""
+    path, said = field.path, _said_before(each)
+    if said is not None:
+        was = value_at(path, said.before or {})
+        if said.before is None or (None if was is MISSING else was) != field.before:
+            return False
     unkept = path[0] in ("data", "stringData") or path[:2] == ("metadata", "annotations")
     return not _is_too_large(each) and not (each.key.kind == SECRET and unkept)
 

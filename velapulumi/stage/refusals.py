@@ -283,13 +283,13 @@ def _guests(decision: Decision) -> tuple[str, str]:
     if facts.wanted is not None:
         fields = ", ".join(map(written, decision.fixed))
         return (
-            f"{_where(decision)} cannot be deleted and created again because of {fields}: it "
+            f"{_where(decision)} cannot be deleted and created again because of {fields}: "
             f"{facts.guests}",
             "Take those out of it in a delivery before, leave the field as it is, or deliver it "
             "under another name.",
         )
     return (
-        f"{_where(decision)} cannot be deleted: it {facts.guests}",
+        f"{_where(decision)} cannot be deleted: {facts.guests}",
         "Delete or move those first, or keep it with a garbage-collect rule of strategy never.",
     )
 

@@ -25,7 +25,7 @@ from velapulumi.plan.fields import written
 from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation
-from velapulumi.render.rules import TAKEN, owner_of, project_of, sharers_of
+from velapulumi.render.rules import TAKEN, orphans, owner_of, project_of, sharers_of
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.sides import as_before, fields_back
 
@@ -144,7 +144,7 @@ def _delete(client: Cluster, each: Decision) -> None:
 
     def act(live: Mapping[str, Any]) -> None:
         _check(each, live)
-        client.delete(manifest, live["metadata"]["resourceVersion"])
+        client.delete(manifest, live["metadata"]["resourceVersion"], orphans=orphans(live))
 
     change_live(client, manifest, act)
 

@@ -67,7 +67,7 @@ class Removed:
                 read=read.get(key),
                 other=self.other(key),
                 begun=key not in known,
-                pending=entry.manifest if key not in known else None,
+                pending=entry if key not in known else None,
                 taken=self._taken_back(key, entry.manifest) if key not in read else None,
                 left_behind=key in left,
                 pruned=True,

@@ -29,7 +29,8 @@ from velapulumi.stage.desired import Desired
 from velapulumi.stage.manifest import Manifest, resource_type
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.release import is_taken_out
-from velapulumi.stage.taken import Taken, kept_of, remembered
+from velapulumi.stage.situation import Owner
+from velapulumi.stage.taken import Taken, kept_of, remembered, taken_over
 from velapulumi.stage.taking import is_taken, take
 
 
@@ -187,7 +188,9 @@ def _kept(decision: Decision, manifest: Mapping[str, Any], revision: str) -> Map
     if decision.operation is Operation.TAKE_OVER and decision.cause is None:
         live = decision.facts.live.manifest
         assert live is not None
-        found = [Taken(revision, kept_of(live, decision.manifest))]
+        # What is ours and says what it was has been taken over half way: it is not that any more.
+        said = taken_over(live) if decision.owner is Owner.OURS else None
+        found = [said or Taken(revision, kept_of(live, decision.manifest))]
     else:
         found = [*remembered(decision.facts.sides)]
     kept: Mapping[str, Any] = with_value_at(TAKEN, manifest, found[0].text) if found else manifest

@@ -34,6 +34,7 @@ from velapulumi.render.rules import (
     registered,
     sharers_of,
 )
+from velapulumi.stage.others import held_by_us
 from velapulumi.stage.situation import (
     Back,
     Holder,
@@ -94,10 +95,10 @@ class Facts:
         other: Another stage that holds it.
         place: Whether its cluster can take it.
         begun: Whether a run had begun to make it and did not finish.
-        pending: The object as that run was making it, or had found it; None when not known.
+        pending: What the stack says of it then: as that run was making it, or as it was found.
         mends: Whether the policies have put back what others have deleted or changed.
         takes_fields: Whether fields that others hold are taken from them.
-        guests: What it holds that would be lost with it, in words; of a Namespace or a CRD.
+        guests: What would be lost with it, in words, as "it holds …"; of a Namespace or a CRD.
         awaits: The other stages of the application that delete what else it holds, before it.
         left_behind: Whether the stack says that it is never deleted.
         taken: How it was taken over, where that is taken back.
@@ -116,7 +117,7 @@ class Facts:
     other: Other | None = None
     place: Place = Place.READY
     begun: bool = False
-    pending: Mapping[str, Any] | None = None
+    pending: RecordedObject | None = None
     mends: bool = True
     takes_fields: bool = False
     guests: str = ""
@@ -129,7 +130,21 @@ class Facts:
     def object(self) -> Mapping[str, Any]:
         """The object as far as it is known: rendered, recorded, live or as it was being made."""
         held = self.recorded or self.read
-        return self.wanted or (held.manifest if held else self.live.manifest) or self.pending or {}
+        known = self.wanted or (held.manifest if held else self.live.manifest)
+        return known or (self.pending.manifest if self.pending else {})
+
+    @property
+    def named(self) -> Mapping[str, Any]:
+        """The live object as far as the application names it.
+
+        What was only found before an interrupted run took it over does not say that: whoever holds
+        a field tells.
+        """
+        held = self.recorded or self.read or self.pending
+        live = self.live.manifest
+        if held is not None and not (held is self.pending and held.found):
+            return held.manifest
+        return held_by_us(live) if live is not None else {}
 
     @property
     def sides(self) -> tuple[Mapping[str, Any] | None, ...]:
@@ -284,7 +299,7 @@ def _taken_sides(facts: Facts) -> tuple[Mapping[str, Any], ...]:
     assert live is not None
     assert taken is not None
     assert taken.before is not None
-    return live, taken.before, facts.pending or facts.object
+    return live, taken.before, facts.named
 
 
 def job(facts: Facts) -> Job:

@@ -20,6 +20,7 @@ from velapulumi.engine.record import StageRecord
 from velapulumi.errors import PlanChanged
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Operation
+from velapulumi.render.rules import orphans
 from velapulumi.stage.look import live_of
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.refusals import check_going, still_going
@@ -51,15 +52,23 @@ def owed(decisions: Iterable[Decision]) -> frozenset[ObjectKey]:
 
 
 def owed_names(record: StageRecord | None, decisions: Iterable[Decision]) -> list[str]:
-    """What is owed of that, as a stack names it.
+    """What is owed of that, and of what is only read, as a stack names it.
+
+    The engine would ask the silent cluster for it, so the stack has nothing else of it.
 
     Args:
         record: What the stack holds.
         decisions: What was decided about the objects of a stage.
     """
-    left = owed(decisions)
-    pending = record.pending.values() if record else ()
-    return [entry.full_name for entry in pending if entry.key in left]
+    if record is None:
+        return []
+    left = {
+        each.key
+        for each in decisions
+        if each.operation is Operation.OWED and each.facts.recorded is None
+    }
+    entries = (*record.pending.values(), *record.read)
+    return list(dict.fromkeys(entry.owed_name for entry in entries if entry.key in left))
 
 
 def take(each: Decision, manifest: Mapping[str, Any], client: Cluster, patience: float) -> None:
@@ -89,7 +98,7 @@ def _act(
     check_going([now])
     check_shown([now], shown_of([each]))
     if each.operation is Operation.REPLACE:
-        client.delete(manifest, live["metadata"]["resourceVersion"])
+        client.delete(manifest, live["metadata"]["resourceVersion"], orphans=orphans(live))
     else:
         adopted = each.operation is Operation.TAKE_OVER and each.cause is None
         take_over([Leftover(client, live, manifest, adopted)])
