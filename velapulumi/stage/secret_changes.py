@@ -67,6 +67,8 @@ def _is_by_others(facts: Facts, change: FieldChange) -> bool:
     if change.before is None:
         return change.path[-1] in keys_of_engine(recorded.outputs, "data")
     managers = managers_at(facts, change.path)
+    if any(each.is_controller for each in managers):
+        return True
     # Who has set the same value as the engine holds it as well, and has changed nothing.
     return any(not each.is_ours for each in managers) and not any(e.is_engine for e in managers)
 
