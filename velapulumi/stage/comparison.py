@@ -235,12 +235,14 @@ class Comparison:
     def _told(self, changes: Iterable[FieldChange], live: Mapping[str, Any]) -> Iterator[Parts]:
         """Where the live object has the fields that change, whatever their elements are told by.
 
-        With a key field, the whole element changes: the server takes it for another one.
+        With a key field, the whole element changes: the server takes it for another one. Of what
+        the last run has asked for, its fields tell that.
         """
         for change in changes:
             path = located(change.place, live)
             if path is not None and not is_order(change.before, change.after):
-                yield element_of(self._keys, path) or path
+                element = None if self._is_ready else element_of(self._keys, path)
+                yield element or path
 
     def _is_ours(self, manager: Manager) -> bool:
         """Whether a manager is the one that the engine writes the object as, as far as is known."""
