@@ -228,7 +228,7 @@ def test_what_a_killed_run_has_made_and_nobody_wants_any_more_goes(setting: Sett
     # Where nobody can tell whether it is there, it stays known.
     setting.cluster = ClusterUnreachable("gone")
     left = setting.decide()["b"]
-    assert (left.operation, owed([left])) == (Operation.OWED, {left.key})
+    assert (left.operation, owed([left], None, ())) == (Operation.OWED, {left.key})
     assert left.facts.object == made
     setting.cluster = reached("east", FakeCluster(error=AccessDenied("not permitted")))
     assert setting.decide()["b"].reason is Reason.FORBIDDEN

@@ -253,7 +253,7 @@ def test_what_is_shared_on_a_silent_cluster_stays_known(setting: Setting) -> Non
     for _ in range(2):
         setting.cluster = ClusterUnreachable("gone")
         record = setting.prepared().application.records[STAGE]
-        left = owed_names(record, setting.decide().values())
+        left = owed_names([*setting.decide().values()], record, ())
         assert left == ["east v1 ConfigMap default/a%read"]
         assert list(setting.registered()) == ["b"]
         setting.cluster = None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.unit.helpers import PROJECT_ID, FakeCluster, marked, reached, resource, with_uid
-from tests.unit.setting import Setting, held_by, theirs
+from tests.unit.setting import Setting, begin, held_by, theirs
 from velapulumi.cli.plans.objects import note_of
 from velapulumi.engine.record import RecordedObject
 from velapulumi.errors import ClusterUnreachable, ObjectRefused, PlanChanged
@@ -19,6 +19,7 @@ from velapulumi.plan.fields import FieldChange
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation
 from velapulumi.project import Project
+from velapulumi.stage.facts import decide_stage
 from velapulumi.stage.look import Look
 from velapulumi.stage.operations import Decision, decide
 from velapulumi.stage.others import held_by_us
@@ -28,7 +29,7 @@ from velapulumi.stage.removal import Removed
 from velapulumi.stage.resources import Mode, Registration
 from velapulumi.stage.sides import as_before
 from velapulumi.stage.taken import taken_over
-from velapulumi.stage.taking import owed_names
+from velapulumi.stage.taking import owed, owed_names
 
 NOTE = "velapulumi.dev/taken-over"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -429,7 +430,7 @@ def test_what_was_half_taken_over_is_given_back_after_its_cluster_was_silent(
         setting.cluster = ClusterUnreachable("gone")
         assert setting.registered() == {}
         record = setting.prepared().application.records["deploy-east"]
-        left = owed_names(record, setting.decide().values())
+        left = owed_names([*setting.decide().values()], record, ())
         assert left == ["east v1 ConfigMap default/a%theirs"]
         setting.cluster = None
         setting.store(owed=left)
@@ -445,6 +446,27 @@ def test_what_was_half_taken_over_is_given_back_after_its_cluster_was_silent(
     assert (untold.operation, untold.cause) == (Operation.DISOWN, Cause.UNKNOWN)
     # Nobody's by now: it is over.
     assert setting.decide(theirs(key="x")).keys() == {"b"}
+
+
+@pytest.mark.parametrize("limits", [{"without": frozenset({"east"})}, {"only": frozenset()}])
+def test_what_was_half_taken_over_stays_known_while_its_cluster_is_left_out(
+    setting: Setting, limits: dict[str, frozenset[str]]
+) -> None:
+    """Nothing is decided of it in such a run, nor where its wave comes later."""
+    read = resource("east", {}, external=True, outputs=with_uid(GOOD))
+    setting.store({**read, "urn": f"{read['urn']}%theirs"})
+    begin(setting, setting.rendered()["b"])
+    there = annotated(setting.live(), note=note(1))
+    prepared = dataclasses.replace(setting.prepared(there, setting.live("b")), **limits)
+    application = prepared.application
+    look = Look(setting.project, prepared.clusters)
+    decisions = [decision for _, decision in decide_stage([prepared], look)]
+    assert decisions == []
+    known = (application.records["deploy-east"], application.delivered_keys("deploy-east"))
+    names = [f"east v1 ConfigMap default/{name}" for name in ("a%theirs", "b")]
+    assert owed_names(decisions, *known) == names
+    assert {key.name for key in owed(decisions, *known)} == {"a", "b"}
+    assert owed_names(decisions, known[0], ()) == []  # no step wants it, and it is nobody's
 
 
 def test_what_it_was_is_never_what_a_half_done_take_over_has_made_of_it(setting: Setting) -> None:

@@ -359,7 +359,8 @@ class Applier:
         listener: Listener,
         decisions: Sequence[Decision],
     ) -> None:
-        project = prepared.application.project
+        application = prepared.application
+        project, delivered = application.project, application.delivered_keys(prepared.stage.name)
         creation = StackCreation(project, prepared.stack) if record is None else None
         from velapulumi.engine.automation import Engine
         from velapulumi.stage.program import deliver_stage
@@ -372,7 +373,7 @@ class Applier:
             tuple(prepared.check_clusters().values()),
             errand.patience,
             listed=record is not None and record.listed,
-            owed=owed(decisions),
+            owed=owed(decisions, record, delivered),
             parallel=prepared.step.parallelism,
             tolerant=len(errand.clusters) > 1,
             silent=silent(prepared, record),

@@ -210,10 +210,10 @@ _FRAME = "failed to fully initialize or become live"
 
 
 OWED = "owed"
-"""The output of a stack that names what is left to a later run, as its cluster does not answer.
+"""The output of a stack that names what is left to a later run.
 
-That is what an interrupted run had begun, and what is only read. The engine cannot read either of
-them then, so it forgets it, and its name is all that is known of it.
+That is what an interrupted run had begun, and what is only read on a cluster that does not answer.
+The engine drops what is not read again, and its name is all that is known of it then.
 """
 
 FORMAT = "format"

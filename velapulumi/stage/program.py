@@ -129,7 +129,8 @@ def deliver_stage(
     stale = (reached.warning for reached in clusters.values() if reached.warning)
     for warning in (*application.loaded.warnings, *stale, *prepared.holding.pending):
         pulumi.log.warn(warning)
-    if left := owed_names(application.records[prepared.stage.name], decisions):
+    stage = prepared.stage.name
+    if left := owed_names(decisions, application.records[stage], application.delivered_keys(stage)):
         pulumi.export(OWED, left)
     resources = _register(prepared, found, handles, clusters, timeout, project_id)
     if not previews:

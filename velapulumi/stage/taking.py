@@ -8,7 +8,7 @@ stack reads the object first, under a name that says what for, and the next run 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -40,35 +40,50 @@ def is_taken(each: Decision) -> bool:
     return made and each.operation in _TAKEN
 
 
-def owed(decisions: Iterable[Decision]) -> frozenset[ObjectKey]:
+def owed(
+    decisions: Iterable[Decision], record: StageRecord | None, delivered: Container[ObjectKey]
+) -> frozenset[ObjectKey]:
     """What an interrupted run had begun to make, and is left to a later run.
 
+    Its cluster does not answer; or nothing is decided of it yet, as its step or wave comes later,
+    or its cluster is left out.
+
     Args:
         decisions: What was decided about the objects of a stage.
+        record: What the stack holds.
+        delivered: What the stage delivers, with all its steps.
     """
-    return frozenset(
-        each.key for each in decisions if each.operation is Operation.OWED and each.facts.begun
-    )
+    decided = {each.key: each for each in decisions}
+    left = (e.key for e in decided.values() if e.operation is Operation.OWED and e.facts.begun)
+    pending = record.pending if record else ()
+    later = (key for key in pending if key in delivered and key not in decided)
+    return frozenset((*left, *later))
 
 
-def owed_names(record: StageRecord | None, decisions: Iterable[Decision]) -> list[str]:
+def owed_names(
+    decisions: Sequence[Decision], record: StageRecord | None, delivered: Container[ObjectKey]
+) -> list[str]:
     """What is owed of that, and of what is only read, as a stack names it.
 
-    The engine would ask the silent cluster for it, so the stack has nothing else of it.
+    The stack has nothing else of it then: the engine drops what it does not read any more, and
+    would ask a silent cluster for it.
 
     Args:
-        record: What the stack holds.
         decisions: What was decided about the objects of a stage.
+        record: What the stack holds.
+        delivered: What the stage delivers, with all its steps.
     """
     if record is None:
         return []
-    left = {
+    unread = {
         each.key
         for each in decisions
         if each.operation is Operation.OWED and each.facts.recorded is None
     }
-    entries = (*record.pending.values(), *record.read)
-    return list(dict.fromkeys(entry.owed_name for entry in entries if entry.key in left))
+    begun = owed(decisions, record, delivered)
+    found = [entry for entry in record.pending.values() if entry.key in begun]
+    found += [entry for entry in record.read if entry.key in unread]
+    return [entry.owed_name for entry in found]
 
 
 def take(each: Decision, manifest: Mapping[str, Any], client: Cluster, patience: float) -> None:
