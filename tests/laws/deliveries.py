@@ -6,7 +6,7 @@ from others, then the manifest is applied without force.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.laws.server import (
     ENGINE,
     ENGINE_WRITER,
+    PORTS,
     Flat,
     Named,
     Path,
@@ -27,8 +28,15 @@ from tests.laws.server import (
 )
 from velapulumi.engine.record import RecordedObject
 from velapulumi.engine.values import SEALED
-from velapulumi.plan.fields import REVISION_LABELS, FieldChange, FieldPlace, is_order, located
-from velapulumi.plan.fields import Named as Element
+from velapulumi.plan.fields import (
+    REVISION_LABELS,
+    FieldChange,
+    FieldPlace,
+    all_located,
+    by_name,
+    is_order,
+    located,
+)
 from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Operation
@@ -106,10 +114,29 @@ def deployments(draw: st.DrawFn) -> dict[str, Any]:
     return manifest("Deployment", 1, {"spec": spec}, **notes)
 
 
+@st.composite
+def services(draw: st.DrawFn) -> dict[str, Any]:
+    """Services; of several ports, each has a name."""
+    numbers = draw(st.sampled_from([[80], [80, 81], [81, 80], [81]]))
+
+    def port(number: int) -> dict[str, Any]:
+        found: dict[str, Any] = {"port": number, "targetPort": draw(st.integers(1, 2))}
+        if len(numbers) > 1 or draw(st.booleans()):
+            found["name"] = draw(st.sampled_from([f"p{number}", f"q{number}"]))
+        if draw(st.booleans()):
+            found["protocol"] = "TCP"
+        return found
+
+    spec = {"type": "ClusterIP", "ports": [port(number) for number in numbers]}
+    unwaited = {"pulumi.com/skipAwait": "true"}
+    return manifest("Service", 1, {"spec": spec}, **unwaited)
+
+
 TEMPLATE: Path = ("spec", "template", "spec")
 DEFAULTS: Mapping[str, Flat] = {
     "ConfigMap": {},
     "Secret": {},
+    "Service": {("spec", "sessionAffinity"): "None"},
     "Deployment": {
         ("spec", "replicas"): 1,
         ("spec", "strategy", "type"): "RollingUpdate",
@@ -126,6 +153,7 @@ CONTROLLERS = (
     Writer("vpa", "Apply"),
 )
 WEB = (*TEMPLATE, "containers", Named("web"))
+HTTP, HTTPS, INJECTED = ((*PORTS, Named("TCP", number)) for number in (80, 81, 9000))
 PROXY = (*TEMPLATE, "containers", Named("proxy"))
 PLACES: Mapping[str, tuple[tuple[Path, tuple[Any, ...]], ...]] = {
     "ConfigMap": (
@@ -135,6 +163,14 @@ PLACES: Mapping[str, tuple[tuple[Path, tuple[Any, ...]], ...]] = {
     ),
     "Secret": (
         *((("data", key), ("MQ==", "OQ==")) for key in "abd"),
+        (("metadata", "annotations", "a"), ("9",)),
+    ),
+    "Service": (
+        ((*HTTP, "name"), ("p80", "theirs")),
+        ((*HTTP, "targetPort"), (1, 9)),
+        ((*HTTP, "nodePort"), (30000,)),
+        ((*HTTPS, "name"), ("q81", "theirs")),
+        ((*INJECTED, "name"), ("injected",)),
         (("metadata", "annotations", "a"), ("9",)),
     ),
     "Deployment": (
@@ -167,6 +203,10 @@ class Act:
     writer: Writer
 
     def on(self, served: Served) -> Served:
+        after = self._on(served)
+        return after if _is_valid(after) else served
+
+    def _on(self, served: Served) -> Served:
         if self.value is None:
             return served.update({}, [self.path], self.writer)
         if self.path[:-1] and not _is_complete(self.path, served):
@@ -180,11 +220,17 @@ class Act:
 def _is_complete(path: Path, served: Served) -> bool:
     """Whether the elements that a path leads through are there; only whole ones are added."""
     for index, part in enumerate(path):
-        if isinstance(part, Named) and part.name == "web":
+        if isinstance(part, Named) and (part.name == "web" or part.number in (80, 81)):
             here = path[: index + 1]
             if not any(each[: len(here)] == here for each in served.fields):
                 return False
     return True
+
+
+def _is_valid(served: Served) -> bool:
+    """Whether all ports have a name of their own, where there are several."""
+    ports = served.object.get("spec", {}).get("ports") or []
+    return len(ports) < 2 or by_name(ports) is not None
 
 
 def _nested(fields: Flat) -> dict[str, Any]:
@@ -287,10 +333,19 @@ def found_manifest(decision: Decision) -> Mapping[str, Any]:
 
 
 def taken(decision: Decision) -> list[Path]:
-    """The fields that are taken from others, by the names of elements in the live object."""
+    """The fields that are taken from others, by the names of elements in the live object.
+
+    With a key field, the element is taken that is not to be there any more.
+    """
     live = decision.facts.live.manifest
-    found = (located(place, live) for place in decision.taken)
-    return [named(path, live) for path in found if path is not None]
+    ours = [path for path, _ in flat(decision.manifest)]
+    found = []
+    for path in all_located(decision.taken, live):
+        told = named(path, live)
+        is_key = len(told) < len(path) and isinstance(told[-1], Named)
+        if not (is_key and any(below(each, [told]) for each in ours)):
+            found.append(told)
+    return found
 
 
 def left(decision: Decision) -> list[Path]:
@@ -310,7 +365,12 @@ def revised(wanted: Mapping[str, Any], revision: int) -> dict[str, Any]:
     return {**wanted, "metadata": {**metadata, "labels": labels}}
 
 
-objects = {"ConfigMap": config_maps(), "Deployment": deployments(), "Secret": secrets()}
+objects = {
+    "ConfigMap": config_maps(),
+    "Deployment": deployments(),
+    "Secret": secrets(),
+    "Service": services(),
+}
 kinds = st.sampled_from([*objects])
 
 
@@ -368,13 +428,12 @@ def held_by_others(world: World, wanted: Mapping[str, Any]) -> list[Path]:
     ]
 
 
-def told_place(place: FieldPlace) -> Path:
-    """A place as the server tells it: up to a list whose elements have no names."""
-    parts = takewhile(lambda part: not isinstance(part, int), place)
-    return tuple(
-        Named(dict(part.fields)["name"]) if isinstance(part, Element) else str(part)
-        for part in parts
-    )
+def told_places(place: FieldPlace, *values: Any) -> Iterator[Path]:
+    """A place as the server tells it in some values: up to a list whose elements have no names."""
+    parts = tuple(takewhile(lambda part: not isinstance(part, int), place))
+    for value in values:
+        if (path := located(parts, value)) is not None:
+            yield named(path, value)
 
 
 def check_announced(decision: Decision, before: Flat, after: Flat) -> None:
@@ -386,7 +445,7 @@ def check_announced(decision: Decision, before: Flat, after: Flat) -> None:
         before_it = isinstance(each, FieldChange) and is_order(each.before, each.after)
         is_drift = isinstance(each, DriftedField) and is_order(each.live, each.desired)
         if not before_it and not is_drift:
-            said.append(told_place(each.place))
+            said += told_places(each.place, decision.facts.live.manifest, decision.manifest)
     if decision.key.kind == "Secret":
         said.append(("data",))  # the keys in a stack are encrypted, so it is not told which go
     for path in before.keys() | after.keys():

@@ -1,8 +1,8 @@
 """A model of an API server with one object: server-side apply, managed fields, other writers.
 
 An object is flat here: the value of each field that holds no further ones, by its path. Elements of
-lists with names are told by their name, as a server keeps them, which is no field then; other lists
-are one value.
+lists are told by their key fields, as a server keeps them, which are no fields then: a Service's
+ports by number and protocol, others by their name. Lists of elements without one are one value.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from velapulumi.clusters.managed import positions_of
 from velapulumi.plan.fields import by_name
 
 ENGINE = "pulumi-kubernetes-1a2b"
@@ -19,13 +20,39 @@ ENGINE = "pulumi-kubernetes-1a2b"
 
 @dataclass(frozen=True)
 class Named:
-    """An element of a list, told by its name."""
+    """An element of a list, told by its name, or by its keys where it has a number.
+
+    Attributes:
+        name: Its name, or its protocol.
+        number: The number of a port.
+    """
 
     name: str
+    number: int = 0
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """Its key fields."""
+        if self.number:
+            return {"port": self.number, "protocol": self.name}
+        return {"name": self.name}
 
 
 Path = tuple["str | Named", ...]
 Flat = dict[Path, Any]
+
+PORTS: Path = ("spec", "ports")
+"""The list whose elements have other key fields than a name, of a Service."""
+
+
+def elements(value: Any, path: Path) -> dict[Named, dict[str, Any]] | None:
+    """The elements of a list; None where the server does not tell them apart."""
+    if not isinstance(value, list) or not value:
+        return None
+    if path == PORTS:
+        return {Named(each.get("protocol", "TCP"), each["port"]): each for each in value}
+    told = by_name(value)
+    return {Named(name): each for name, each in told.items()} if told is not None else None
 
 
 @dataclass(frozen=True)
@@ -46,23 +73,29 @@ def flat(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, Mapping):
         for key, below in value.items():
             yield from flat(below, (*path, key))
-    elif isinstance(value, list) and value and by_name(value) is not None:
-        for element in value:
-            rest = {key: below for key, below in element.items() if key != "name"}
-            yield from flat(rest, (*path, Named(element["name"])))
+    elif (told := elements(value, path)) is not None:
+        for name, element in told.items():
+            rest = {key: below for key, below in element.items() if key not in name.keys}
+            yield from flat(rest, (*path, name))
     else:
         yield path, value
 
 
 def named(path: Iterable[str | int], value: Any) -> Path:
-    """A path with positions as one with names; up to a list whose elements have none."""
+    """A path with positions as one with names; up to a list whose elements have none.
+
+    With a key field goes the element.
+    """
     found: list[str | Named] = []
     for part in path:
         if isinstance(part, int):
-            if not isinstance(value, list) or by_name(value) is None or part >= len(value):
+            told = elements(value, tuple(found))
+            if told is None or part >= len(told):
                 break
             value = value[part]
-            found.append(Named(value["name"]))
+            found.append([*told][part])
+        elif found and isinstance(found[-1], Named) and part in found[-1].keys:
+            break
         else:
             value = value.get(part) if isinstance(value, Mapping) else None
             found.append(part)
@@ -79,7 +112,7 @@ class Served:
 
     Attributes:
         fields: Its fields.
-        order: The names of each list's elements, in their order.
+        order: Each list's elements, in their order.
         owners: Who owns each field.
         uid: Its UID.
         defaults: What the server sets of what nobody names.
@@ -87,7 +120,7 @@ class Served:
     """
 
     fields: Flat = field(default_factory=dict)
-    order: Mapping[Path, tuple[str, ...]] = field(default_factory=dict)
+    order: Mapping[Path, tuple[Named, ...]] = field(default_factory=dict)
     owners: Mapping[Path, frozenset[Writer]] = field(default_factory=dict)
     uid: str = "u-1"
     defaults: Mapping[Path, Any] = field(default_factory=dict)
@@ -158,14 +191,14 @@ class Served:
         for path, value in self.defaults.items():
             if all(path[: len(each)] != each and each[: len(path)] != path for each in fields):
                 fields[path] = value
-        order: dict[Path, tuple[str, ...]] = {}
+        order: dict[Path, tuple[Named, ...]] = {}
         for path in fields:
             for index, part in enumerate(path):
                 if isinstance(part, Named):
                     order.setdefault(path[:index], ())
         for path in order:
             there = (each[len(path)] for each in fields if each[: len(path)] == path)
-            names = dict.fromkeys(part.name for part in there if isinstance(part, Named))
+            names = dict.fromkeys(part for part in there if isinstance(part, Named))
             before = _merged(self.order.get(path, ()), _names_at(applied, path))
             added = [each for each in names if each not in before]
             known = [*added, *before] if self.first else [*before, *added]
@@ -176,11 +209,9 @@ class Served:
     def _put(self, found: Any, path: Path, value: Any) -> None:
         part, rest = path[0], path[1:]
         if isinstance(part, Named):
-            element = next((each for each in found if each["name"] == part.name), None)
-            if element is None:
-                element = {"name": part.name}
-                found.append(element)
-            self._put(element, rest, value)
+            if not positions_of(part.keys, found):
+                found.append(dict(part.keys))
+            self._put(found[positions_of(part.keys, found)[0]], rest, value)
         elif not rest:
             found[part] = value
         else:
@@ -193,9 +224,10 @@ class Served:
                 self._sort(below_it, (*path, key))
         elif isinstance(value, list) and path in self.order:
             names = self.order[path]
-            value.sort(key=lambda each: names.index(each["name"]))
-            for each in value:
-                self._sort(each, (*path, Named(each["name"])))
+            told = {name: value[positions_of(name.keys, value)[0]] for name in names}
+            value[:] = told.values()
+            for name, each in told.items():
+                self._sort(each, (*path, name))
 
     def _managed(self) -> list[dict[str, Any]]:
         writers = dict.fromkeys(
@@ -222,25 +254,24 @@ def _tree(paths: Iterable[Path]) -> dict[str, Any]:
         node = tree
         for part in path:
             if isinstance(part, Named):
-                key = f"k:{json.dumps({'name': part.name})}"
-                node = node.setdefault(key, {".": {}})
+                node = node.setdefault(f"k:{json.dumps(part.keys)}", {".": {}})
             else:
                 node = node.setdefault(f"f:{part}", {})
     return tree
 
 
-def _merged(live: Iterable[str], applied: list[str]) -> list[str]:
+def _merged(live: Iterable[Named], applied: list[Named]) -> list[Named]:
     """The order of elements after an apply: those applied keep the order they have in it."""
     left = list(applied)
     found = [left.pop(0) if name in applied and left else name for name in live]
     return [*found, *left]
 
 
-def _names_at(value: Any, path: Path) -> list[str]:
-    """The names of the elements of a manifest's list."""
-    for part in path:
+def _names_at(value: Any, path: Path) -> list[Named]:
+    """The elements of a manifest's list, by what they are told by."""
+    for index, part in enumerate(path):
         if isinstance(part, Named):
-            value = next((each for each in value or () if each["name"] == part.name), None)
+            value = (elements(value, path[:index]) or {}).get(part)
         else:
             value = value.get(part) if isinstance(value, Mapping) else None
-    return [each["name"] for each in value or ()]
+    return [*(elements(value, path) or ())]

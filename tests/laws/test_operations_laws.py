@@ -154,6 +154,7 @@ KEPT: Mapping[str, tuple[Parts, ...]] = {
     "ConfigMap": (("data", "a"), ("metadata", "annotations")),
     "Deployment": (("spec", "replicas"), ("spec", "strategy")),
     "Secret": (("data", "a"),),
+    "Service": (("spec", "type"),),
 }
 
 
