@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pulumi
@@ -32,6 +33,20 @@ from velapulumi.stage.resources import (
     write_beside,
 )
 from velapulumi.stage.taking import owed_names, take
+
+
+@pytest.fixture(autouse=True)
+def loop() -> Iterator[None]:
+    """An event loop for hooks, which want to tell an engine of themselves; there is none here."""
+    made = asyncio.new_event_loop()
+    asyncio.set_event_loop(made)
+    yield
+    tasks = asyncio.all_tasks(made)
+    for task in tasks:
+        task.cancel()
+    made.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    asyncio.set_event_loop(None)
+    made.close()
 
 
 @pytest.fixture
