@@ -9,6 +9,8 @@ import pytest
 
 from tests.laws.deliveries import (
     CONTROLLERS,
+    HTTP,
+    INJECTED,
     PEOPLE,
     PROXY,
     WEB,
@@ -179,3 +181,35 @@ def test_what_others_have_put_into_a_list_does_not_hide_what_goes_from_it() -> N
     assert after is not None
     assert environment("A") not in after.fields
     check_announced(decision, world.served.fields, after.fields)
+
+
+def service(*ports: dict[str, Any]) -> dict[str, Any]:
+    spec = {"type": "ClusterIP", "ports": list(ports)}
+    return manifest("Service", 1, {"spec": spec}, **{"pulumi.com/skipAwait": "true"})
+
+
+PORT = {"port": 80, "targetPort": 1}
+NAMED_PORTS = ({**PORT, "name": "p80"}, {"port": 81, "targetPort": 1, "name": "p81"})
+
+
+@pytest.mark.parametrize("writer", [EDIT, SCALER, FLUX])
+def test_a_name_that_others_give_an_element_with_another_key_makes_it_no_other_one(
+    writer: Writer,
+) -> None:
+    world = delivered(service(*NAMED_PORTS), Act((*HTTP, "name"), "theirs", writer))
+    check_delivery(world, service(*NAMED_PORTS))
+    check_delivery(world, revised(service(*NAMED_PORTS), 2))
+
+
+def test_an_element_that_is_renamed_beside_one_that_is_replaced_is_not_taken_for_gone() -> None:
+    acts = (Act((*HTTP, "name"), "theirs", SCALER), Act((*INJECTED, "name"), "injected", EDIT))
+    world = delivered(service(*NAMED_PORTS), *acts)
+    check_delivery(world.stopped(service(NAMED_PORTS[0])), revised(service(*NAMED_PORTS), 2))
+
+
+def test_a_name_that_an_element_loses_is_said_once() -> None:
+    world = delivered(service(NAMED_PORTS[0]))
+    decision = decide(world.facts(revised(service(PORT), 2)))
+    assert [each.path for each in decision.changes] == [("spec", "ports", 0, "name")]
+    assert decision.drift == ()
+    check_delivery(world, revised(service(PORT), 2))

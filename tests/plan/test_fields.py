@@ -294,6 +294,10 @@ NAMED = {"name": "http", **TCP}
         ([NAMED], [TCP], [((0, "name"), "http", None)]),
         ([NAMED], [{**TCP, "name": "x"}, UDP], [((0, "name"), "http", "x"), ((1,), None, UDP)]),
         ([NAMED], [{**NAMED, "containerPort": 81}], [((0, "containerPort"), 80, 81)]),
+        ([NAMED, {**UDP, "name": "u"}], [{**TCP, "name": "x"}, {"containerPort": 9, "name": "y"}], [
+            ((1,), {**UDP, "name": "u"}, None), ((0, "name"), "http", "x"),
+            ((1,), None, {"containerPort": 9, "name": "y"}),
+        ]),
         ([], [TCP], [((0,), None, TCP)]),
         ([{**NAMED, "hostPort": 1}, {**UDP, "name": "http"}], [NAMED], [
             ((1,), {**UDP, "name": "http"}, None), ((0, "hostPort"), 1, None),

@@ -94,8 +94,9 @@ def differences(
     """Compare two values field by field.
 
     Maps are compared key by key. Lists are compared by the key fields of their elements, as a
-    server merges them, where elements only come or only go. Where keys may have changed, or are not
-    known, those whose elements all have a ``name`` of their own are compared by that name. Where
+    server merges them. Where these are not known, or more names than keys are the same, those whose
+    elements all have a ``name`` of their own are compared by that name. Without names, keys only
+    tell elements apart of which some come or some go: with both, a key may have changed. Where
     the common elements have changed their order, that is one more change, of their keys or names
     alone. Other lists are compared position by position when they are equally long, and are one
     change when they are not. A boolean never equals a number.
@@ -182,12 +183,17 @@ def _told_apart(
     """The elements of two lists by their key fields, or by their names; None by neither.
 
     Where elements are only on one side on both sides, a key may have changed, as when a port gets
-    another number: keys do not tell that, and a name does.
+    another number: keys do not tell that. Names do, when more of them are the same.
     """
     old, new = _by(before, fields), _by(after, fields)
-    if old is None or new is None or not (old.keys() <= new.keys() or new.keys() <= old.keys()):
-        old, new = _named(by_name(before)), _named(by_name(after))
-    return None if old is None or new is None else (old, new)
+    left, right = _named(by_name(before)), _named(by_name(after))
+    if left is None or right is None:
+        if old is None or new is None:
+            return None
+        return (old, new) if old.keys() <= new.keys() or new.keys() <= old.keys() else None
+    if old is None or new is None or len(left.keys() & right.keys()) > len(old.keys() & new.keys()):
+        return left, right
+    return old, new
 
 
 def elements_at(path: Iterable[str | int | Named], elements: list[Any], keys: Keys) -> Elements:
