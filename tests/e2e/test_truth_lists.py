@@ -201,3 +201,27 @@ def test_elements_without_names_are_told_by_the_keys_that_the_server_has(story: 
     (left,) = story.value("keyed", "w", "spec")["ends"]
     assert left["opts"] == {"a": "1", "c": "theirs"}
     assert "2 unchanged" in story.plan(third, code=0)
+
+
+def test_a_list_that_is_one_value_for_the_server_is_shown_and_put_back_so(story: Truth) -> None:
+    """Whoever adds an element holds all of them, whatever names these have."""
+
+    def text(number: str) -> str:
+        account = {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "web", "annotations": {"number": number}},
+            "imagePullSecrets": [{"name": "ours"}],
+        }
+        return app(story.namespace, {"main": [account]})
+
+    story.up(text("1"))
+    for number in ("1", "2"):
+        more = '[{"op": "add", "path": "/imagePullSecrets/-", "value": {"name": "theirs"}}]'
+        story.kubectl("patch", "serviceaccount", "web", "--type=json", "-p", more)
+        shown = story.plan(text(number), code=3)
+        assert "imagePullSecrets (changed by kubectl-patch at " in shown
+        assert "- - name: theirs" in shown
+        story.delivered(text(number))
+        assert story.value("serviceaccount", "web", "imagePullSecrets") == [{"name": "ours"}]
+        assert "1 unchanged" in story.plan(text(number), code=0)

@@ -268,3 +268,25 @@ def test_what_goes_with_a_write_is_not_said_to_be_left() -> None:
         found = decide(facts(config(a=value), live, config(a="1"), mends=False))
         assert found.operation is operation
         assert [(each.path, each.left) for each in found.drift] == [(("data", "x"), left)]
+
+
+def test_a_list_that_is_one_value_for_the_server_is_put_back_as_a_whole() -> None:
+    """Whatever names its elements have: who changes one holds all of them."""
+
+    def account(*names: str) -> dict[str, Any]:
+        metadata = {"name": "web", "namespace": "default", "labels": LABELS}
+        secrets = [{"name": name} for name in names]
+        kind = "ServiceAccount"
+        return {
+            "apiVersion": "v1", "kind": kind, "metadata": metadata, "imagePullSecrets": secrets
+        }  # fmt: skip
+
+    live = held(account("ours", "theirs"), {"kubectl-patch": (("imagePullSecrets",), {})})
+    found = decide(facts(account("ours"), live, account("ours")))
+    (drift,) = found.drift
+    assert (found.operation, drift.path) == (Operation.MEND, ("imagePullSecrets",))
+    assert (drift.live, drift.desired) == (
+        [{"name": "ours"}, {"name": "theirs"}],
+        [{"name": "ours"}],
+    )
+    assert all_located(found.taken, live) == [("imagePullSecrets",)]

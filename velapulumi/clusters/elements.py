@@ -14,6 +14,7 @@ from typing import Any
 from velapulumi.clusters.managed import (
     Fields,
     is_only,
+    is_whole,
     leads,
     managed_fields,
     managers_of,
@@ -32,10 +33,13 @@ def list_keys(live: Mapping[str, Any]) -> dict[tuple[str, ...], tuple[str, ...]]
         live: The object as it is in the cluster, with its managed fields.
 
     Returns:
-        The key fields in alphabetical order, by the names on the way to each list that has some.
+        The key fields in alphabetical order, by the names on the way to each list that has some. A
+        list that is one value for the server, whatever names its elements have, has none.
     """
-    trees = (entry.get("fieldsV1") or {} for entry in managed_fields(live))
-    return {path: fields for tree in trees for path, fields in _keys_in(tree, ())}
+    trees = [entry.get("fieldsV1") or {} for entry in managed_fields(live)]
+    wholes = {path for tree in trees for path in _wholes_in(tree, ()) if _has_maps(live, path)}
+    keyed = {path: fields for tree in trees for path, fields in _keys_in(tree, ())}
+    return {**dict.fromkeys(wholes, ()), **keyed}
 
 
 def _keys_in(
@@ -46,6 +50,24 @@ def _keys_in(
         if sort == "k":
             yield path, tuple(sorted(json.loads(text)))
         yield from _keys_in(below, (*path, text) if sort == "f" else path)
+
+
+def _wholes_in(tree: Fields, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    for key, below in tree.items():
+        sort, _, text = key.partition(":")
+        here = (*path, text) if sort == "f" else path
+        if sort == "f" and is_whole(below):
+            yield here
+        yield from _wholes_in(below, here)
+
+
+def _has_maps(value: Any, path: tuple[str, ...]) -> bool:
+    """Whether there is a list of maps where some names lead, through lists on the way."""
+    if path and isinstance(value, list):
+        return any(_has_maps(each, path) for each in value)
+    if path:
+        return isinstance(value, Mapping) and _has_maps(value.get(path[0]), path[1:])
+    return isinstance(value, list) and any(isinstance(each, Mapping) for each in value)
 
 
 def key_fields(keys: Keys, path: Parts) -> tuple[str, ...]:

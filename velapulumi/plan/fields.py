@@ -21,7 +21,10 @@ _PLAIN = re.compile(r"(?!\d+\Z)[A-Za-z0-9_$-]+")
 
 
 Keys = Mapping[tuple[str, ...], tuple[str, ...]]
-"""The key fields of lists that a server merges by them, by the names on the way to each list."""
+"""The key fields of lists that a server merges by them, by the names on the way to each list.
+
+A list without any is one value for the server.
+"""
 
 _NO_KEYS: Keys = {}
 _DEFAULTS = {"protocol": "TCP"}
@@ -132,8 +135,12 @@ class _Differences:
     def _of_lists(
         self, before: list[Any], after: list[Any], path: Parts, place: FieldPlace
     ) -> Iterator[FieldChange]:
-        told = _told_apart(before, after, _keys_at(path, self.keys))
-        if told is not None:
+        fields = _keys_at(path, self.keys)
+        told = None if fields == () else _told_apart(before, after, fields)
+        if fields == ():
+            if before != after:
+                yield FieldChange(path, before, after, place)
+        elif told is not None:
             yield from self._of_elements(*told, path, place)
         elif len(before) == len(after):
             for index, (old, new) in enumerate(zip(before, after, strict=True)):
@@ -158,11 +165,11 @@ class _Differences:
                 yield FieldChange(here[0], None, element, here[1])
 
 
-def _keys_at(path: Iterable[str | int | Named], keys: Keys) -> tuple[str, ...]:
-    return keys.get(tuple(part for part in path if isinstance(part, str)), ())
+def _keys_at(path: Iterable[str | int | Named], keys: Keys) -> tuple[str, ...] | None:
+    return keys.get(tuple(part for part in path if isinstance(part, str)))
 
 
-def _by(elements: list[Any], fields: tuple[str, ...]) -> Elements | None:
+def _by(elements: list[Any], fields: tuple[str, ...] | None) -> Elements | None:
     """The elements of a list by some fields; None where these do not tell each of them."""
     if not fields:
         return None
@@ -178,7 +185,7 @@ def _by(elements: list[Any], fields: tuple[str, ...]) -> Elements | None:
 
 
 def _told_apart(
-    before: list[Any], after: list[Any], fields: tuple[str, ...]
+    before: list[Any], after: list[Any], fields: tuple[str, ...] | None
 ) -> tuple[Elements, Elements] | None:
     """The elements of two lists by their key fields, or by their names; None by neither.
 
@@ -204,7 +211,10 @@ def elements_at(path: Iterable[str | int | Named], elements: list[Any], keys: Ke
         elements: Its elements.
         keys: The key fields of lists, where they are known.
     """
-    return _by(elements, _keys_at(path, keys)) or _named(by_name(elements)) or {}
+    fields = _keys_at(path, keys)
+    if fields == ():
+        return {}
+    return _by(elements, fields) or _named(by_name(elements)) or {}
 
 
 def _field(element: Mapping[str, Any], name: str) -> Any:
@@ -334,8 +344,9 @@ def owned(value: Any, shape: Any, keys: Keys = _NO_KEYS, path: Parts = ()) -> An
             for key in shape
             if key in value
         }
-    if isinstance(value, list) and isinstance(shape, list) and shape:
-        if told := _told_apart(value, shape, _keys_at(path, keys)):
+    fields = _keys_at(path, keys)
+    if isinstance(value, list) and isinstance(shape, list) and shape and fields != ():
+        if told := _told_apart(value, shape, fields):
             found, shapes = told
             return [owned(found[e], shapes[e], keys, path) for e in found if e in shapes]
         if len(value) == len(shape):
