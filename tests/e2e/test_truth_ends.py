@@ -84,7 +84,7 @@ def test_an_unfinished_update_is_taken_back(story: Truth, ends: str) -> None:
     by = " (changed by a run that did not finish)" if ends == "stopped" else ""
     pod = "spec.template.spec.containers"
     for shown in (story.plan(text(more=False), code=3), story.delivered(text(more=False))):
-        found = section(shown, "Deployment", "web")
+        found = section(shown, "Deployment", "web") + "\n"
         assert "revision labels only" not in found
         assert f"spec.minReadySeconds: 7 → (none){by}\n" in found
         assert f'{pod}[0].args: ["-v"] → (none){by}\n' in found
