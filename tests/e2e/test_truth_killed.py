@@ -17,6 +17,8 @@ from tests.e2e.test_policies import app, config_map, deployment, rules
 from tests.e2e.test_truth_drift import Truth, section
 
 SIM = "velapulumi.dev/sim"
+RARE = pytest.mark.exhaustive
+"""One of each kind runs every time."""
 
 
 @pytest.fixture
@@ -64,7 +66,9 @@ def delete(story: Truth, name: str = "shop") -> str:
 MAKERS = {"replaced": late, "job": late_job, "lost": late}
 
 
-@pytest.mark.parametrize("how", MAKERS)
+@pytest.mark.parametrize(
+    "how", [h if h == "replaced" else pytest.param(h, marks=RARE) for h in MAKERS]
+)
 def test_a_killed_replacement_is_gone_on_with_and_goes(story: Truth, how: str) -> None:
     """The engine has deleted the old object, and its stack holds nothing of the new one."""
     make = MAKERS[how]
@@ -120,6 +124,7 @@ def test_what_a_killed_first_run_has_made_is_deleted_with_the_application(story:
     assert story.owner("deployment", "late") in (None, "")
 
 
+@RARE
 def test_what_a_killed_first_run_has_joined_is_left(story: Truth) -> None:
     shared = ("shared-resource", rules({"resourceTypes": ["ConfigMap"]}))
 
@@ -144,6 +149,7 @@ def test_what_a_killed_first_run_has_joined_is_left(story: Truth) -> None:
     assert story.get("configmap", "data") is None
 
 
+@RARE
 def test_a_killed_replacement_is_taken_back(story: Truth) -> None:
     """What was made has another selector, which never changes."""
 
@@ -211,6 +217,7 @@ def test_what_is_taken_over_waits_its_turn_and_is_known_from_then_on(story: Trut
     assert "3 unchanged" in story.plan(text(config_map("data"), settings, theirs()), code=0)
 
 
+@RARE
 def test_what_nobody_may_read_is_not_forgotten(story: Truth) -> None:
     plain = app(story.namespace, {"main": [config_map("data")]})
     story.up(plain)
