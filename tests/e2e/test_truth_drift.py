@@ -22,6 +22,7 @@ KINDS = {
     "statefulsets": "StatefulSet",
     "deployments": "Deployment",
     "secrets": "Secret",
+    "serviceaccounts": "ServiceAccount",
     "services": "Service",
     "horizontalpodautoscalers": "HorizontalPodAutoscaler",
 }

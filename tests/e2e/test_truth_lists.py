@@ -225,3 +225,28 @@ def test_a_list_that_is_one_value_for_the_server_is_shown_and_put_back_so(story:
         story.delivered(text(number))
         assert story.value("serviceaccount", "web", "imagePullSecrets") == [{"name": "ours"}]
         assert "1 unchanged" in story.plan(text(number), code=0)
+
+
+def test_an_element_whose_key_changes_with_a_take_over_does_not_stay_beside(story: Truth) -> None:
+    def objects(port: int, path: str) -> list[dict[str, Any]]:
+        web = deployment("web", ports=[{"containerPort": port}])
+        pod = web["spec"]["template"]["spec"]
+        pod["volumes"] = [{"name": "v", "emptyDir": {}}]
+        pod["containers"][0]["volumeMounts"] = [{"name": "v", "mountPath": path}]
+        kind = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "bare"}}
+        return [web, {**kind, "spec": {"selector": {"app": "web"}, "ports": [{"port": port}]}}]
+
+    path = story.project.root / "theirs.json"
+    items = {"apiVersion": "v1", "kind": "List", "items": objects(80, "/a")}
+    path.write_text(json.dumps(items))
+    story.kubectl("apply", "-f", str(path))
+    take = ("take-over", {"rules": [{"selector": {"resourceNames": ["web", "bare"]}}]})
+    text = app(story.namespace, {"main": objects(81, "/b")}, take)
+    shown = story.plan(text, code=3)
+    assert "spec.ports[0].port: 80 → 81" in section(shown, "!", "bare")
+    story.up(text)
+    container = story.value("deployment", "web", "spec")["template"]["spec"]["containers"][0]
+    assert [each["containerPort"] for each in container["ports"]] == [81]
+    assert [each["mountPath"] for each in container["volumeMounts"]] == ["/b"]
+    assert [each["port"] for each in story.value("service", "bare", "spec")["ports"]] == [81]
+    assert "2 unchanged" in story.plan(text, code=0)

@@ -68,7 +68,7 @@ def test_what_another_project_has_taken_over_is_not_shared_with_it(
     mine, theirs = text("shared-resource"), text("take-over")
     story.up(mine)
     other = Truth(copied("other"), story.namespace)
-    said = f'annotations["app.oam.dev/shared-by"]: {story.namespace}/shop → (none)'
+    said = f'annotations["app.oam.dev/shared-by"] removed:\n- {story.namespace}/shop'
     assert said in section(other.plan(theirs, code=3), "!", "data")
     other.up(theirs)
     taken = f"was taken over by application {story.namespace}/shop of another project"

@@ -22,6 +22,7 @@ from velapulumi.clusters.managed import (
     is_only,
     kept_from_engine,
     managed_fields,
+    manager_of_entry,
     without_fields,
 )
 from velapulumi.clusters.sharing import change_live
@@ -38,12 +39,14 @@ class Leftover:
         live: The object as it is there.
         manifest: The object as it is wanted now.
         adopted: Whether others hold its fields, too, who have to let them go.
+        paths: The fields that change; numbers are positions in the lists of ``live``.
     """
 
     client: Cluster
     live: Mapping[str, Any]
     manifest: Mapping[str, Any]
     adopted: bool = False
+    paths: tuple[Parts, ...] = ()
 
 
 def take_over(leftovers: Iterable[Leftover]) -> None:
@@ -63,6 +66,7 @@ def take_over(leftovers: Iterable[Leftover]) -> None:
         managers = [entry["manager"] for entry in managed_fields(live) if _is_hold(entry)]
         if leftover.adopted:
             managers = [OWN]  # engines of others are others: what they have set beside it stays
+            _give_elements(leftover)
         if not managers:
             continue
         for manager in managers:
@@ -76,6 +80,25 @@ def take_over(leftovers: Iterable[Leftover]) -> None:
                 nobody = {"metadata": {"annotations": {SHARERS[-1]: None}}}
                 leftover.client.merge(leftover.manifest, nobody)
         _set_managed(leftover.client, leftover.manifest, kept)
+
+
+def _give_elements(leftover: Leftover) -> None:
+    """Have the elements go with the apply that get another key: to the server, they are others."""
+    client, live, manifest = leftover.client, leftover.live, leftover.manifest
+    elements = others_elements(live, manifest, leftover.paths, OWN)
+    if not elements:
+        return
+    own = {
+        "manager": OWN,
+        "operation": "Apply",
+        "apiVersion": manifest["apiVersion"],
+        "fieldsType": "FieldsV1",
+    }
+    entries = without_fields(live, elements, is_only(OWN))
+    if not any(is_only(OWN)(manager_of_entry(entry)) for entry in entries):
+        entries.append(own)
+    given = with_elements_given(entries, live, elements, OWN)
+    _set_managed(client, manifest, given, live["metadata"]["resourceVersion"])
 
 
 def replace(client: Cluster, manifest: Mapping[str, Any]) -> None:

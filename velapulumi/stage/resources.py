@@ -329,7 +329,8 @@ def write_beside(
         client = clusters[decision.key.cluster].client
         manifest = each.manifest
         if operation is Operation.TAKE_OVER:
-            take_over([Leftover(client, live, manifest, adopted=True)])
+            paths = tuple(all_located(decision.taken, live))
+            take_over([Leftover(client, live, manifest, True, paths)])
             continue
         manager = manager_of(recorded)
         if operation is Operation.MEND:

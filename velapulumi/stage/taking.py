@@ -18,6 +18,7 @@ from velapulumi.clusters.ownership import Leftover, take_over
 from velapulumi.clusters.sharing import change_live
 from velapulumi.engine.record import StageRecord
 from velapulumi.errors import PlanChanged
+from velapulumi.plan.fields import all_located
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Operation
 from velapulumi.render.rules import orphans
@@ -116,7 +117,8 @@ def _act(
         client.delete(manifest, live["metadata"]["resourceVersion"], orphans=orphans(live))
     else:
         adopted = each.operation is Operation.TAKE_OVER and each.cause is None
-        take_over([Leftover(client, live, manifest, adopted)])
+        paths = tuple(all_located(now.taken, live))
+        take_over([Leftover(client, live, manifest, adopted, paths)])
 
 
 def _wait(each: Decision, manifest: Mapping[str, Any], client: Cluster, patience: float) -> None:
