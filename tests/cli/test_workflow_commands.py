@@ -662,8 +662,8 @@ def test_logs_tell_the_current_run_in_words(project: Project) -> None:
         f"{TIME} ask: goes on",
         f"{TIME} tell: skipped, as its condition does not hold: status.look.failed",
         f"{TIME} the workflow is restarted: look, tell",
-        f"{TIME} roll: collects what is not delivered any more",
-        f"{TIME} roll: has collected what is not delivered any more",
+        f"{TIME} roll: collects what is no longer delivered",
+        f"{TIME} roll: has collected what is no longer delivered",
         f"{TIME} the workflow is terminated by bob@desk",
         f"{TIME} the workflow has failed",
     ]

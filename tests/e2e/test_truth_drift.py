@@ -340,7 +340,7 @@ def test_values_of_a_secret_that_others_change_or_take_away_are_put_back(story: 
         touch()
         told = story.status()
         where = f"Secret {story.namespace}/key on {STAGING}"
-        assert f"{where}: data.gone was taken away by others\n" in told
+        assert f"{where}: data.gone was removed by others\n" in told
         assert f"{where}: data.set was set by kubectl-patch at " in told
         assert "data.more" not in told
         assert "data.kept" not in told

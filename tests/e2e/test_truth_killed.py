@@ -1,4 +1,4 @@
-"""What a killed run has made or deleted: known, and ended by the next one or taken back."""
+"""What a killed run made or deleted is known, and the next run finishes it or takes it back."""
 
 from __future__ import annotations
 

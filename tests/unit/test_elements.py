@@ -76,11 +76,13 @@ def test_the_fields_that_tell_elements_apart_are_those_of_the_server() -> None:
 
 
 def test_an_element_of_a_manifest_is_found_by_its_key() -> None:
-    assert counterpart(live(), WANTED, (*CONTAINERS, 0, "image")) == "nginx"
-    assert counterpart(live(), WANTED, (*PORTS, 0)) == {"containerPort": 80}
-    assert counterpart(live(), WANTED, (*CONTAINERS, 0, "args")) is MISSING
-    assert counterpart(live(), manifest({"name": "d"}), (*CONTAINERS, 0)) is MISSING
-    assert counterpart(live(), {"spec": {}}, (*CONTAINERS, 0)) is MISSING
+    assert counterpart(live(), WANTED, (*CONTAINERS, 0, "image"), list_keys(live())) == "nginx"
+    assert counterpart(live(), WANTED, (*PORTS, 0), list_keys(live())) == {"containerPort": 80}
+    assert counterpart(live(), WANTED, (*CONTAINERS, 0, "args"), list_keys(live())) is MISSING
+    assert (
+        counterpart(live(), manifest({"name": "d"}), (*CONTAINERS, 0), list_keys(live())) is MISSING
+    )
+    assert counterpart(live(), {"spec": {}}, (*CONTAINERS, 0), list_keys(live())) is MISSING
 
 
 def test_of_a_list_the_named_fields_of_its_elements_are_written() -> None:

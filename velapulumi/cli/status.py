@@ -82,7 +82,7 @@ def _field(kind: str, field: DriftedField) -> str:
     who = ", ".join(described(field.managers))
     if is_secret_value(kind, field.path):
         if live is None:
-            return f"{path} was taken away by others"
+            return f"{path} was removed by others"
         return f"{path} was set by {who}; whether to another value is told by: velapulumi plan"
     by = f" (changed by {who})" if who else ""
     return f"{path} is {_value(short(live))}, delivered was {_value(short(delivered))}{by}"

@@ -80,23 +80,20 @@ def key_fields(keys: Keys, path: Parts) -> tuple[str, ...]:
     return keys.get(tuple(part for part in path if isinstance(part, str)), ())
 
 
-def counterpart(live: Mapping[str, Any], manifest: Mapping[str, Any], path: Parts) -> Any:
+def counterpart(
+    live: Mapping[str, Any], manifest: Mapping[str, Any], path: Parts, keys: Keys
+) -> Any:
     """What a manifest has where an apply of it writes a field of a live object.
 
     Args:
         live: The object as it is in the cluster, with its managed fields.
         manifest: The manifest.
         path: Path of the field; numbers are positions in the lists of ``live``.
+        keys: The key fields of its lists, as ``list_keys`` gives them.
 
     Returns:
         The value; MISSING where the manifest does not have the field.
     """
-    return _counterpart(live, manifest, path, list_keys(live))
-
-
-def _counterpart(
-    live: Mapping[str, Any], manifest: Mapping[str, Any], path: Parts, keys: Keys
-) -> Any:
     value: Any = manifest
     for index, part in enumerate(path):
         if isinstance(part, int) and (fields := key_fields(keys, path[:index])):
@@ -123,7 +120,7 @@ def written_fields(
     keys = list_keys(live)
     for path in paths:
         if element_of(keys, path) is None:
-            yield from _written(live, path, _counterpart(live, manifest, path, keys), keys)
+            yield from _written(live, path, counterpart(live, manifest, path, keys), keys)
 
 
 def _written(live: Mapping[str, Any], path: Parts, wanted: Any, keys: Keys) -> Iterator[Parts]:
@@ -164,7 +161,7 @@ def others_elements(
         for element in _elements(live, path, keys):
             holders = managers_of(live, element)
             is_his = bool(holders) and all(map(alone, holders))
-            if not is_his and _counterpart(live, manifest, element, keys) is MISSING:
+            if not is_his and counterpart(live, manifest, element, keys) is MISSING:
                 found[element] = None
     return tuple(found)
 

@@ -13,6 +13,8 @@ from velapulumi.render.rules import LAST_APPLIED
 
 SECRET = "Secret"
 HIDDEN = "[secret]"
+VALUES = ("data", "stringData")
+"""Where a Secret has its values."""
 
 _NO_VALUES = frozenset({"apiVersion", "kind", "metadata", "type", "immutable", "spec", "status"})
 """What is no value at the top of a Secret; kinds of that name in other groups have the last two."""

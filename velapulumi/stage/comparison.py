@@ -45,6 +45,7 @@ from velapulumi.stage.secrets import changes_outside_secrets, hidden, without_va
 from velapulumi.stage.sides import (
     DriftedField,
     Facts,
+    as_known,
     back,
     desired,
     holder,
@@ -230,7 +231,7 @@ class Comparison:
         recorded, live = self._facts.recorded, self._live
         if recorded is None or live is None or not recorded.ready:
             return False
-        return counterpart(live, recorded.manifest, path) is not MISSING
+        return counterpart(live, recorded.manifest, path, self._keys) is not MISSING
 
     def _told(self, changes: Iterable[FieldChange], live: Mapping[str, Any]) -> Iterator[Parts]:
         """Where the live object has the fields that change, whatever their elements are told by.
@@ -247,9 +248,8 @@ class Comparison:
     def _is_ours(self, manager: Manager) -> bool:
         """Whether a manager is the one that the engine writes the object as, as far as is known."""
         recorded = self._facts.recorded
-        if recorded is None or not recorded.manager:
-            return manager.is_ours
-        return manager.name == recorded.manager
+        known = as_known(self._facts, manager)
+        return known.is_engine if recorded is not None and recorded.manager else known.is_ours
 
     def _left(self, changes: Iterable[FieldChange]) -> Iterator[DriftedField]:
         """The changes of fields that a controller keeps as it wants them.

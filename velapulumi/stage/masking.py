@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from velapulumi import files
-from velapulumi.clusters.secrecy import SECRET, is_secret_value
+from velapulumi.clusters.secrecy import SECRET, VALUES, is_secret_value
 from velapulumi.engine.environment import engine_environment, prepare_backend
 from velapulumi.engine.values import SEALED
 from velapulumi.errors import InvalidFile
 from velapulumi.project import Project
 
 _KEY_FILE = "plan.key"
-_VALUES = ("data", "stringData")
 
 
 class Mask:
@@ -58,7 +57,7 @@ class Mask:
         values = encoded(manifest)
         if values is None:
             return plain
-        rest = {key: value for key, value in plain.items() if key not in _VALUES}
+        rest = {key: value for key, value in plain.items() if key not in VALUES}
         if values:
             self._used = True
             rest["data"] = {key: self._keyed(text.encode()) for key, text in values.items()}
@@ -66,7 +65,7 @@ class Mask:
 
     def _misplaced(self, key: str, value: Any) -> Any:
         """What stands at the top of a Secret; what a Secret does not have may be a value."""
-        if key in _VALUES or not is_secret_value(SECRET, (key,)):
+        if key in VALUES or not is_secret_value(SECRET, (key,)):
             return value
         self._used = True
         return self._keyed(json.dumps(value, sort_keys=True, default=str).encode())

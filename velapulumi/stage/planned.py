@@ -13,7 +13,7 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.images import pinned
 from velapulumi.clusters.managed import described, managers_of
 from velapulumi.clusters.registry import Registry
-from velapulumi.clusters.secrecy import SECRET, hiding
+from velapulumi.clusters.secrecy import SECRET, VALUES, hiding
 from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at, without_value_at
 from velapulumi.engine.record import words
 from velapulumi.plan.canonical import digest
@@ -297,7 +297,7 @@ def _comes_back(each: Decision, field: PlannedField) -> bool:
         was = value_at(path, said.before or {})
         if said.before is None or (None if was is MISSING else was) != field.before:
             return False
-    unkept = path[0] in ("data", "stringData") or path[:2] == ("metadata", "annotations")
+    unkept = path[0] in VALUES or path[:2] == ("metadata", "annotations")
     return not _is_too_large(each) and not (each.key.kind == SECRET and unkept)
 
 

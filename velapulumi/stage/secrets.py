@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from velapulumi.clusters.secrecy import HIDDEN, SECRET, is_secret_value
+from velapulumi.clusters.secrecy import HIDDEN, SECRET, VALUES, is_secret_value
 from velapulumi.engine.values import SEALED
 from velapulumi.plan.fields import (
     FieldChange,
@@ -15,7 +15,6 @@ from velapulumi.plan.fields import (
 )
 from velapulumi.plan.normal import changed_fields, normal
 
-_VALUES = ("data", "stringData")
 OTHER = "[another secret]"
 
 
@@ -52,7 +51,7 @@ def changes_outside_secrets(
 def without_values(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     if manifest.get("kind") != SECRET:
         return manifest
-    return {key: value for key, value in manifest.items() if key not in _VALUES}
+    return {key: value for key, value in manifest.items() if key not in VALUES}
 
 
 def changed_values(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[FieldChange]:
@@ -69,7 +68,7 @@ def _merged(secret: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def has_sealed_values(manifest: Mapping[str, Any]) -> bool:
     """Whether the values of a Secret are encrypted, as a stack has them."""
-    return any(_is_sealed(manifest.get(key)) for key in _VALUES)
+    return any(_is_sealed(manifest.get(key)) for key in VALUES)
 
 
 def _is_sealed(value: Any) -> bool:

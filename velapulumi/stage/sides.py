@@ -206,19 +206,26 @@ def is_undone(facts: Facts) -> bool:
 def managers_at(facts: Facts, path: Parts) -> tuple[Manager, ...]:
     """The managers of a field of the live object; none of what is not there.
 
-    Each object has an engine's manager of its own, which the stack knows: another is somebody's.
-
     Args:
         facts: What is known of it.
         path: The field, with the positions of the live object.
     """
     if facts.live.manifest is None:
         return ()
+    return tuple(as_known(facts, each) for each in managers_of(facts.live.manifest, path))
+
+
+def as_known(facts: Facts, manager: Manager) -> Manager:
+    """A manager, and whether it is the engine of somebody else.
+
+    Each object has an engine's manager of its own, which the stack knows: another is somebody's.
+
+    Args:
+        facts: What is known of the object.
+        manager: One of its managers.
+    """
     own = facts.recorded.manager if facts.recorded else ""
-    return tuple(
-        replace(each, foreign=True) if own and each.is_engine and each.name != own else each
-        for each in managers_of(facts.live.manifest, path)
-    )
+    return replace(manager, foreign=bool(own) and manager.is_engine and manager.name != own)
 
 
 def wanted_as(facts: Facts) -> Wanted:

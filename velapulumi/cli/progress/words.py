@@ -44,9 +44,9 @@ def of_run(entry: Entry) -> str:
             names = f": {', '.join(entry.steps)}" if entry.steps else ""
             return f"the workflow is restarted{by}{names}"
         case Kind.COLLECT:
-            return f"{entry.step}: collects what is not delivered any more"
+            return f"{entry.step}: collects what is no longer delivered"
         case Kind.COLLECTED:
-            return f"{entry.step}: has collected what is not delivered any more"
+            return f"{entry.step}: has collected what is no longer delivered"
         case _:
             return ""
 

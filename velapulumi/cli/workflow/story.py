@@ -101,9 +101,9 @@ def _of_whole(entry: Entry) -> str:
             by = f" by {entry.by}" if entry.by else ""
             return f"run {entry.run} of {entry.revision} begins{by}"
         case Kind.COLLECT:
-            return "collects what is not delivered any more"
+            return "collects what is no longer delivered"
         case Kind.COLLECTED:
-            return "has collected what is not delivered any more"
+            return "has collected what is no longer delivered"
         case Kind.FINISH:
             return f"the workflow has {entry.phase}"
         case Kind.STOP:
