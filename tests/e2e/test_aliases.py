@@ -127,6 +127,7 @@ def test_a_stage_moves_to_another_name_of_its_cluster(project: Project, herd: He
     assert project.clusters[STAGING].deployments(herd.namespace) == {}
 
 
+@pytest.mark.exhaustive
 def test_a_cluster_is_renamed_while_it_is_in_use(project: Project, herd: Herd) -> None:
     herd.on(STAGING)
     herd.deliver()
@@ -158,6 +159,7 @@ def test_a_cluster_is_renamed_while_it_is_in_use(project: Project, herd: Herd) -
     assert project.clusters[STAGING].deployments(herd.namespace) == {}
 
 
+@pytest.mark.exhaustive
 def test_the_canonical_name_goes_while_it_is_in_use(project: Project, herd: Herd) -> None:
     herd.on(STAGING)
     herd.deliver()
@@ -191,6 +193,7 @@ def test_two_names_of_a_cluster_are_one_place(project: Project, herd: Herd) -> N
     assert project.run("delete", "herd", "--yes").returncode == 0
 
 
+@pytest.mark.exhaustive
 def test_an_env_moves_to_another_name_of_its_cluster(
     project: Project, application: str, namespace: str
 ) -> None:

@@ -360,6 +360,7 @@ def changes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.exhaustive
 def test_what_others_have_changed_is_approved_with_the_change_and_put_back(shop: Shop) -> None:
     shop.next()
     shop.kubectl("set", "image", "deployment", "web", "web=theirs:9")
@@ -394,6 +395,7 @@ def test_a_rejection_ends_it_until_somebody_approves_again(shop: Shop) -> None:
     assert shop.up().returncode == 0
 
 
+@pytest.mark.exhaustive
 def test_what_was_interrupted_goes_on_under_the_same_approval(shop: Shop) -> None:
     """The first update meets a pod that does not get ready; then it does."""
     shop.next()
@@ -407,6 +409,7 @@ def test_what_was_interrupted_goes_on_under_the_same_approval(shop: Shop) -> Non
     assert shop.images() == "web:2"
 
 
+@pytest.mark.exhaustive
 def test_a_failed_delivery_goes_back_where_that_was_approved_with_it(shop: Shop) -> None:
     before = shop.prod.deployments(shop.namespace)["web"]
     shop.next()

@@ -13,6 +13,8 @@ import yaml
 
 from tests.e2e.conftest import PROD, STAGING, Forwarder, Project
 
+RARE = pytest.mark.exhaustive
+
 
 def never_ready(application: str, *, timeout: int) -> str:
     """The application with a label that keeps its pods pending in the playground."""
@@ -87,7 +89,13 @@ def test_unreachable_prod_is_named_and_nothing_is_changed(
     assert prod.deployments(namespace)["data-worker"]["status"]["readyReplicas"] == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        *(pytest.param(each, marks=RARE) for each in (signal.SIGTERM, signal.SIGKILL)),
+    ],
+)
 def test_an_interrupted_up_goes_on(
     project: Project, application: str, namespace: str, number: signal.Signals
 ) -> None:
@@ -244,6 +252,7 @@ def test_an_object_that_is_not_ours_is_never_taken_over(
     assert "is managed by other application other/shop" in refused.stderr
 
 
+@RARE
 def test_what_was_deleted_beside_a_workload_comes_back(project: Project, namespace: str) -> None:
     text = f"""\
 apiVersion: core.oam.dev/v1beta1

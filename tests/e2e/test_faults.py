@@ -28,6 +28,7 @@ PATIENCE = 12
 BOUND = 40
 """Seconds after which the slowest of these runs has ended, on a machine that is busy."""
 
+RARE = pytest.mark.exhaustive
 BAD = (Fault.DOWN, Fault.ERROR, Fault.HANG)
 REACHES = f"cluster {PROD} at http://127.0.0.1:"
 
@@ -113,10 +114,16 @@ def versions(place: Place) -> dict[str, str]:
     }
 
 
-def test_a_stage_whose_server_is_wrong(ground: Ground) -> None:
+MOMENTS = [
+    in_the_middle,
+    *(pytest.param(each, marks=RARE) for each in (from_the_start, after_the_plan, while_waiting)),
+]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_stage_whose_server_is_wrong(ground: Ground, moment: Moment) -> None:
     assert ground.first.kinds[-1] == "finish"
-    moments = (from_the_start, after_the_plan, in_the_middle, while_waiting)
-    all_well(partial(fault_case, ground, moment, fault) for moment in moments for fault in BAD)
+    all_well(partial(fault_case, ground, moment, fault) for fault in BAD)
 
 
 def test_a_server_that_comes_back_in_time_is_waited_for(ground: Ground) -> None:
@@ -135,7 +142,7 @@ def test_a_server_that_comes_back_in_time_is_waited_for(ground: Ground) -> None:
         well(ground.first.problems(place.evidence()))
 
 
-@pytest.mark.parametrize("times", [1, 0])
+@pytest.mark.parametrize("times", [1, pytest.param(0, marks=RARE)])
 def test_a_server_that_refuses_to_write(ground: Ground, times: int) -> None:
     place = ground.place(f"write-{times}")
     with place.through(PROD) as server:
@@ -147,6 +154,7 @@ def test_a_server_that_refuses_to_write(ground: Ground, times: int) -> None:
         well(mended(place, LEFT, ground.first, NOTHING))
 
 
+@RARE
 def test_a_server_that_goes_while_old_objects_are_deleted(ground: Ground) -> None:
     place = ground.place("collect")
     assert place.up(LEFT).returncode == 0

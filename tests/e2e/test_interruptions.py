@@ -46,14 +46,14 @@ def ground(
         yield Ground(template, "stop")
 
 
+RARE = pytest.mark.exhaustive
 WAYS = [("after", "SIGKILL"), ("before", "SIGKILL"), ("after", "signals"), ("after", "full")]
 """Where and how; ``signals`` are SIGINT and SIGTERM by turns, other turns in the edit."""
 
 
 def ways(*often: tuple[str, str]) -> list[Any]:
     """All of them; those that are not named are left to the exhaustive runs."""
-    rare = pytest.mark.exhaustive
-    return [pytest.param(*way, marks=() if way in often else rare) for way in WAYS]
+    return [pytest.param(*way, marks=() if way in often else RARE) for way in WAYS]
 
 
 SIGNALS = ("SIGINT", "SIGTERM")
@@ -130,16 +130,14 @@ def edit_case(ground: Ground, where: str, number: int, how: str) -> str:
     return problems
 
 
-@pytest.mark.parametrize(("where", "how"), ways(("after", "SIGKILL"), ("before", "SIGKILL")))
+@pytest.mark.parametrize(("where", "how"), ways(("before", "SIGKILL")))
 def test_a_first_up_goes_on(ground: Ground, where: str, how: str) -> None:
     assert ground.first.kinds == FIRST_KINDS
     numbers = points(ground.first, where)
     all_well(partial(first_case, ground, where, number, how) for number in numbers)
 
 
-@pytest.mark.parametrize(
-    ("where", "how"), ways(("before", "SIGKILL"), ("after", "signals"), ("after", "full"))
-)
+@pytest.mark.parametrize(("where", "how"), ways(("after", "full")))
 def test_an_edit_goes_on(ground: Ground, where: str, how: str) -> None:
     """Signals and full disks only where an edit does what a first run does not: it collects."""
     whole = ground.edits[RIGHT]
@@ -189,7 +187,7 @@ def goes_on(ground: Ground, place: Place) -> None:
     assert end.replaced(between) == set()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=RARE)])
 def test_one_interrupt_winds_up_and_a_second_one_stops_now(
     ground: Ground, number: signal.Signals
 ) -> None:
@@ -209,7 +207,9 @@ def test_one_interrupt_winds_up_and_a_second_one_stops_now(
         goes_on(ground, place)
 
 
-@pytest.mark.parametrize("who", ["engine", "velapulumi", "both"])
+@pytest.mark.parametrize(
+    "who", [pytest.param("engine", marks=RARE), pytest.param("velapulumi", marks=RARE), "both"]
+)
 def test_a_killed_process_leaves_nothing_behind(ground: Ground, who: str) -> None:
     place = ground.place(f"killed-{who}")
     with held(place) as (running, server):

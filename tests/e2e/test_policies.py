@@ -169,6 +169,7 @@ def secret(name: str, value: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.exhaustive
 def test_values_of_others_are_kept_and_whole_objects(story: Story) -> None:
     once = {
         "enable": True,
@@ -206,6 +207,7 @@ def test_values_of_others_are_kept_and_whole_objects(story: Story) -> None:
     story.settled(text("nginx:2"))
 
 
+@pytest.mark.exhaustive
 def test_drift_is_not_mended_where_it_is_allowed(story: Story) -> None:
     objects = {"data": [config_map("data", key="value")], "web": [deployment("web")]}
     strict = app(story.namespace, objects)
@@ -250,6 +252,7 @@ def test_what_is_read_only_must_exist_and_is_never_written(story: Story) -> None
     assert story.get("configmap", "mine") is None
 
 
+@pytest.mark.exhaustive
 def test_an_object_that_becomes_read_only_stays(story: Story) -> None:
     objects = {"main": [config_map("theirs", key="one")]}
     story.up(app(story.namespace, objects))
@@ -366,6 +369,7 @@ def test_what_the_owner_does_not_share_is_refused(story: Story) -> None:
     assert f"application is controlled by {story.namespace}/first but is not sharable" in refused
 
 
+@pytest.mark.exhaustive
 def test_an_immutable_secret_is_made_anew(story: Story) -> None:
     strategy = {"recreateFields": ["data.key"]}
     policy = ("resource-update", rules({"resourceTypes": ["Secret"]}, strategy=strategy))
@@ -386,6 +390,7 @@ def test_an_immutable_secret_is_made_anew(story: Story) -> None:
     story.settled(text("dW8="))
 
 
+@pytest.mark.exhaustive
 def test_fields_of_others_stay_with_a_patch_and_go_with_a_replacement(story: Story) -> None:
     def text(value: str, *policies: tuple[str, dict[str, Any]]) -> str:
         objects = [config_map("data", key=value), deployment("web", image=f"nginx:{value}")]

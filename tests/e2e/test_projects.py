@@ -1,10 +1,12 @@
 """Projects that are not quite the seed's: other backends, other workflows."""
 
+import pytest
 import yaml
 
 from tests.e2e.conftest import STAGING, Project
 
 
+@pytest.mark.exhaustive
 def test_another_backend_with_a_passphrase_of_ones_own(
     project: Project, application: str, namespace: str
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.e2e.conftest import PROD, STAGING, Project
@@ -82,6 +83,7 @@ def test_two_steps_of_one_stage_with_an_approval_each(project: Project) -> None:
         assert project.clusters[cluster].deployments("default") == {}
 
 
+@pytest.mark.exhaustive
 def test_going_on_by_plain_pulumi_delivers_the_next_step_of_a_stage(project: Project) -> None:
     text = EXAMPLE.read_text().replace("          auto: false\n", "")
     assert project.run("cluster", "labels", "add", PROD, "tier=production").returncode == 0
@@ -120,6 +122,7 @@ spec:
 """
 
 
+@pytest.mark.exhaustive
 def test_a_broken_later_step_of_a_stage_can_be_mended(project: Project, namespace: str) -> None:
     text = BROKEN.replace("NAMESPACE", namespace)
     file = str(project.write(text))

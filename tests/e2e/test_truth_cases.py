@@ -41,6 +41,7 @@ def test_what_was_deleted_is_made_again_and_that_is_said(story: Truth) -> None:
     assert story.get("configmap", "gone") is not None
 
 
+@pytest.mark.exhaustive
 def test_a_finished_job_that_its_ttl_has_removed_is_done(story: Truth) -> None:
     text = case(story, "job-with-ttl")
     story.up(text, code=4)

@@ -162,6 +162,7 @@ def test_drift_is_shown_with_its_manager_and_mended_and_nothing_else(story: Trut
     assert pod["containers"][0]["image"] == "nginx"
 
 
+@pytest.mark.exhaustive
 def test_drift_in_lists_that_others_extend_and_in_secrets_is_mended(story: Truth) -> None:
     """The position of an element in the cluster is another one than in the file."""
 
@@ -202,6 +203,7 @@ def test_drift_in_lists_that_others_extend_and_in_secrets_is_mended(story: Truth
         assert "dGhlaXJz" not in told
 
 
+@pytest.mark.exhaustive
 def test_drift_in_what_a_list_knows_its_elements_by_is_mended(story: Truth) -> None:
     """A port that others have changed is another element of its list for the server."""
 

@@ -120,6 +120,7 @@ def test_what_is_being_deleted_is_waited_for_and_its_finalizer_named(story: Trut
     free(story)
 
 
+@pytest.mark.exhaustive
 def test_what_cannot_be_made_anew_for_its_finalizer_is_named(story: Truth) -> None:
     def text(value: str) -> str:
         held = {**config_map("held", a=value), "immutable": True}
@@ -139,6 +140,7 @@ def test_what_cannot_be_made_anew_for_its_finalizer_is_named(story: Truth) -> No
     free(story)
 
 
+@pytest.mark.exhaustive
 def test_what_a_killed_run_had_made_goes_with_the_file_that_wanted_it(story: Truth) -> None:
     late = deployment("late")
     late["spec"]["template"]["metadata"]["labels"]["velapulumi.dev/sim"] = "pending"
@@ -173,6 +175,7 @@ def kill_in_the_middle(story: Truth, text: str) -> None:
         running.communicate()
 
 
+@pytest.mark.exhaustive
 def test_a_kind_grows_together_with_its_objects_and_back(story: Truth) -> None:
     """The server knows the new schema a moment later; and the engine updates it by another verb."""
     group = f"{story.namespace}.example.org"[-60:].lstrip("-.")
@@ -217,6 +220,7 @@ def free(story: Truth) -> None:
     story.kubectl("patch", "configmap", "held", "-p", patch)
 
 
+@pytest.mark.exhaustive
 def test_a_namespace_that_holds_things_of_others_is_not_deleted(story: Truth) -> None:
     name = f"{story.namespace}-x"
     place = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
@@ -237,6 +241,7 @@ def test_a_namespace_that_holds_things_of_others_is_not_deleted(story: Truth) ->
     assert {"configmap/ours", "configmap/one", "deployment.apps/theirs"} <= set(inside.split())
 
 
+@pytest.mark.exhaustive
 def test_what_goes_from_a_cluster_that_a_stage_leaves_is_named(story: Truth) -> None:
     def text(*clusters: str) -> str:
         document = yaml.safe_load(app(story.namespace, {"main": [config_map("data", a="b")]}))

@@ -122,6 +122,7 @@ def test_what_would_lose_data_is_refused_and_the_rest_is_told_and_replaced(story
 OBJECTS = {"deployment": "web", "pvc": "disk", "statefulset": "db"}
 
 
+@pytest.mark.exhaustive
 def test_another_version_of_the_same_kind_is_the_same_object(story: Truth) -> None:
     story.up(app(story.namespace, {"main": [autoscaler("v1")]}))
     uid = story.uid("hpa", "auto")

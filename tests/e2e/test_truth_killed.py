@@ -108,6 +108,7 @@ def test_a_killed_replacement_is_gone_on_with_and_goes(story: Truth, how: str) -
     story.up(old)
 
 
+@RARE
 def test_what_a_killed_first_run_has_made_is_deleted_with_the_application(story: Truth) -> None:
     """Its stack has no outputs and holds nothing."""
     text = app(story.namespace, {"main": [late()]})
@@ -169,6 +170,7 @@ def test_a_killed_replacement_is_taken_back(story: Truth) -> None:
     assert "2 unchanged" in story.plan(old, code=0)
 
 
+@RARE
 def test_what_is_taken_over_waits_its_turn_and_is_known_from_then_on(story: Truth) -> None:
     """Nothing is written to what is others' before what it depends on is ready."""
     take_over = ("take-over", rules({"resourceNames": ["theirs", "settings"]}))
@@ -243,6 +245,7 @@ def test_what_nobody_may_read_is_not_forgotten(story: Truth) -> None:
     assert "no change" in story.plan(plain, code=0)
 
 
+@RARE
 def test_what_is_on_a_silent_cluster_is_owed(
     story: Truth, forward: Callable[[int], Forwarder]
 ) -> None:

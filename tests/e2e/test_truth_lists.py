@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
+
+import pytest
 
 from tests.e2e.test_policies import app, deployment
 from tests.e2e.test_truth_drift import Truth, containers, section, story
@@ -42,6 +45,7 @@ def by_name(found: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return next(each for each in found if each["name"] == name)
 
 
+@pytest.mark.exhaustive
 def test_what_is_given_up_goes_though_the_list_is_in_another_order(story: Truth) -> None:
     size = {"name": "a", "emptyDir": {"sizeLimit": "1Gi", "medium": "Memory"}}
     first = web(FIRST, SIDE, volumes=[size, {"name": "b", "emptyDir": {}}])
@@ -109,6 +113,7 @@ def test_what_others_have_in_an_element_stays_whatever_order_it_has(story: Truth
 CONTAINERS = "/spec/template/spec/containers"
 
 
+@pytest.mark.exhaustive
 def test_elements_change_their_keys_and_sources_in_a_list_that_is_reordered(story: Truth) -> None:
     source = {"fieldRef": {"fieldPath": "metadata.name"}}
     first = {
@@ -139,6 +144,7 @@ def test_elements_change_their_keys_and_sources_in_a_list_that_is_reordered(stor
     assert "1 unchanged" in story.plan(before, code=0)
 
 
+@pytest.mark.exhaustive
 def test_elements_without_names_are_told_by_the_keys_that_the_server_has(story: Truth) -> None:
     opts = {"type": "object", "additionalProperties": {"type": "string"}}
     element = {
@@ -203,6 +209,7 @@ def test_elements_without_names_are_told_by_the_keys_that_the_server_has(story: 
     assert "2 unchanged" in story.plan(third, code=0)
 
 
+@pytest.mark.exhaustive
 def test_a_list_that_is_one_value_for_the_server_is_shown_and_put_back_so(story: Truth) -> None:
     """Whoever adds an element holds all of them, whatever names these have."""
 
@@ -250,3 +257,63 @@ def test_an_element_whose_key_changes_with_a_take_over_does_not_stay_beside(stor
     assert [each["mountPath"] for each in container["volumeMounts"]] == ["/b"]
     assert [each["port"] for each in story.value("service", "bare", "spec")["ports"]] == [81]
     assert "2 unchanged" in story.plan(text, code=0)
+
+
+def test_what_others_have_in_an_element_that_goes_is_told_and_goes(story: Truth) -> None:
+    def text(*found: dict[str, Any], port: int) -> str:
+        kind = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "bare"}}
+        ports = [{"port": port, "name": "http"}]
+        bare = {**kind, "spec": {"selector": {"app": "web"}, "ports": ports}}
+        return app(story.namespace, {"main": [web(*found), bare]})
+
+    story.up(text(FIRST, SIDE, port=80))
+    story.kubectl("set", "env", "deployment/web", "-c", "d", "FOO=1")
+    patch = [{"op": "replace", "path": "/spec/ports/0/targetPort", "value": 9}]
+    story.kubectl("patch", "service", "bare", "--type=json", "-p", json.dumps(patch))
+    after = text(FIRST, port=81)
+    for shown in (story.plan(after, code=3), story.delivered(after)):
+        found = section(shown, "~ Deployment", "web")
+        assert "containers[1].env[0].name removed (changed by kubectl-set at " in found
+        found = section(shown, "~ Service", "bare")
+        assert "spec.ports[0].port: 80 → 81" in found
+        assert re.search(r"spec.ports\[0\].targetPort: 9 .*changed by kubectl-patch at ", found), found
+    assert [each["name"] for each in containers(story)] == ["c"]
+    (port,) = story.value("service", "bare", "spec")["ports"]
+    assert (port["port"], port["targetPort"]) == (81, 81)
+    assert "2 unchanged" in story.plan(after, code=0)
+
+
+def test_plain_values_of_others_stay_in_a_list_that_has_each_once(story: Truth) -> None:
+    def text(*finalizers: str, number: str = "1") -> str:
+        metadata = {"name": "held", "finalizers": list(finalizers)}
+        held = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+        return app(story.namespace, {"main": [{**held, "data": {"number": number}}]})
+
+    def there() -> list[str]:
+        return list(story.value("configmap", "held", "metadata")["finalizers"])
+
+    x, y, z, theirs = (f"example.org/{name}" for name in ("x", "y", "z", "theirs"))
+    try:
+        story.up(text(x, y))
+        more = [{"op": "add", "path": "/metadata/finalizers/-", "value": theirs}]
+        story.kubectl("patch", "configmap", "held", "--type=json", "-p", json.dumps(more))
+        assert "1 unchanged" in story.plan(text(x, y), code=0)
+        story.delivered(text(x, y, number="2"))
+        assert there() == [x, y, theirs]
+        for shown in (story.plan(text(z, x), code=3), story.delivered(text(z, x))):
+            found = section(shown, "~ ConfigMap", "held")
+            assert f"metadata.finalizers[1]: {y} → (none)" in found
+            assert f"metadata.finalizers[0]: (none) → {z}" in found
+            assert theirs not in shown
+            assert NOT_ASKED not in shown
+        assert {*there()} == {x, z, theirs}
+        assert "1 unchanged" in story.plan(text(z, x), code=0)
+        less = [{"op": "replace", "path": "/metadata/finalizers", "value": [theirs, z]}]
+        story.kubectl("patch", "configmap", "held", "--type=json", "-p", json.dumps(less))
+        assert f"metadata.finalizers[1]: (none) → {x} " in story.plan(text(z, x), code=3)
+        story.delivered(text(z, x))
+        assert {*there()} == {x, z, theirs}
+        assert "1 unchanged" in story.plan(text(z, x), code=0)
+    finally:
+        none = [{"op": "remove", "path": "/metadata/finalizers"}]
+        story.kubectl("patch", "configmap", "held", "--type=json", "-p", json.dumps(none))

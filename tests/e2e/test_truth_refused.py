@@ -84,6 +84,7 @@ def test_what_the_second_stage_would_be_refused_for_is_found_before_the_first_wr
     assert story.get("configmap", "data") is None
 
 
+@pytest.mark.exhaustive
 def test_a_namespace_that_was_deleted_with_what_was_in_it_is_found(story: Truth) -> None:
     prod, place = story.project.clusters[PROD], f"{story.namespace}-x"
     prod.kubectl("create", "namespace", place)
@@ -100,6 +101,7 @@ def test_a_namespace_that_was_deleted_with_what_was_in_it_is_found(story: Truth)
     assert story.value("configmap", "data", "data") == {"a": "b"}
 
 
+@pytest.mark.exhaustive
 def test_a_webhook_that_cannot_be_asked_and_a_missing_right_are_said(story: Truth) -> None:
     text = app(story.namespace, {"main": [config_map("data", a="b")]})
     hook = {

@@ -40,6 +40,7 @@ def test_a_workload_and_its_service_are_replaced_as_a_whole(story: Truth) -> Non
     assert "2 unchanged" in story.plan(text("nginx:2"), code=0)
 
 
+@pytest.mark.exhaustive
 def test_what_is_unchanged_and_not_ready_keeps_what_others_have_set(story: Truth) -> None:
     web = deployment("web")
     web["spec"]["template"]["metadata"]["labels"]["velapulumi.dev/sim"] = "pending"
@@ -78,6 +79,7 @@ def definition(namespace: str, **version: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.exhaustive
 def test_what_is_made_anew_with_all_it_holds_must_hold_nothing(story: Truth) -> None:
     place, crd = f"{story.namespace}-x", definition(story.namespace)
     fields = {"recreateFields": ["metadata.labels.team"]}
@@ -122,6 +124,7 @@ def apply(story: Truth, manifest: dict[str, Any]) -> None:
     story.kubectl("apply", "-f", str(path))
 
 
+@pytest.mark.exhaustive
 def test_a_kind_that_is_no_longer_served_is_not_deleted_unseen(story: Truth) -> None:
     crd = definition(story.namespace)
     name = crd["metadata"]["name"]

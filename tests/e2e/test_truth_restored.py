@@ -52,6 +52,7 @@ def texts(story: Truth, *objects: dict[str, Any]) -> tuple[str, str]:
     return before, app(story.namespace, {"main": [data, *map(labelled, objects)]}, policy)
 
 
+@pytest.mark.exhaustive
 def test_what_was_bound_since_it_was_taken_over_stays_bound(story: Truth) -> None:
     first, second = f"{story.namespace}-1"[-60:], f"{story.namespace}-2"[-60:]
     disk, store = claim(first, "disk"), volume(second)

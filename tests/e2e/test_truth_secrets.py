@@ -43,6 +43,7 @@ def test_what_cannot_be_read_as_its_type_is_refused_without_values(story: Truth)
             assert "cannot be reached" not in shown
 
 
+@pytest.mark.exhaustive
 def test_no_words_about_a_secret_tell_its_values(story: Truth) -> None:
     wrong = {
         "a number": ({"stringData": {"pw": 31415926535897}}, "31415926535897"),

@@ -18,6 +18,7 @@ def story(copied: Callable[[str], Project], namespace: str) -> Truth:
     return Truth(copied("project"), namespace)
 
 
+@pytest.mark.exhaustive
 def test_a_second_project_is_refused_and_takes_nothing_away(
     story: Truth, copied: Callable[[str], Project]
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_second_project_is_refused_and_takes_nothing_away(
     assert "1 unchanged" in other.plan(taken, code=0)
 
 
+@pytest.mark.exhaustive
 def test_what_another_project_has_taken_over_is_not_shared_with_it(
     story: Truth, copied: Callable[[str], Project]
 ) -> None:
@@ -155,6 +157,7 @@ def test_a_renamed_stage_hands_its_objects_over(story: Truth) -> None:
     assert given == f"{title} (handed over to stage deploy-after)"
 
 
+@pytest.mark.exhaustive
 def test_what_is_done_beside_the_engine_is_in_the_plan(story: Truth) -> None:
     share = ("shared-resource", rules({"resourceNames": ["common", "forever"]}))
     keep = ("garbage-collect", rules({"resourceNames": ["forever"]}, strategy="never"))

@@ -3,6 +3,7 @@
 An object is flat here: the value of each field that holds no further ones, by its path. Elements of
 lists are told by their key fields, as a server keeps them, which are no fields then: a Service's
 ports by number and protocol, others by their name. Lists of elements without one are one value.
+An element is a field itself, of no value: it goes, with all in it, when nobody holds it any more.
 """
 
 from __future__ import annotations
@@ -69,13 +70,14 @@ class Conflict(Exception):
 
 
 def flat(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """The fields of a value that hold no further ones; an empty map is none."""
+    """The fields of a value that hold no further ones, and elements; an empty map is none."""
     if isinstance(value, Mapping):
         for key, below in value.items():
             yield from flat(below, (*path, key))
     elif (told := elements(value, path)) is not None:
         for name, element in told.items():
             rest = {key: below for key, below in element.items() if key not in name.keys}
+            yield (*path, name), None
             yield from flat(rest, (*path, name))
     else:
         yield path, value
@@ -100,6 +102,11 @@ def named(path: Iterable[str | int], value: Any) -> Path:
             value = value.get(part) if isinstance(value, Mapping) else None
             found.append(part)
     return tuple(found)
+
+
+def elements_of(path: Path) -> list[Path]:
+    """The elements on the way to a field."""
+    return [path[: at + 1] for at, part in enumerate(path) if isinstance(part, Named)]
 
 
 def below(path: Path, tops: Iterable[Path]) -> bool:
@@ -147,10 +154,13 @@ class Served:
             owners[path] = {writer} if path in others else before | {writer}
             fields[path] = value
         for path in [p for p, found in owners.items() if writer in found and p not in wanted]:
+            if path not in owners:
+                continue  # it went with its element
             owners[path].discard(writer)
             if not owners[path]:
-                del owners[path]
-                fields.pop(path, None)
+                for each in [e for e in fields if below(e, [path])]:
+                    fields.pop(each)
+                    owners.pop(each, None)
         return self._with(fields, owners, manifest)
 
     def update(self, changes: Flat, gone: Iterable[Path], writer: Writer) -> Served:
@@ -158,6 +168,9 @@ class Served:
         owners = {path: {*found} for path, found in self.owners.items()}
         fields = dict(self.fields)
         for path, value in changes.items():
+            for element in elements_of(path):
+                if element not in fields:
+                    fields[element], owners[element] = None, {writer}
             if fields.get(path, "-") != value:
                 fields[path], owners[path] = value, {writer}
         for path in [each for each in fields if below(each, gone)]:
@@ -178,7 +191,7 @@ class Served:
     def object(self) -> dict[str, Any]:
         """It as the server answers with it."""
         found: dict[str, Any] = {}
-        for path, value in self.fields.items():
+        for path, value in sorted(self.fields.items(), key=lambda each: len(each[0])):
             self._put(found, path, value)
         self._sort(found, ())
         metadata = found.setdefault("metadata", {})
@@ -211,7 +224,8 @@ class Served:
         if isinstance(part, Named):
             if not positions_of(part.keys, found):
                 found.append(dict(part.keys))
-            self._put(found[positions_of(part.keys, found)[0]], rest, value)
+            if rest:
+                self._put(found[positions_of(part.keys, found)[0]], rest, value)
         elif not rest:
             found[part] = value
         else:
@@ -254,9 +268,11 @@ def _tree(paths: Iterable[Path]) -> dict[str, Any]:
         node = tree
         for part in path:
             if isinstance(part, Named):
-                node = node.setdefault(f"k:{json.dumps(part.keys)}", {".": {}})
+                node = node.setdefault(f"k:{json.dumps(part.keys)}", {})
             else:
                 node = node.setdefault(f"f:{part}", {})
+        if isinstance(path[-1], Named):
+            node["."] = {}
     return tree
 
 

@@ -273,7 +273,11 @@ TOLD = [{"containerPort": 80, "protocol": name} for name in ("TCP", "UDP")]
         ([UDP], [{**TCP, "protocol": "TCP"}, UDP], [((0,), None, {**TCP, "protocol": "TCP"})]),
         ([TCP], [{**TCP, "hostPort": 1}], [((0, "hostPort"), None, 1)]),
         ([TCP], [{"containerPort": 81}], [((0, "containerPort"), 80, 81)]),
-        ([TCP, UDP], [{"containerPort": 81}], [((), [TCP, UDP], [{"containerPort": 81}])]),
+        (
+            [TCP, UDP],
+            [{"containerPort": 81}],
+            [((0,), TCP, None), ((1,), UDP, None), ((0,), None, {"containerPort": 81})],
+        ),
         ([TCP, TCP], [TCP], [((), [TCP, TCP], [TCP])]),
         ([TCP, 1], [TCP], [((), [TCP, 1], [TCP])]),
     ],

@@ -7,7 +7,6 @@ from typing import Any
 
 from velapulumi.clusters.elements import (
     counterpart,
-    key_fields,
     list_keys,
     others_elements,
     with_elements_given,
@@ -15,6 +14,7 @@ from velapulumi.clusters.elements import (
 )
 from velapulumi.clusters.managed import is_only, managers_of, without_fields
 from velapulumi.definitions.rules.fieldpath import MISSING, Parts
+from velapulumi.definitions.rules.listkeys import key_fields
 
 CONTAINERS: Parts = ("spec", "containers")
 PORTS: Parts = (*CONTAINERS, 0, "ports")
@@ -68,7 +68,7 @@ def test_the_fields_that_tell_elements_apart_are_those_of_the_server() -> None:
     keys = list_keys(live())
     assert key_fields(keys, CONTAINERS) == ("name",)
     assert key_fields(keys, PORTS) == ("containerPort", "protocol")
-    assert key_fields(keys, (*CONTAINERS, 0, "args")) == ()
+    assert key_fields(keys, (*CONTAINERS, 0, "args")) is None
     assert list_keys(live()) == {
         ("spec", "containers"): ("name",),
         ("spec", "containers", "ports"): ("containerPort", "protocol"),

@@ -7,12 +7,13 @@ server has what it asked for then, and its stack may have what was asked for bef
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from velapulumi.clusters.managed import (
     Fields,
     Manager,
+    holders_of,
     is_whole,
     managed_fields,
     manager_of_entry,
@@ -37,15 +38,49 @@ def fields_beyond(
     Returns:
         Their paths; numbers are positions in the lists of ``live``.
     """
+    for path in _found(_beyond, live, manifest, holds):
+        if all(holds(manager) for manager in managers_of(live, path)):
+            yield path
+
+
+def elements_beyond(
+    live: Mapping[str, Any], manifest: Mapping[str, Any], holds: Callable[[Manager], bool]
+) -> Iterator[Parts]:
+    """Find the elements of lists that go with the next apply of a manifest.
+
+    All that others have set in them goes with them. Only an element stays that another manager
+    holds itself.
+
+    Args:
+        live: The object as it is in the cluster, with its managed fields.
+        manifest: The object as it is wanted, in the API version of ``live``.
+        holds: Tells who is going to apply, or has applied in its place.
+
+    Returns:
+        Their paths; numbers are positions in the lists of ``live``. None is in another.
+    """
+    for path in _found(_elements, live, manifest, holds):
+        if all(holds(manager) for manager in holders_of(live, path)):
+            yield path
+
+
+_Search = Callable[[Fields, Any, Any, Parts], Iterator[Parts]]
+
+
+def _found(
+    search: _Search,
+    live: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    holds: Callable[[Manager], bool],
+) -> Iterable[Parts]:
+    """What is found in the trees of a manager that has applied, each once."""
     found: dict[Parts, None] = {}
     for entry in managed_fields(live):
         manager = manager_of_entry(entry)
         applied = manager.operation == "Apply" and not manager.subresource and holds(manager)
         if applied and entry.get("apiVersion") == manifest["apiVersion"]:
-            found |= dict.fromkeys(_beyond(entry.get("fieldsV1") or {}, live, manifest, ()))
-    for path in found:
-        if all(holds(manager) for manager in managers_of(live, path)):
-            yield path
+            found |= dict.fromkeys(search(entry.get("fieldsV1") or {}, live, manifest, ()))
+    return found
 
 
 def _beyond(fields: Fields, live: Any, wanted: Any, path: Parts) -> Iterator[Parts]:
@@ -65,6 +100,18 @@ def _beyond(fields: Fields, live: Any, wanted: Any, path: Parts) -> Iterator[Par
                 yield (*path, part)
             elif not is_whole(node):
                 yield from _beyond(node, there, here, (*path, part))
+
+
+def _elements(fields: Fields, live: Any, wanted: Any, path: Parts) -> Iterator[Parts]:
+    """The paths of elements that a tree has itself, and that are live and not wanted."""
+    for key, node in fields.items():
+        for part in _parts(key, live):
+            here = _counterpart(key, part, wanted)
+            is_element = isinstance(part, int) and ("." in node or is_whole(node))
+            if here is MISSING and is_element:
+                yield (*path, part)
+            else:
+                yield from _elements(node, value_at((part,), live), here, (*path, part))
 
 
 def _parts(key: str, live: Any) -> list[str] | list[int]:

@@ -1,8 +1,8 @@
 """Elements of lists, as an API server tells them apart: by their key fields, not their positions.
 
-A Deployment's containers are known by their name, a Service's ports by port and protocol. Which
-fields these are, the managed fields of a live object say. So an apply reaches each element wherever
-it stands, and whoever changes a key field has made another element.
+A Deployment's containers are known by their name, a Service's ports by port and protocol, a
+finalizer by itself. Which fields these are, the managed fields of a live object say. So an apply
+reaches each element wherever it stands, and whoever changes a key field has made another element.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ from velapulumi.clusters.managed import (
     positions_of,
 )
 from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at
-
-Keys = Mapping[tuple[str, ...], tuple[str, ...]]
-"""The key fields of lists, by the names on the way to each list."""
+from velapulumi.definitions.rules.listkeys import ITSELF, Keys, key_fields
 
 
 def list_keys(live: Mapping[str, Any]) -> dict[tuple[str, ...], tuple[str, ...]]:
@@ -49,6 +47,8 @@ def _keys_in(
         sort, _, text = key.partition(":")
         if sort == "k":
             yield path, tuple(sorted(json.loads(text)))
+        elif sort == "v":
+            yield path, (ITSELF,)
         yield from _keys_in(below, (*path, text) if sort == "f" else path)
 
 
@@ -68,16 +68,6 @@ def _has_maps(value: Any, path: tuple[str, ...]) -> bool:
     if path:
         return isinstance(value, Mapping) and _has_maps(value.get(path[0]), path[1:])
     return isinstance(value, list) and any(isinstance(each, Mapping) for each in value)
-
-
-def key_fields(keys: Keys, path: Parts) -> tuple[str, ...]:
-    """The fields that a server knows the elements of a list by; none where it has no such.
-
-    Args:
-        keys: The key fields of lists.
-        path: Path of the list.
-    """
-    return keys.get(tuple(part for part in path if isinstance(part, str)), ())
 
 
 def counterpart(
@@ -126,7 +116,7 @@ def written_fields(
 def _written(live: Mapping[str, Any], path: Parts, wanted: Any, keys: Keys) -> Iterator[Parts]:
     there = value_at(path, live)
     lists = isinstance(wanted, list) and isinstance(there, list)
-    fields = key_fields(keys, path) if lists else ()
+    fields = key_fields(keys, path) if lists else None
     if isinstance(wanted, Mapping):
         for key, value in wanted.items():
             yield from _written(live, (*path, key), value, keys)
@@ -192,11 +182,12 @@ def with_elements_given(
 def _with_element(fields: Fields, value: Any, rest: Parts, before: Parts, keys: Keys) -> Fields:
     """A tree that has an element, beside all that it has already."""
     if not rest:
-        return {".": {}, **{f"f:{name}": {} for name in value}, **fields}
+        names = value if isinstance(value, Mapping) else ()
+        return {".": {}, **{f"f:{name}": {} for name in names}, **fields}
     part = rest[0]
     there = value_at((part,), value)
     known = (key for key in fields if leads(key, part, value))
-    key = next(known, "") or _key(part, there, key_fields(keys, before))
+    key = next(known, "") or _key(part, there, key_fields(keys, before) or ())
     below = _with_element(fields.get(key, {}), there, rest[1:], (*before, part), keys)
     return {**fields, key: below}
 
@@ -205,6 +196,8 @@ def _key(part: str | int, value: Any, fields: Iterable[str]) -> str:
     """How managers name a field, or an element of a list."""
     if isinstance(part, str):
         return f"f:{part}"
+    if not isinstance(value, Mapping):
+        return f"v:{json.dumps(value)}"
     named = {name: value[name] for name in fields if name in value}
     return f"k:{json.dumps(named, separators=(',', ':'))}"
 
@@ -219,20 +212,24 @@ def _elements(live: Mapping[str, Any], path: Parts, keys: Keys) -> Iterator[Part
 
 
 def element_of(keys: Keys, path: Parts) -> Parts | None:
-    """The element that a field is a key of; None where it is no such field.
+    """The element that a field is a key of, or that is its own key; None where it is no key.
 
     Args:
         keys: The key fields of lists.
         path: Path of the field.
     """
+    if key_fields(keys, path[:-1]) == (ITSELF,) and isinstance(path[-1], int):
+        return path
     if len(path) < 2 or not isinstance(path[-2], int):
         return None
-    return path[:-1] if path[-1] in key_fields(keys, path[:-2]) else None
+    return path[:-1] if path[-1] in (key_fields(keys, path[:-2]) or ()) else None
 
 
 def _position(element: Any, keys: Iterable[str], elements: Any) -> int:
     """Where a list has the element with the same key; behind its end when it has none."""
-    if not isinstance(elements, list) or not isinstance(element, Mapping):
+    if not isinstance(elements, list):
         return 0
+    if not isinstance(element, Mapping):
+        return elements.index(element) if element in elements else len(elements)
     named = {key: element[key] for key in keys if key in element}
     return next(iter(positions_of(named, elements)), len(elements))

@@ -120,6 +120,23 @@ def managers_of(live: Mapping[str, Any], path: Parts) -> tuple[Manager, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def holders_of(live: Mapping[str, Any], path: Parts) -> tuple[Manager, ...]:
+    """Find who holds a field itself, so that it stays when all others let it go.
+
+    Args:
+        live: The object as it is in the cluster, with its managed fields.
+        path: Path of the field; numbers are positions in the object's lists.
+
+    Returns:
+        Those of its managers who do not only own something below it.
+    """
+    return tuple(
+        manager_of_entry(entry)
+        for entry in managed_fields(live)
+        if (fields := entry.get("fieldsV1")) and _owns(fields, live, path, itself=True)
+    )
+
+
 def keys_of_engine(answer: Mapping[str, Any], field: str) -> frozenset[str]:
     """The keys of a map that the engine manages, whatever their values are.
 
@@ -205,19 +222,22 @@ def manager_of_entry(entry: Mapping[str, Any]) -> Manager:
     )
 
 
-def _owns(fields: Fields, value: Any, path: Parts) -> bool:
+def _owns(fields: Fields, value: Any, path: Parts, *, itself: bool = False) -> bool:
     """Whether a tree has a path, a part of what is there, or a whole that the path leads into.
 
     Args:
         fields: The tree.
         value: What the object has where the tree is.
         path: The path from there on.
+        itself: Whether a part of what is there does not count.
     """
     if not path or is_whole(fields):
-        return True
+        return not itself or is_whole(fields) or "." in fields
     below = value_at(path[:1], value)
     return any(
-        _owns(node, below, path[1:]) for key, node in fields.items() if leads(key, path[0], value)
+        _owns(node, below, path[1:], itself=itself)
+        for key, node in fields.items()
+        if leads(key, path[0], value)
     )
 
 

@@ -13,22 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at
+from velapulumi.definitions.rules.listkeys import ITSELF, Keys, key_fields, key_value
 
 REVISION_LABELS = frozenset({"app.oam.dev/appRevision", "app.oam.dev/revision"})
 """The labels that change with every revision."""
 
 _PLAIN = re.compile(r"(?!\d+\Z)[A-Za-z0-9_$-]+")
 
-
-Keys = Mapping[tuple[str, ...], tuple[str, ...]]
-"""The key fields of lists that a server merges by them, by the names on the way to each list.
-
-A list without any is one value for the server.
-"""
-
 _NO_KEYS: Keys = {}
-_DEFAULTS = {"protocol": "TCP"}
-"""Key fields that may be left out, as with ports, and what a server then takes them for."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +28,8 @@ class Named:
     """The element of a list that has these values in some fields, wherever it stands.
 
     Attributes:
-        fields: The fields with their values: its ``name``, or the key fields of its list.
+        fields: The fields with their values: its ``name``, or the key fields of its list; of a
+            plain value, ``ITSELF``.
     """
 
     fields: tuple[tuple[str, Any], ...]
@@ -46,6 +39,17 @@ class Named:
         """The element that has a name."""
         return cls((("name", name),))
 
+    @classmethod
+    def told_by(cls, text: Any) -> Named:
+        """The element that is told by some fields, or by itself, as ``told`` gives them."""
+        return cls(tuple(text.items()) if isinstance(text, Mapping) else ((ITSELF, text),))
+
+    @property
+    def told(self) -> Any:
+        """What it is told by: a map of its fields, or the plain value."""
+        found = dict(self.fields)
+        return found.get(ITSELF, found)
+
     def position(self, elements: Any) -> int | None:
         """Where a list has it; None where it has none, or several."""
         if not isinstance(elements, list):
@@ -54,9 +58,7 @@ class Named:
         return found[0] if len(found) == 1 else None
 
     def _is(self, element: Any) -> bool:
-        return isinstance(element, Mapping) and all(
-            _same(_field(element, name), value) for name, value in self.fields
-        )
+        return all(_same(key_value(element, name), value) for name, value in self.fields)
 
 
 FieldPlace = tuple[str | int | Named, ...]
@@ -98,11 +100,11 @@ def differences(
 
     Maps are compared key by key. Lists are compared by the key fields of their elements, as a
     server merges them. Where these are not known, or more names than keys are the same, those whose
-    elements all have a ``name`` of their own are compared by that name. Without names, keys only
-    tell elements apart of which some come or some go: with both, a key may have changed. Where
-    the common elements have changed their order, that is one more change, of their keys or names
-    alone. Other lists are compared position by position when they are equally long, and are one
-    change when they are not. A boolean never equals a number.
+    elements all have a ``name`` of their own are compared by that name. Without names, a key may
+    have changed where as many elements come as go. Where the common elements have changed their
+    order, that is one more change, of their keys or names alone. Other lists are compared position
+    by position when they are equally long, and are one change when they are not. A boolean never
+    equals a number.
 
     Args:
         before: A value of maps, lists and scalars; None when there is none.
@@ -135,7 +137,7 @@ class _Differences:
     def _of_lists(
         self, before: list[Any], after: list[Any], path: Parts, place: FieldPlace
     ) -> Iterator[FieldChange]:
-        fields = _keys_at(path, self.keys)
+        fields = key_fields(self.keys, path)
         told = None if fields == () else _told_apart(before, after, fields)
         if fields == ():
             if before != after:
@@ -165,19 +167,13 @@ class _Differences:
                 yield FieldChange(here[0], None, element, here[1])
 
 
-def _keys_at(path: Iterable[str | int | Named], keys: Keys) -> tuple[str, ...] | None:
-    return keys.get(tuple(part for part in path if isinstance(part, str)))
-
-
 def _by(elements: list[Any], fields: tuple[str, ...] | None) -> Elements | None:
     """The elements of a list by some fields; None where these do not tell each of them."""
     if not fields:
         return None
     found: dict[Named, Any] = {}
     for element in elements:
-        if not isinstance(element, Mapping):
-            return None
-        values = tuple((name, _field(element, name)) for name in fields)
+        values = tuple((name, key_value(element, name)) for name in fields)
         if not all(isinstance(value, str | int) for _, value in values) or Named(values) in found:
             return None
         found[Named(values)] = element
@@ -189,18 +185,19 @@ def _told_apart(
 ) -> tuple[Elements, Elements] | None:
     """The elements of two lists by their key fields, or by their names; None by neither.
 
-    Where elements are only on one side on both sides, a key may have changed, as when a port gets
-    another number: keys do not tell that. Names do, when more of them are the same.
+    Where as many elements are only on one side as on the other, a key may have changed, as when a
+    port gets another number: keys do not tell that. Names do, when more of them are the same.
     """
     old, new = _by(before, fields), _by(after, fields)
     left, right = _named(by_name(before)), _named(by_name(after))
-    if left is None or right is None:
-        if old is None or new is None:
-            return None
-        return (old, new) if old.keys() <= new.keys() or new.keys() <= old.keys() else None
-    if old is None or new is None or len(left.keys() & right.keys()) > len(old.keys() & new.keys()):
-        return left, right
-    return old, new
+    named = None if left is None or right is None else (left, right)
+    if old is None or new is None:
+        return named
+    common = len(old.keys() & new.keys())
+    if named is not None:
+        return named if len(named[0].keys() & named[1].keys()) > common else (old, new)
+    is_changed = fields != (ITSELF,) and common < len(old) == len(new)
+    return None if is_changed else (old, new)
 
 
 def elements_at(path: Iterable[str | int | Named], elements: list[Any], keys: Keys) -> Elements:
@@ -211,14 +208,10 @@ def elements_at(path: Iterable[str | int | Named], elements: list[Any], keys: Ke
         elements: Its elements.
         keys: The key fields of lists, where they are known.
     """
-    fields = _keys_at(path, keys)
+    fields = key_fields(keys, path)
     if fields == ():
         return {}
     return _by(elements, fields) or _named(by_name(elements)) or {}
-
-
-def _field(element: Mapping[str, Any], name: str) -> Any:
-    return element.get(name, _DEFAULTS.get(name))
 
 
 def _named(elements: Mapping[str, Any] | None) -> Elements | None:
@@ -227,9 +220,9 @@ def _named(elements: Mapping[str, Any] | None) -> Elements | None:
     return {Named.of(name): element for name, element in elements.items()}
 
 
-def _order(elements: Iterable[Named], others: Container[Named]) -> list[dict[str, Any]]:
+def _order(elements: Iterable[Named], others: Container[Named]) -> list[Any]:
     """The elements of a list that are among others, in their order, by what they are told by."""
-    return [dict(element.fields) for element in elements if element in others]
+    return [element.told for element in elements if element in others]
 
 
 def is_order(before: Any, after: Any) -> bool:
@@ -246,10 +239,9 @@ def ordered(elements: list[Any], order: list[Any]) -> list[Any]:
         order: What some of its elements are told by, as in a change of their order, or all of it.
             What it does not tell stays where it is.
     """
-    maps = all(isinstance(each, Mapping) for each in order)
-    names = [Named(tuple(each.items())) for each in order] if maps else []
+    names = map(Named.told_by, order)
     found = [at for each in names if (at := each.position(elements)) is not None]
-    if not found:
+    if len(found) < len(order):
         return order
     ranked = iter(found)
     places = set(found)
@@ -344,7 +336,7 @@ def owned(value: Any, shape: Any, keys: Keys = _NO_KEYS, path: Parts = ()) -> An
             for key in shape
             if key in value
         }
-    fields = _keys_at(path, keys)
+    fields = key_fields(keys, path)
     if isinstance(value, list) and isinstance(shape, list) and shape and fields != ():
         if told := _told_apart(value, shape, fields):
             found, shapes = told

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from velapulumi.plan.fields import FieldChange, Keys, by_name, differences
+from velapulumi.definitions.rules.listkeys import Keys
+from velapulumi.plan.fields import FieldChange, by_name, differences
 from velapulumi.plan.quantities import canonical_quantity
 
 _BUILT_IN = frozenset({

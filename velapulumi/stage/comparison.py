@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from velapulumi.clusters.beyond import fields_beyond
+from velapulumi.clusters.beyond import elements_beyond, fields_beyond
 from velapulumi.clusters.elements import counterpart, element_of, list_keys
 from velapulumi.clusters.managed import Manager
 from velapulumi.clusters.secrecy import SECRET, is_secret_value
@@ -39,6 +39,7 @@ from velapulumi.render.rules import (
     TAKEN,
     sharers_of,
 )
+from velapulumi.stage.claims import Going
 from velapulumi.stage.look import CRD
 from velapulumi.stage.secret_changes import secret_changes, secret_drift
 from velapulumi.stage.secrets import changes_outside_secrets, hidden, without_values
@@ -75,25 +76,25 @@ class Comparison:
         self._live = facts.live.manifest
         self._keys = list_keys(self._live) if self._live is not None else {}
         self._kept_places = tuple(self._places_kept())
+        self._given_up = frozenset(self._elements_given_up())
         differing = tuple(self._changes())
         left = tuple(self._left(differing))
         places = {each.place for each in left}
         written = any(each.place not in places for each in differing)
         beyond = tuple(self._beyond(differing, written=written))
         gone = (FieldChange(each.path, each.live, None, each.place) for each in beyond)
-        self._all_changes = (
-            *(each for each in differing if each.place not in places),
-            *(() if self._is_ready else gone),
-        )
+        stated = tuple(each for each in differing if each.place not in places)
+        self._all_changes = (*stated, *(() if self._is_ready else gone))
         self.changes = tuple(
             change for change in self._all_changes if not is_revision_label(change.path)
         )
-        self.drift = (
+        drift = (
             *left,
             *self._kept(),
             *(each for each in self._drift() if each.place not in places),
             *(beyond if self._is_ready else ()),
         )
+        self.drift = (*drift, *self._lost(drift))
         held = facts.recorded is not None and self._desired is not None
         begun = facts.begun and self._desired is not None and owner(facts) is Owner.OURS
         self.fixed = self._fixed() if held or begun else ()
@@ -197,6 +198,28 @@ class Comparison:
         recorded = self._facts.recorded
         return recorded is not None and recorded.ready
 
+    def _elements_given_up(self) -> Iterator[Parts]:
+        """The elements of live lists that are ours alone, and that the application wants no more.
+
+        They go as a whole.
+        """
+        live, wanted = self._live, self._desired
+        if live is not None and wanted is not None and self._is_written_by_fields:
+            yield from elements_beyond(live, wanted, self._is_ours)
+
+    @property
+    def _is_written_by_fields(self) -> bool:
+        """Whether the next write of the object goes on from what a run of ours has applied."""
+        is_known = self._facts.recorded is not None or self._is_made()
+        return is_known and self._facts.key.kind != CRD  # a definition is written as a whole
+
+    def _lost(self, drift: Collection[DriftedField]) -> Iterator[DriftedField]:
+        """What others have set in elements of lists that go with the next write."""
+        live, wanted, changes = self._live, self._desired, self._all_changes
+        is_written = bool(changes) or any(not each.left for each in drift)
+        if live is not None and wanted is not None and is_written:
+            yield from Going(self._facts, live, wanted, changes, drift, self._given_up).lost()
+
     def _beyond(self, changes: Iterable[FieldChange], *, written: bool) -> Iterator[DriftedField]:
         """The fields that only the engine holds, and that the application does not name.
 
@@ -207,9 +230,7 @@ class Comparison:
             written: Whether something does that is not left to others, so that there is a write.
         """
         facts, live, wanted = self._facts, self._live, self._desired
-        if live is None or wanted is None or facts.key.kind == CRD:
-            return  # a definition of kinds is written as a whole
-        if facts.recorded is None and not self._is_made():
+        if live is None or wanted is None or not self._is_written_by_fields:
             return
         told = [*self._told(changes, live)]
         for path in fields_beyond(live, wanted, self._is_ours):
@@ -273,6 +294,8 @@ class Comparison:
                 continue
             # What the application gives up stays with whoever else holds it.
             stays = change.after is None and any(not manager.is_engine for manager in managers)
+            if is_below(path, self._given_up):
+                continue
             if stays or any(manager.is_controller for manager in managers):
                 yield DriftedField(change.path, value, change.after, managers, True, place)
 
@@ -355,9 +378,7 @@ class Comparison:
         if here is None or self._keeps(place):
             return
         wanted = value_at(here, self._desired)
-        order = sorted(
-            change.after, key=lambda each: Named(tuple(each.items())).position(wanted) or 0
-        )
+        order = sorted(change.after, key=lambda each: Named.told_by(each).position(wanted) or 0)
         if order != change.after:
             left = self._facts.treatment.frozen or not self._facts.mends
             yield DriftedField(here, change.after, order, (), left, place)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from velapulumi.clusters.elements import key_fields, list_keys
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
     Parts,
@@ -32,6 +31,7 @@ from velapulumi.render.rules import (
     SHARERS,
     owner_of,
 )
+from velapulumi.stage.claims import claimed
 from velapulumi.stage.comparison import Comparison
 from velapulumi.stage.operations_table import row_for
 from velapulumi.stage.sides import DriftedField, Facts, desired, fields_back, owner
@@ -89,26 +89,7 @@ class Decision:
     @property
     def taken(self) -> tuple[FieldPlace, ...]:
         """The fields that are taken from whoever holds them before the object is written."""
-        drifted = [
-            each.place
-            for each in (*self.drift, *self.conflicts)
-            if not each.left
-            and each.desired is not None  # else it goes
-            and not self._is_free(each.place, each.live, each.desired)
-        ]
-        written = (change for change in self.changes if change.after is not None)
-        changed = [
-            change.place
-            for change in written
-            if not self._is_free(change.place, change.before, change.after)
-        ]
-        return tuple(dict.fromkeys((*drifted, *changed)))
-
-    def _is_free(self, place: FieldPlace, before: Any, after: Any) -> bool:
-        """Whether it is the order of elements that the server knows by a key: nobody holds that."""
-        live = self.facts.live.manifest
-        path = located(place, live) if is_order(before, after) else None
-        return live is not None and path is not None and bool(key_fields(list_keys(live), path))
+        return claimed(self.facts.live.manifest, self.changes, (*self.drift, *self.conflicts))
 
     @cached_property
     def manifest(self) -> Mapping[str, Any]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from velapulumi.clusters.managed import managers_of
+from velapulumi.clusters.elements import list_keys
+from velapulumi.clusters.managed import Manager, managers_of
 from velapulumi.definitions.rules.fieldpath import MISSING, Parts
-from velapulumi.plan.fields import by_name
+from velapulumi.definitions.rules.listkeys import Keys
+from velapulumi.plan.fields import Elements, elements_at
 
 
-def with_others(live: Mapping[str, Any], before: Mapping[str, Any], named: Any) -> Any:
+def with_others(
+    live: Mapping[str, Any],
+    before: Mapping[str, Any],
+    named: Any,
+    is_ours: Callable[[Manager], bool],
+) -> Any:
     """An object as it was, with the fields that somebody else has set since.
 
     A field goes back where the application names it, and where nobody holds it: then it came with
@@ -20,16 +27,18 @@ def with_others(live: Mapping[str, Any], before: Mapping[str, Any], named: Any) 
         live: The object as it is, with its managed fields.
         before: What it was.
         named: The fields that the application names.
+        is_ours: Whether a manager is the application's.
     """
+    keys = list_keys(live)
 
     def merged(path: Parts, now: Any, old: Any, ours: Any) -> Any:
         """A field as it goes back; MISSING for not at all."""
         if isinstance(now, Mapping) and now and (old is MISSING or isinstance(old, Mapping)):
             return merged_map(path, now, old, ours)
-        if isinstance(now, list) and now and (old is MISSING or isinstance(old, list)):
-            elements, earlier = by_name(now), by_name(old) if isinstance(old, list) else {}
-            if elements is not None and earlier is not None:
-                return merged_list(path, elements, earlier, _elements(ours)) or old
+        if isinstance(now, list) and (old is MISSING or isinstance(old, list)):
+            elements, earlier = _elements(path, now, keys), _elements(path, old, keys)
+            if elements and (earlier or not old or old is MISSING):
+                return merged_list(path, elements, earlier, _elements(path, ours, keys)) or old
         return now if is_theirs(path, now, ours) else old
 
     def merged_map(path: Parts, now: Mapping[str, Any], old: Any, ours: Any) -> Any:
@@ -42,9 +51,7 @@ def with_others(live: Mapping[str, Any], before: Mapping[str, Any], named: Any) 
         }
         return {key: value for key, value in found.items() if value is not MISSING} or old
 
-    def merged_list(
-        path: Parts, now: dict[str, Any], before: dict[str, Any], ours: Mapping[str, Any]
-    ) -> list[Any]:
+    def merged_list(path: Parts, now: Elements, before: Elements, ours: Elements) -> list[Any]:
         found = []
         for index, (name, element) in enumerate(now.items()):
             place, mine = (*path, index), ours.get(name, MISSING)
@@ -57,7 +64,7 @@ def with_others(live: Mapping[str, Any], before: Mapping[str, Any], named: Any) 
     def is_theirs(path: Parts, now: Any, ours: Any) -> bool:
         if now is MISSING or ours is not MISSING:
             return False
-        return any(not manager.is_ours for manager in managers_of(live, path))
+        return any(not is_ours(manager) for manager in managers_of(live, path))
 
     return merged((), live, before, named)
 
@@ -68,6 +75,7 @@ def held_by_us(live: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         live: The object as it is, with its managed fields.
     """
+    keys = list_keys(live)
 
     def held(path: Parts, value: Any) -> Any:
         """A field as far as it is held; MISSING for not at all."""
@@ -75,9 +83,9 @@ def held_by_us(live: Mapping[str, Any]) -> dict[str, Any]:
             return MISSING
         if isinstance(value, Mapping) and value:
             return held_map(path, value)
-        if isinstance(value, list) and (named := by_name(value)):
-            elements = zip(named, (held((*path, i), e) for i, e in enumerate(value)), strict=True)
-            return [{"name": name, **each} for name, each in elements if each is not MISSING]
+        if isinstance(value, list) and (told := _elements(path, value, keys)):
+            elements = zip(told, (held((*path, i), e) for i, e in enumerate(value)), strict=True)
+            return [_element(name.told, each) for name, each in elements if each is not MISSING]
         return value
 
     def held_map(path: Parts, value: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,5 +101,10 @@ def _below(value: Any, key: str) -> Any:
     return value.get(key, MISSING) if isinstance(value, Mapping) else MISSING
 
 
-def _elements(value: Any) -> Mapping[str, Any]:
-    return (by_name(value) or {}) if isinstance(value, list) else {}
+def _elements(path: Parts, value: Any, keys: Keys) -> Elements:
+    return elements_at(path, value, keys) if isinstance(value, list) else {}
+
+
+def _element(told: Any, held: Any) -> Any:
+    """An element as far as it is held, with what it is told by."""
+    return {**told, **held} if isinstance(told, Mapping) else told

@@ -6,13 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from velapulumi.clusters.secrecy import HIDDEN, SECRET, VALUES, is_secret_value
+from velapulumi.definitions.rules.listkeys import Keys
 from velapulumi.engine.values import SEALED
-from velapulumi.plan.fields import (
-    FieldChange,
-    Keys,
-    differences,
-    owned,
-)
+from velapulumi.plan.fields import FieldChange, differences, owned
 from velapulumi.plan.normal import changed_fields, normal
 
 OTHER = "[another secret]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -300,13 +300,16 @@ def fields_back(facts: Facts) -> tuple[FieldChange, ...]:
     return tuple(restored_fields(*_taken_sides(facts)))
 
 
-def _taken_sides(facts: Facts) -> tuple[Mapping[str, Any], ...]:
-    """An object as it is, as it was, and as it is asked for."""
+_Sides = tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any], Callable[[Manager], bool]]
+
+
+def _taken_sides(facts: Facts) -> _Sides:
+    """An object as it is, as it was and as it is asked for, and who of its managers is ours."""
     live, taken = facts.live.manifest, facts.taken
     assert live is not None
     assert taken is not None
     assert taken.before is not None
-    return live, taken.before, facts.named
+    return live, taken.before, facts.named, lambda manager: as_known(facts, manager).is_ours
 
 
 def job(facts: Facts) -> Job:

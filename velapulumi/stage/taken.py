@@ -8,10 +8,12 @@ somebody has taken it off. Of a Secret nothing is kept that could hold its value
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from velapulumi.clusters.elements import list_keys
+from velapulumi.clusters.managed import Manager
 from velapulumi.clusters.secrecy import SECRET
 from velapulumi.definitions.rules.fieldpath import value_at, with_value_at, without_value_at
 from velapulumi.plan.fields import FieldChange, differences
@@ -127,7 +129,10 @@ def kept_of(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> Mapping[str
 
 
 def restored(
-    live: Mapping[str, Any], before: Mapping[str, Any], recorded: Mapping[str, Any]
+    live: Mapping[str, Any],
+    before: Mapping[str, Any],
+    recorded: Mapping[str, Any],
+    is_ours: Callable[[Manager], bool],
 ) -> dict[str, Any]:
     """An object with what it was before it was taken over, to be put in its place.
 
@@ -138,6 +143,7 @@ def restored(
         live: The object as it is.
         before: What it was.
         recorded: What the stack has asked for; an annotation of a Secret in it goes.
+        is_ours: Whether a manager is the application's.
     """
     metadata = {key: value for key, value in before["metadata"].items() if key != "annotations"}
     ours = {*_annotations(recorded), _NOTE, _SHARERS}
@@ -154,12 +160,15 @@ def restored(
     as_it_is = ("status", *(_VALUES if is_secret else ()))
     whole = {**before, "metadata": metadata, **{key: live[key] for key in as_it_is if key in live}}
     named = with_value_at(TAKEN, with_value_at(SHARERS, recorded, ""), "")
-    merged: dict[str, Any] = with_others(live, whole, named)
+    merged: dict[str, Any] = with_others(live, whole, named, is_ours)
     return merged
 
 
 def restored_fields(
-    live: Mapping[str, Any], before: Mapping[str, Any], recorded: Mapping[str, Any]
+    live: Mapping[str, Any],
+    before: Mapping[str, Any],
+    recorded: Mapping[str, Any],
+    is_ours: Callable[[Manager], bool],
 ) -> Iterator[FieldChange]:
     """The fields that change when an object gets back what it was, without secret values.
 
@@ -167,9 +176,11 @@ def restored_fields(
         live: The object as it is.
         before: What it was.
         recorded: What the stack has asked for.
+        is_ours: Whether a manager is the application's.
     """
     now = normal(without_values(without_value_at(TAKEN, live)))
-    yield from differences(now, normal(without_values(restored(live, before, recorded))))
+    then = restored(live, before, recorded, is_ours)
+    yield from differences(now, normal(without_values(then)), keys=list_keys(live))
 
 
 def _number(revision: str) -> int:

@@ -1,0 +1,239 @@
+"""What goes with elements of lists is told, and what others have beside them stays."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit.helpers import MANAGER
+from tests.unit.setting import Setting
+from velapulumi.clusters.beyond import elements_beyond
+from velapulumi.clusters.elements import list_keys, others_elements, with_elements_given
+from velapulumi.clusters.managed import holders_of, is_only
+from velapulumi.definitions.rules.fieldpath import Parts, value_at
+from velapulumi.definitions.rules.listkeys import ITSELF
+from velapulumi.plan.fields import FieldChange, Named
+from velapulumi.plan.operation import Operation
+from velapulumi.project import Project
+from velapulumi.stage.operations import Decision
+from velapulumi.stage.sides import DriftedField
+
+KUBECTL = "kubectl-edit"
+LIST = ("spec", "template", "spec", "containers")
+WEB, SIDE = {"name": "web", "image": "a"}, {"name": "side", "image": "b"}
+
+
+@pytest.fixture
+def setting(project: Project) -> Setting:
+    return Setting(project)
+
+
+def deployment(*containers: dict[str, Any]) -> dict[str, Any]:
+    spec = {"selector": {}, "template": {"spec": {"containers": list(containers)}}}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "w"}, "spec": spec}
+
+
+def service(*ports: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"name": "w"}
+    return {
+        "apiVersion": "v1", "kind": "Service", "metadata": metadata,
+        "spec": {"ports": list(ports)},
+    }  # fmt: skip
+
+
+def finalized(*finalizers: str) -> dict[str, Any]:
+    metadata = {"name": "w", "finalizers": list(finalizers)}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {}}
+
+
+def node(element: Any, *fields: str) -> str:
+    """How managers name an element."""
+    if not isinstance(element, dict):
+        return f"v:{json.dumps(element)}"
+    return f"k:{json.dumps({field: element[field] for field in fields})}"
+
+
+def tree(path: Parts, elements: dict[str, Any]) -> dict[str, Any]:
+    for part in reversed(path):
+        elements = {f"f:{part}": elements}
+    return elements
+
+
+def applied(element: Any, *keys: str) -> dict[str, Any]:
+    """What the manager has of an element that it has applied."""
+    if not isinstance(element, dict):
+        return {node(element): {}}
+    return {node(element, *keys): {".": {}, **{f"f:{name}": {} for name in element}}}
+
+
+def entry(manager: str, fields: dict[str, Any], operation: str = "Apply") -> dict[str, Any]:
+    version = {"apiVersion": "apps/v1"} if "f:template" in str(fields) else {"apiVersion": "v1"}
+    return {"manager": manager, "operation": operation, "fieldsV1": fields, **version}
+
+
+class Story:
+    """An object with one list was delivered, others have changed the list, and it is decided anew.
+
+    Attributes:
+        path: The list.
+        keys: Its key fields.
+    """
+
+    def __init__(self, setting: Setting, path: Parts, *keys: str) -> None:
+        self.setting, self.path, self.keys = setting, path, keys
+
+    def told(
+        self, before: dict[str, Any], live: dict[str, Any], theirs: dict[str, Any], after: Any
+    ) -> Decision:
+        """What is decided.
+
+        Args:
+            before: The object as it was delivered.
+            live: The object as it is in the cluster.
+            theirs: What others hold in the list, by element.
+            after: The object as it is wanted now.
+        """
+        setting = self.setting
+        setting.values, setting.objects = {}, [before]
+        setting.record()
+        found = setting.live("w")
+        if "spec" in live:
+            found["spec"] = live["spec"]
+        metadata = {**found["metadata"], **live["metadata"]}
+        ours: dict[str, Any] = {}
+        for element in value_at(self.path, before):
+            ours |= applied(element, *self.keys)
+        metadata["managedFields"] = [
+            entry(MANAGER, tree(self.path, ours)),
+            entry(KUBECTL, tree(self.path, theirs), "Update"),
+        ]
+        setting.objects = [after]
+        return setting.decide({**found, "metadata": metadata})["w"]
+
+
+def words(drift: tuple[DriftedField, ...]) -> list[tuple[Any, ...]]:
+    return [
+        (each.path, each.live, each.desired, [m.name for m in each.managers], each.left)
+        for each in drift
+    ]
+
+
+def test_what_others_have_set_in_an_element_goes_with_it_and_is_told(setting: Setting) -> None:
+    """The server takes the whole element away when nobody else holds it itself."""
+    env = [{"name": "FOO", "value": "1"}]
+    live = deployment(WEB, {**SIDE, "image": "c", "env": env})
+    side = node(SIDE, "name")
+    in_it = {"f:image": {}, "f:env": {node(env[0], "name"): {".": {}, "f:name": {}, "f:value": {}}}}
+    story = Story(setting, LIST, "name")
+    found = story.told(deployment(WEB, SIDE), live, {side: in_it}, deployment(WEB))
+    assert found.operation is Operation.UPDATE
+    assert [(c.path, c.before) for c in found.changes] == [
+        ((*LIST, 1, "image"), "b"), ((*LIST, 1, "name"), "side"),
+    ]  # fmt: skip
+    assert words(found.drift) == [
+        ((*LIST, 1, "image"), "c", None, [MANAGER, KUBECTL], False),
+        ((*LIST, 1, "env", 0, "name"), "FOO", None, [KUBECTL], False),
+        ((*LIST, 1, "env", 0, "value"), "1", None, [KUBECTL], False),
+    ]
+    # Who holds the element itself keeps it, with what he has set in it.
+    held = {side: {".": {}, "f:name": {}, **in_it}}
+    found = story.told(deployment(WEB, SIDE), live, held, deployment(WEB))
+    assert words(found.drift) == [
+        ((*LIST, 1, "image"), "c", None, [MANAGER, KUBECTL], True),
+        ((*LIST, 1, "name"), "side", None, [MANAGER, KUBECTL], True),
+    ]
+
+
+def test_what_others_have_set_goes_with_a_changed_key_and_is_told(setting: Setting) -> None:
+    path = ("spec", "ports")
+    http, keys = {"name": "http", "port": 80, "protocol": "TCP"}, ("port", "protocol")
+    live = service({**http, "targetPort": 9, "nodePort": 30000})
+    theirs = {node(http, *keys): {"f:targetPort": {}}}
+    story = Story(setting, path, *keys)
+    found = story.told(service(http), live, theirs, service({**http, "port": 81}))
+    assert FieldChange((*path, 0, "port"), 80, 81) in found.changes
+    assert words(found.drift) == [((*path, 0, "targetPort"), 9, None, [KUBECTL], False)]
+    # What the application says of it goes on in the new element.
+    named = service({**http, "port": 81, "targetPort": 9})
+    assert words(story.told(service(http), live, theirs, named).drift) == []
+    # In the same element it stays.
+    found = story.told(service(http), live, theirs, service({**http, "name": "web"}))
+    assert words(found.drift) == []
+
+
+def test_an_element_of_others_stays_beside_others_with_new_keys(setting: Setting) -> None:
+    """Were the list one change, the element would be taken with it."""
+    path, keys = ("spec", "ports"), ("port", "protocol")
+
+    def port(number: int) -> dict[str, Any]:
+        return {"port": number, "protocol": "TCP"}
+
+    theirs = {node(port(9000), *keys): {".": {}, "f:port": {}}}
+    story = Story(setting, path, *keys)
+    live = service(port(80), port(443), port(9000))
+    found = story.told(service(port(80), port(443)), live, theirs, service(port(8080)))
+    changes = [each for each in found.changes if each.path[:2] == path]
+    assert {(c.path[:3], c.before is None) for c in changes} == {
+        ((*path, 0), False), ((*path, 1), False), ((*path, 0), True),
+    }  # fmt: skip
+    assert found.drift == ()
+    new = Named((("port", 8080), ("protocol", "TCP")))
+    assert [each for each in found.taken if each[:2] == path] == [(*path, new)]
+
+
+def test_a_plain_value_of_others_stays_in_a_list_that_has_each_once(setting: Setting) -> None:
+    path = ("metadata", "finalizers")
+    before, live = finalized("a.io/x", "a.io/y"), finalized("a.io/x", "a.io/y", "b.io/z")
+    theirs = {node("b.io/z"): {}}
+    story = Story(setting, path)
+    assert story.told(before, live, theirs, before).operation is Operation.NONE
+    found = story.told(before, live, theirs, finalized("a.io/x", "c.io/w"))
+    assert found.operation is Operation.UPDATE
+    assert found.changes == (
+        FieldChange((*path, 1), "a.io/y", None),
+        FieldChange((*path, 1), None, "c.io/w"),
+    )
+    assert found.drift == ()
+    # What others hold as well stays with them.
+    found = story.told(before, live, {node("a.io/y"): {}, **theirs}, finalized("a.io/x"))
+    assert words(found.drift) == [((*path, 1), "a.io/y", None, [MANAGER, KUBECTL], True)]
+    # What others have taken out is put back.
+    found = story.told(before, finalized("b.io/z", "a.io/x"), theirs, before)
+    assert found.operation is Operation.MEND
+    assert words(found.drift) == [((*path, 1), None, "a.io/y", [], False)]
+    # A new order is one line.
+    found = story.told(before, live, theirs, finalized("a.io/y", "a.io/x"))
+    assert found.changes == (
+        FieldChange(path, ["a.io/x", "a.io/y"], ["a.io/y", "a.io/x"]),
+    )  # fmt: skip
+    assert found.taken == ()
+
+
+def test_a_frozen_object_loses_nothing(setting: Setting) -> None:
+    once = {"selector": {"resourceNames": ["w"]}, "strategy": {"path": ["*"]}}
+    setting.policies = [("apply-once", {"enable": True, "rules": [once]})]
+    live = deployment(WEB, {**SIDE, "image": "c"})
+    theirs = {node(SIDE, "name"): {"f:image": {}}}
+    story = Story(setting, LIST, "name")
+    found = story.told(deployment(WEB, SIDE), live, theirs, deployment(WEB))
+    assert found.operation is Operation.LEAVE
+    assert all(each.left for each in found.drift)
+
+
+def test_plain_values_of_a_list_are_keys_themselves() -> None:
+    path = ("metadata", "finalizers")
+    live = finalized("a.io/x", "b.io/z")
+    live["metadata"]["managedFields"] = [
+        entry("m", tree(path, {node("a.io/x"): {}})),
+        entry(KUBECTL, tree(path, {node("b.io/z"): {}}), "Update"),
+    ]
+    assert list_keys(live) == {path: (ITSELF,)}
+    assert [*elements_beyond(live, finalized(), is_only("m"))] == [(*path, 0)]
+    assert [m.name for m in holders_of(live, (*path, 1))] == [KUBECTL]
+    assert others_elements(live, finalized("a.io/x"), [path], "m") == ((*path, 1),)
+    entries = live["metadata"]["managedFields"]
+    (ours, _) = with_elements_given(entries, live, [(*path, 1)], "m")
+    given = ours["fieldsV1"]["f:metadata"]["f:finalizers"]
+    assert given == {node("a.io/x"): {}, node("b.io/z"): {".": {}}}
