@@ -276,7 +276,9 @@ def test_what_others_have_in_an_element_that_goes_is_told_and_goes(story: Truth)
         assert "containers[1].env[0].name removed (changed by kubectl-set at " in found
         found = section(shown, "~ Service", "bare")
         assert "spec.ports[0].port: 80 → 81" in found
-        assert re.search(r"spec.ports\[0\].targetPort: 9 .*changed by kubectl-patch at ", found), found
+        assert re.search(r"spec.ports\[0\].targetPort: 9 .*changed by kubectl-patch at ", found), (
+            found
+        )
     assert [each["name"] for each in containers(story)] == ["c"]
     (port,) = story.value("service", "bare", "spec")["ports"]
     assert (port["port"], port["targetPort"]) == (81, 81)

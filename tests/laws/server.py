@@ -272,7 +272,8 @@ def _tree(paths: Iterable[Path]) -> dict[str, Any]:
             else:
                 node = node.setdefault(f"f:{part}", {})
         if isinstance(path[-1], Named):
-            node["."] = {}
+            # Nobody names the protocol, so it is a key, and in nobody's fields.
+            node |= {".": {}, **{f"f:{key}": {} for key in path[-1].keys if key != "protocol"}}
     return tree
 
 
