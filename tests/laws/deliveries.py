@@ -27,6 +27,7 @@ from tests.laws.server import (
     flat,
     named,
 )
+from velapulumi.definitions.rules.fieldpath import Parts
 from velapulumi.engine.record import RecordedObject
 from velapulumi.engine.values import SEALED
 from velapulumi.plan.fields import (
@@ -344,16 +345,26 @@ def taken(decision: Decision) -> list[Path]:
     found = []
     for path in all_located(decision.taken, live):
         told = named(path, live)
-        is_key = len(told) < len(path) and isinstance(told[-1], Named)
-        if not (is_key and any(below(each, [told]) for each in ours)):
+        if not (is_key(path, told) and any(below(each, [told]) for each in ours)):
             found.append(told)
     return found
 
 
-def left(decision: Decision) -> list[Path]:
+def left(decision: Decision) -> tuple[list[Path], list[Path]]:
+    """The fields that are left as they are, and the elements of which only a key is."""
     live = decision.facts.live.manifest
-    found = (located(each.place, live) for each in decision.drift if each.left)
-    return [named(path, live) for path in found if path is not None]
+    located_ones = (located(each.place, live) for each in decision.drift if each.left)
+    paths = [path for path in located_ones if path is not None]
+    keys = [path for path in paths if is_key(path, named(path, live))]
+    return (
+        [named(path, live) for path in paths if path not in keys],
+        [named(path, live) for path in keys],
+    )
+
+
+def is_key(path: Parts, server: Path) -> bool:
+    """Whether a path leads to a key field, for which the server has the element."""
+    return len(server) < len(path) and isinstance(server[-1], Named)
 
 
 def revised(wanted: Mapping[str, Any], revision: int) -> dict[str, Any]:
@@ -473,7 +484,7 @@ def check_delivery(world: World, wanted: dict[str, Any], *, takes_fields: bool =
     assert after.served is not None
     if not _is_valid(after.served):
         return world  # the server refuses it, and has said so before
-    spared = left(decision)
+    spared, elements = left(decision)
     fields = after.served.fields
     if decision.operation not in STILL:
         for path, value in flat(normal(decision.manifest)):
@@ -482,12 +493,13 @@ def check_delivery(world: World, wanted: dict[str, Any], *, takes_fields: bool =
     for path in spared:
         kept = {p: v for p, v in before.items() if below(p, [path])}
         assert {p: v for p, v in fields.items() if below(p, [path])} == kept
+    assert fields.keys() >= {*elements}, told(decision)
     if decision.operation is not Operation.REPLACE:
         named_now = {path for path, _ in flat(found_manifest(decision))}
         alone = {path for path, found in served.owners.items() if found == {ENGINE_WRITER}}
         for path, value in before.items():
             if any(each in alone - named_now for each in elements_of(path)):
-                continue  # it goes with the element, and check_announced asks for the line
+                continue  # removed with its element; check_announced looks for the line
             if path not in named_now and path not in owned:
                 assert fields.get(path) == value, f"{path} {told(decision)}"
     check_announced(decision, before, fields)

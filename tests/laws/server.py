@@ -3,7 +3,8 @@
 An object is flat here: the value of each field that holds no further ones, by its path. Elements of
 lists are told by their key fields, as a server keeps them, which are no fields then: a Service's
 ports by number and protocol, others by their name. Lists of elements without one are one value.
-An element is a field itself, of no value: it goes, with all in it, when nobody holds it any more.
+An element is a field of its own without a value. When its last holder lets go, the element and
+everything in it are removed.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Conflict(Exception):
 
 
 def flat(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """The fields of a value that hold no further ones, and elements; an empty map is none."""
+    """The elements of a value, and its fields without further ones; an empty map is none."""
     if isinstance(value, Mapping):
         for key, below in value.items():
             yield from flat(below, (*path, key))
@@ -272,7 +273,7 @@ def _tree(paths: Iterable[Path]) -> dict[str, Any]:
             else:
                 node = node.setdefault(f"f:{part}", {})
         if isinstance(path[-1], Named):
-            # Nobody names the protocol, so it is a key, and in nobody's fields.
+            # Nobody applies the protocol, so it is in the key but in nobody's fields.
             node |= {".": {}, **{f"f:{key}": {} for key in path[-1].keys if key != "protocol"}}
     return tree
 

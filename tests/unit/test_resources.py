@@ -28,10 +28,10 @@ from velapulumi.stage.release import released
 from velapulumi.stage.resources import (
     Mode,
     Registration,
-    manager_of,
     resource_options,
     write_beside,
 )
+from velapulumi.stage.sides import manager_of
 from velapulumi.stage.taking import owed_names, take
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from velapulumi.clusters.managed import (
     Fields,
     Manager,
-    holders_of,
+    is_held,
     is_whole,
     managed_fields,
     manager_of_entry,
@@ -38,7 +38,7 @@ def fields_beyond(
     Returns:
         Their paths; numbers are positions in the lists of ``live``.
     """
-    for path in _found(_beyond, live, manifest, holds):
+    for path in _beyond(live, manifest, holds, lambda part, node: is_whole(node)):
         if all(holds(manager) for manager in managers_of(live, path)):
             yield path
 
@@ -46,10 +46,10 @@ def fields_beyond(
 def elements_beyond(
     live: Mapping[str, Any], manifest: Mapping[str, Any], holds: Callable[[Manager], bool]
 ) -> Iterator[Parts]:
-    """Find the elements of lists that go with the next apply of a manifest.
+    """Find the list elements that the next apply of a manifest removes.
 
-    All that others have set in them goes with them. Only an element stays that another manager
-    holds itself.
+    Everything that others have set in them is removed, too. An element stays only if another
+    manager holds the element itself.
 
     Args:
         live: The object as it is in the cluster, with its managed fields.
@@ -57,33 +57,39 @@ def elements_beyond(
         holds: Tells who is going to apply, or has applied in its place.
 
     Returns:
-        Their paths; numbers are positions in the lists of ``live``. None is in another.
+        Their paths; numbers are positions in the lists of ``live``. No element is inside another.
     """
-    for path in _found(_elements, live, manifest, holds):
-        if all(holds(manager) for manager in holders_of(live, path)):
+    for path in _beyond(live, manifest, holds, _is_element):
+        if all(holds(manager) for manager in managers_of(live, path, itself=True)):
             yield path
 
 
-_Search = Callable[[Fields, Any, Any, Parts], Iterator[Parts]]
+_Ends = Callable[[str | int, Fields], bool]
+"""Whether the search ends at a node that is not wanted, by the part of the path to it."""
 
 
-def _found(
-    search: _Search,
+def _is_element(part: str | int, node: Fields) -> bool:
+    return isinstance(part, int) and is_held(node)
+
+
+def _beyond(
     live: Mapping[str, Any],
     manifest: Mapping[str, Any],
     holds: Callable[[Manager], bool],
+    ends: _Ends,
 ) -> Iterable[Parts]:
-    """What is found in the trees of a manager that has applied, each once."""
+    """The paths, each once, that a manager has applied, and that are live and not wanted."""
     found: dict[Parts, None] = {}
     for entry in managed_fields(live):
         manager = manager_of_entry(entry)
         applied = manager.operation == "Apply" and not manager.subresource and holds(manager)
         if applied and entry.get("apiVersion") == manifest["apiVersion"]:
-            found |= dict.fromkeys(search(entry.get("fieldsV1") or {}, live, manifest, ()))
+            paths = _in_tree(entry.get("fieldsV1") or {}, live, manifest, (), ends)
+            found |= dict.fromkeys(paths)
     return found
 
 
-def _beyond(fields: Fields, live: Any, wanted: Any, path: Parts) -> Iterator[Parts]:
+def _in_tree(fields: Fields, live: Any, wanted: Any, path: Parts, ends: _Ends) -> Iterator[Parts]:
     """The paths of a tree that are live and not wanted.
 
     Args:
@@ -91,27 +97,15 @@ def _beyond(fields: Fields, live: Any, wanted: Any, path: Parts) -> Iterator[Par
         live: What the object has where the tree is.
         wanted: What the manifest has there; MISSING for nothing.
         path: The path to the tree.
+        ends: Where to end.
     """
     for key, node in fields.items():
         for part in _parts(key, live):
-            there = value_at((part,), live)
             here = _counterpart(key, part, wanted)
-            if here is MISSING and is_whole(node):
+            if here is MISSING and ends(part, node):
                 yield (*path, part)
             elif not is_whole(node):
-                yield from _beyond(node, there, here, (*path, part))
-
-
-def _elements(fields: Fields, live: Any, wanted: Any, path: Parts) -> Iterator[Parts]:
-    """The paths of elements that a tree has itself, and that are live and not wanted."""
-    for key, node in fields.items():
-        for part in _parts(key, live):
-            here = _counterpart(key, part, wanted)
-            is_element = isinstance(part, int) and ("." in node or is_whole(node))
-            if here is MISSING and is_element:
-                yield (*path, part)
-            else:
-                yield from _elements(node, value_at((part,), live), here, (*path, part))
+                yield from _in_tree(node, value_at((part,), live), here, (*path, part), ends)
 
 
 def _parts(key: str, live: Any) -> list[str] | list[int]:

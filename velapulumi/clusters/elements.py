@@ -1,8 +1,8 @@
 """Elements of lists, as an API server tells them apart: by their key fields, not their positions.
 
-A Deployment's containers are known by their name, a Service's ports by port and protocol, a
-finalizer by itself. Which fields these are, the managed fields of a live object say. So an apply
-reaches each element wherever it stands, and whoever changes a key field has made another element.
+A Deployment's containers are known by their name, a Service's ports by port and protocol, and a
+finalizer by its own value. The managed fields of a live object say which fields these are. So an
+apply reaches each element wherever it stands, and changing a key field makes another element.
 """
 
 from __future__ import annotations
@@ -212,7 +212,9 @@ def _elements(live: Mapping[str, Any], path: Parts, keys: Keys) -> Iterator[Part
 
 
 def element_of(keys: Keys, path: Parts) -> Parts | None:
-    """The element that a field is a key of, or that is its own key; None where it is no key.
+    """The element that a field identifies; None if the field is not a key.
+
+    A plain value identifies itself.
 
     Args:
         keys: The key fields of lists.

@@ -101,12 +101,15 @@ def is_only(manager: str) -> Callable[[Manager], bool]:
     return lambda each: each.name == manager and each.operation == "Apply" and not each.subresource
 
 
-def managers_of(live: Mapping[str, Any], path: Parts) -> tuple[Manager, ...]:
+def managers_of(
+    live: Mapping[str, Any], path: Parts, *, itself: bool = False
+) -> tuple[Manager, ...]:
     """Find the managers of a field.
 
     Args:
         live: The object as it is in the cluster, with its managed fields.
         path: Path of the field; numbers are positions in the object's lists.
+        itself: Whether owning only something below the field does not count.
 
     Returns:
         Those who own the field, anything below it, or the whole that it is a part of; in the
@@ -115,26 +118,9 @@ def managers_of(live: Mapping[str, Any], path: Parts) -> tuple[Manager, ...]:
     found = (
         manager_of_entry(entry)
         for entry in managed_fields(live)
-        if (fields := entry.get("fieldsV1")) and _owns(fields, live, path)
+        if (fields := entry.get("fieldsV1")) and _owns(fields, live, path, itself=itself)
     )
     return tuple(dict.fromkeys(found))
-
-
-def holders_of(live: Mapping[str, Any], path: Parts) -> tuple[Manager, ...]:
-    """Find who holds a field itself, so that it stays when all others let it go.
-
-    Args:
-        live: The object as it is in the cluster, with its managed fields.
-        path: Path of the field; numbers are positions in the object's lists.
-
-    Returns:
-        Those of its managers who do not only own something below it.
-    """
-    return tuple(
-        manager_of_entry(entry)
-        for entry in managed_fields(live)
-        if (fields := entry.get("fieldsV1")) and _owns(fields, live, path, itself=True)
-    )
 
 
 def keys_of_engine(answer: Mapping[str, Any], field: str) -> frozenset[str]:
@@ -232,7 +218,7 @@ def _owns(fields: Fields, value: Any, path: Parts, *, itself: bool = False) -> b
         itself: Whether a part of what is there does not count.
     """
     if not path or is_whole(fields):
-        return not itself or is_whole(fields) or "." in fields
+        return not itself or is_held(fields)
     below = value_at(path[:1], value)
     return any(
         _owns(node, below, path[1:], itself=itself)
@@ -257,6 +243,11 @@ def _without(fields: Fields, value: Any, path: Parts) -> Fields | None:
 def is_whole(fields: Fields) -> bool:
     """Whether a node of a tree is owned as a whole."""
     return not fields.keys() - {"."}
+
+
+def is_held(fields: Fields) -> bool:
+    """Whether a node of a tree is owned itself, not only something below it."""
+    return "." in fields or is_whole(fields)
 
 
 def leads(key: str, part: str | int, value: Any) -> bool:

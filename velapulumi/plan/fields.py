@@ -28,8 +28,8 @@ class Named:
     """The element of a list that has these values in some fields, wherever it stands.
 
     Attributes:
-        fields: The fields with their values: its ``name``, or the key fields of its list; of a
-            plain value, ``ITSELF``.
+        fields: The fields with their values: its ``name``, or the key fields of its list. A plain
+            value has the one field ``ITSELF``.
     """
 
     fields: tuple[tuple[str, Any], ...]
@@ -40,13 +40,13 @@ class Named:
         return cls((("name", name),))
 
     @classmethod
-    def told_by(cls, text: Any) -> Named:
-        """The element that is told by some fields, or by itself, as ``told`` gives them."""
-        return cls(tuple(text.items()) if isinstance(text, Mapping) else ((ITSELF, text),))
+    def by_key(cls, key: Any) -> Named:
+        """The element with this key, in the form of ``key``."""
+        return cls(tuple(key.items()) if isinstance(key, Mapping) else ((ITSELF, key),))
 
     @property
-    def told(self) -> Any:
-        """What it is told by: a map of its fields, or the plain value."""
+    def key(self) -> Any:
+        """What identifies it: a map of its fields, or the plain value."""
         found = dict(self.fields)
         return found.get(ITSELF, found)
 
@@ -100,11 +100,11 @@ def differences(
 
     Maps are compared key by key. Lists are compared by the key fields of their elements, as a
     server merges them. Where these are not known, or more names than keys are the same, those whose
-    elements all have a ``name`` of their own are compared by that name. Without names, a key may
-    have changed where as many elements come as go. Where the common elements have changed their
-    order, that is one more change, of their keys or names alone. Other lists are compared position
-    by position when they are equally long, and are one change when they are not. A boolean never
-    equals a number.
+    elements all have a ``name`` of their own are compared by that name. Lists of the same length
+    without names, but with different keys, are compared by position: a key may have changed. Where
+    the common elements have changed their order, that is one more change, of their keys or names
+    alone. Other lists are compared position by position when they are equally long, and are one
+    change when they are not. A boolean never equals a number.
 
     Args:
         before: A value of maps, lists and scalars; None when there is none.
@@ -185,8 +185,8 @@ def _told_apart(
 ) -> tuple[Elements, Elements] | None:
     """The elements of two lists by their key fields, or by their names; None by neither.
 
-    Where as many elements are only on one side as on the other, a key may have changed, as when a
-    port gets another number: keys do not tell that. Names do, when more of them are the same.
+    When two lists of the same length have different keys, a key may have changed, as when a port
+    gets another number. Keys cannot tell; names can, if more names than keys are the same.
     """
     old, new = _by(before, fields), _by(after, fields)
     left, right = _named(by_name(before)), _named(by_name(after))
@@ -222,7 +222,7 @@ def _named(elements: Mapping[str, Any] | None) -> Elements | None:
 
 def _order(elements: Iterable[Named], others: Container[Named]) -> list[Any]:
     """The elements of a list that are among others, in their order, by what they are told by."""
-    return [element.told for element in elements if element in others]
+    return [element.key for element in elements if element in others]
 
 
 def is_order(before: Any, after: Any) -> bool:
@@ -239,7 +239,7 @@ def ordered(elements: list[Any], order: list[Any]) -> list[Any]:
         order: What some of its elements are told by, as in a change of their order, or all of it.
             What it does not tell stays where it is.
     """
-    names = map(Named.told_by, order)
+    names = map(Named.by_key, order)
     found = [at for each in names if (at := each.position(elements)) is not None]
     if len(found) < len(order):
         return order

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from velapulumi.clusters.client import Cluster, DryRun
-from velapulumi.clusters.elements import list_keys, others_elements
+from velapulumi.clusters.elements import list_keys
 from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.managed import OWN, Manager
 from velapulumi.clusters.secrecy import SECRET
@@ -25,6 +25,7 @@ from velapulumi.plan.normal import changed_fields
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation
 from velapulumi.stage.look import CRD, Look
+from velapulumi.stage.losses import elements_removed
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.sides import as_before
 from velapulumi.stage.situation import Place
@@ -115,8 +116,7 @@ def _changes_keys(each: Decision) -> bool:
     live = each.facts.live.manifest
     if live is None or each.facts.wanted is None:
         return False
-    manager = each.facts.recorded.manager if each.facts.recorded else ""
-    return bool(others_elements(live, each.manifest, all_located(each.taken, live), manager))
+    return bool(elements_removed(each.facts, live, each.manifest, each.taken))
 
 
 def _brings(each: Decision) -> Iterator[tuple[str, ...]]:

@@ -39,8 +39,8 @@ from velapulumi.render.rules import (
     TAKEN,
     sharers_of,
 )
-from velapulumi.stage.claims import Going
 from velapulumi.stage.look import CRD
+from velapulumi.stage.losses import Losses
 from velapulumi.stage.secret_changes import secret_changes, secret_drift
 from velapulumi.stage.secrets import changes_outside_secrets, hidden, without_values
 from velapulumi.stage.sides import (
@@ -76,7 +76,6 @@ class Comparison:
         self._live = facts.live.manifest
         self._keys = list_keys(self._live) if self._live is not None else {}
         self._kept_places = tuple(self._places_kept())
-        self._given_up = frozenset(self._elements_given_up())
         differing = tuple(self._changes())
         left = tuple(self._left(differing))
         places = {each.place for each in left}
@@ -198,27 +197,27 @@ class Comparison:
         recorded = self._facts.recorded
         return recorded is not None and recorded.ready
 
-    def _elements_given_up(self) -> Iterator[Parts]:
-        """The elements of live lists that are ours alone, and that the application wants no more.
-
-        They go as a whole.
-        """
+    @cached_property
+    def _given_up(self) -> frozenset[Parts]:
+        """The list elements that only we hold and no longer want: they are removed whole."""
         live, wanted = self._live, self._desired
-        if live is not None and wanted is not None and self._is_written_by_fields:
-            yield from elements_beyond(live, wanted, self._is_ours)
+        if live is None or wanted is None or not self._is_applied:
+            return frozenset()
+        return frozenset(elements_beyond(live, wanted, self._is_ours))
 
     @property
-    def _is_written_by_fields(self) -> bool:
-        """Whether the next write of the object goes on from what a run of ours has applied."""
+    def _is_applied(self) -> bool:
+        """Whether the next write is an apply on top of one of ours."""
         is_known = self._facts.recorded is not None or self._is_made()
         return is_known and self._facts.key.kind != CRD  # a definition is written as a whole
 
     def _lost(self, drift: Collection[DriftedField]) -> Iterator[DriftedField]:
-        """What others have set in elements of lists that go with the next write."""
-        live, wanted, changes = self._live, self._desired, self._all_changes
-        is_written = bool(changes) or any(not each.left for each in drift)
-        if live is not None and wanted is not None and is_written:
-            yield from Going(self._facts, live, wanted, changes, drift, self._given_up).lost()
+        """What others have set in list elements that the next write removes."""
+        facts, live, wanted, changes = self._facts, self._live, self._desired, self._all_changes
+        differs = bool(changes) or any(not each.left for each in drift)
+        if live is not None and wanted is not None and differs and not facts.treatment.frozen:
+            losses = Losses(facts, live, wanted, changes, drift, self._given_up, self._keys)
+            yield from losses.fields()
 
     def _beyond(self, changes: Iterable[FieldChange], *, written: bool) -> Iterator[DriftedField]:
         """The fields that only the engine holds, and that the application does not name.
@@ -230,7 +229,7 @@ class Comparison:
             written: Whether something does that is not left to others, so that there is a write.
         """
         facts, live, wanted = self._facts, self._live, self._desired
-        if live is None or wanted is None or not self._is_written_by_fields:
+        if live is None or wanted is None or not self._is_applied:
             return
         told = [*self._told(changes, live)]
         for path in fields_beyond(live, wanted, self._is_ours):
@@ -292,10 +291,11 @@ class Comparison:
             value = value_at(path, live)
             if value is MISSING or value == change.after or self._facts.key.kind == SECRET:
                 continue
-            # What the application gives up stays with whoever else holds it.
-            stays = change.after is None and any(not manager.is_engine for manager in managers)
+            # What the application gives up stays with whoever else holds it, unless the server
+            # removes the whole element that it is in.
             if is_below(path, self._given_up):
                 continue
+            stays = change.after is None and any(not manager.is_engine for manager in managers)
             if stays or any(manager.is_controller for manager in managers):
                 yield DriftedField(change.path, value, change.after, managers, True, place)
 
@@ -378,7 +378,7 @@ class Comparison:
         if here is None or self._keeps(place):
             return
         wanted = value_at(here, self._desired)
-        order = sorted(change.after, key=lambda each: Named.told_by(each).position(wanted) or 0)
+        order = sorted(change.after, key=lambda each: Named.by_key(each).position(wanted) or 0)
         if order != change.after:
             left = self._facts.treatment.frozen or not self._facts.mends
             yield DriftedField(here, change.after, order, (), left, place)

@@ -31,8 +31,8 @@ from velapulumi.render.rules import (
     SHARERS,
     owner_of,
 )
-from velapulumi.stage.claims import claimed
 from velapulumi.stage.comparison import Comparison
+from velapulumi.stage.losses import fields_taken
 from velapulumi.stage.operations_table import row_for
 from velapulumi.stage.sides import DriftedField, Facts, desired, fields_back, owner
 from velapulumi.stage.situation import (
@@ -89,7 +89,7 @@ class Decision:
     @property
     def taken(self) -> tuple[FieldPlace, ...]:
         """The fields that are taken from whoever holds them before the object is written."""
-        return claimed(self.facts.live.manifest, self.changes, (*self.drift, *self.conflicts))
+        return fields_taken(self.facts.live.manifest, self.changes, (*self.drift, *self.conflicts))
 
     @cached_property
     def manifest(self) -> Mapping[str, Any]:

@@ -85,7 +85,7 @@ def held_by_us(live: Mapping[str, Any]) -> dict[str, Any]:
             return held_map(path, value)
         if isinstance(value, list) and (told := _elements(path, value, keys)):
             elements = zip(told, (held((*path, i), e) for i, e in enumerate(value)), strict=True)
-            return [_element(name.told, each) for name, each in elements if each is not MISSING]
+            return [_element(name.key, each) for name, each in elements if each is not MISSING]
         return value
 
     def held_map(path: Parts, value: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,6 +105,6 @@ def _elements(path: Parts, value: Any, keys: Keys) -> Elements:
     return elements_at(path, value, keys) if isinstance(value, list) else {}
 
 
-def _element(told: Any, held: Any) -> Any:
-    """An element as far as it is held, with what it is told by."""
-    return {**told, **held} if isinstance(told, Mapping) else told
+def _element(key: Any, held: Any) -> Any:
+    """The held part of an element, together with its key."""
+    return {**key, **held} if isinstance(key, Mapping) else key

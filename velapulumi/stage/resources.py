@@ -21,7 +21,7 @@ from velapulumi.clusters.ownership import Leftover, mend, prepare_update, take_o
 from velapulumi.clusters.ownership import replace as put
 from velapulumi.clusters.sharing import change_live
 from velapulumi.definitions.rules.fieldpath import Parts, with_value_at
-from velapulumi.engine.record import BEGUN, THEIRS, RecordedObject
+from velapulumi.engine.record import BEGUN, THEIRS
 from velapulumi.plan.fields import FieldPlace, all_located
 from velapulumi.plan.operation import Cause, Operation
 from velapulumi.render.rules import FORCED, MARK, TAKEN
@@ -29,6 +29,7 @@ from velapulumi.stage.desired import Desired
 from velapulumi.stage.manifest import Manifest, resource_type
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.release import is_taken_out
+from velapulumi.stage.sides import manager_of
 from velapulumi.stage.situation import Owner
 from velapulumi.stage.taken import Taken, kept_of, remembered, taken_over
 from velapulumi.stage.taking import is_taken, take
@@ -352,11 +353,6 @@ def _change(
     live: Mapping[str, Any],
 ) -> None:
     write(client, manifest, live, all_located(taken, live), manager)
-
-
-def manager_of(recorded: RecordedObject) -> str:
-    """The field manager that the engine's provider writes an object as."""
-    return recorded.manager or "pulumi-kubernetes"
 
 
 def _property_path(path: Parts) -> str:

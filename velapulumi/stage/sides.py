@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from velapulumi.clusters.elements import list_keys
-from velapulumi.clusters.managed import Manager, managers_of
+from velapulumi.clusters.managed import ENGINE, Manager, managers_of
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
     Parts,
@@ -226,6 +226,11 @@ def as_known(facts: Facts, manager: Manager) -> Manager:
     """
     own = facts.recorded.manager if facts.recorded else ""
     return replace(manager, foreign=bool(own) and manager.is_engine and manager.name != own)
+
+
+def manager_of(recorded: RecordedObject) -> str:
+    """The field manager that the engine's provider writes an object as."""
+    return recorded.manager or ENGINE
 
 
 def wanted_as(facts: Facts) -> Wanted:

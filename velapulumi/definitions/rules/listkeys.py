@@ -1,4 +1,4 @@
-"""What a server tells the elements of a list apart by, where it merges the list."""
+"""How a server that merges a list tells its elements apart."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 Keys = Mapping[tuple[str, ...], tuple[str, ...]]
 """The key fields of lists, by the names on the way to each list.
 
-A list of plain values has ``ITSELF``. One without any key field is one value for the server.
+A list of plain values has the one key ``ITSELF``. A list without keys is one value to the server.
 """
 
 ITSELF = ""
-"""In place of a key field: the element itself, of a list that has each plain value once."""
+"""Stands for the element itself, in a list that holds each plain value at most once."""
 
 _DEFAULTS = {"protocol": "TCP"}
-"""Key fields that may be left out, as with ports, and what a server then takes them for."""
+"""Key fields that a manifest may leave out, with the value that the server then assumes."""
 
 
 def key_fields(keys: Keys, path: Iterable[object]) -> tuple[str, ...] | None:
-    """The fields that a server knows the elements of a list by; None where that is not known.
+    """The fields that identify the elements of a list; None where they are not known.
 
     Args:
         keys: The key fields of lists.
-        path: Where the list is; whatever is no name in it is an element on the way.
+        path: The path of the list; only the names in it count, not the positions.
     """
     return keys.get(tuple(part for part in path if isinstance(part, str)))
 
 
 def key_value(element: Any, field: str) -> Any:
-    """What an element has in a key field; None for nothing.
+    """The value of an element's key field; None if it has none.
 
     Args:
         element: The element.

@@ -1,8 +1,8 @@
-"""What a write takes from others: the fields that it claims, and what goes with elements of lists.
+"""What others lose when an object is written.
 
-Who holds a field keeps it when the application names it no longer. An element of a list is not like
-that: the server takes it away with everything in it when only we hold it itself, and with another
-key it is another element.
+Others keep a field that the application no longer names. List elements are different. If only we
+hold an element, the server removes it with everything in it, and an element whose key changes is
+another element to the server.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from velapulumi.plan.fields import (
     located,
     place_of,
 )
-from velapulumi.stage.sides import DriftedField, Facts, managers_at
+from velapulumi.stage.sides import DriftedField, Facts, manager_of, managers_at
 
 
-def claimed(
+def fields_taken(
     live: Mapping[str, Any] | None, changes: Iterable[FieldChange], drift: Iterable[DriftedField]
 ) -> tuple[FieldPlace, ...]:
     """The fields that are taken from whoever holds them before an object is written.
@@ -54,9 +54,24 @@ def _is_free(live: Mapping[str, Any] | None, place: FieldPlace, before: Any, aft
     return live is not None and path is not None and bool(key_fields(list_keys(live), path))
 
 
+def elements_removed(
+    facts: Facts, live: Mapping[str, Any], manifest: Mapping[str, Any], taken: Iterable[FieldPlace]
+) -> tuple[Parts, ...]:
+    """The elements that others hold and that a write removes, as their key changes.
+
+    Args:
+        facts: What is known of the object.
+        live: The object as it is.
+        manifest: What is written.
+        taken: The fields that are taken from others, as ``fields_taken`` gives them.
+    """
+    manager = manager_of(facts.recorded) if facts.recorded else OWN
+    return others_elements(live, manifest, all_located(taken, live), manager)
+
+
 @dataclass(frozen=True)
-class Going:
-    """The elements of lists that go with a write of an object.
+class Losses:
+    """List elements that a write of an object removes, and what others lose with them.
 
     Attributes:
         facts: What is known of the object.
@@ -64,7 +79,8 @@ class Going:
         wanted: The object as it is going to be.
         changes: What the application changes.
         drift: What others have changed.
-        given_up: Paths of the elements that the application has and wants no more.
+        given_up: Paths of the elements that only the application holds and no longer wants.
+        keys: The key fields of the live object's lists.
     """
 
     facts: Facts
@@ -73,11 +89,10 @@ class Going:
     changes: Collection[FieldChange]
     drift: Collection[DriftedField]
     given_up: Collection[Parts]
+    keys: Keys
 
-    def lost(self) -> Iterator[DriftedField]:
-        """What others have set in these elements, as far as no change tells that it goes."""
-        if self.facts.treatment.frozen:
-            return  # nothing is written
+    def fields(self) -> Iterator[DriftedField]:
+        """The values that others have set in these elements and that nothing else reports."""
         for element, place in self._elements().items():
             here = located(place, self.wanted)
             after = MISSING if here is None else value_at(here, self.wanted)
@@ -85,31 +100,30 @@ class Going:
                 path, where = (*element, *rest), (*place, *rest)
                 managers = managers_at(self.facts, path)
                 is_theirs = any(not manager.is_engine for manager in managers)
+                goes_on = value_at(rest, after) is not MISSING
                 value = value_at(path, self.live)
-                if is_theirs and value_at(rest, after) is MISSING and not self._told(where, value):
+                if is_theirs and not goes_on and not self._is_reported(where, value):
                     shown = as_far_as(self.wanted, where, path)
                     yield DriftedField(shown, value, None, managers, place=where)
 
     def _elements(self) -> dict[Parts, FieldPlace]:
-        """The elements that go, with the places by which changes know them."""
-        places = claimed(self.live, self.changes, self.drift)
-        recorded, keys = self.facts.recorded, list_keys(self.live)
-        manager = recorded.manager if recorded and recorded.manager else OWN
-        other = others_elements(self.live, self.wanted, all_located(places, self.live), manager)
-        told = ((self._element(place, keys), place) for place in places)
-        known = {element: place[: len(element)] for element, place in told if element}
-        found = dict.fromkeys((*self.given_up, *other))
-        return {e: known.get(e) or place_of(e, self.live, keys) for e in found}
+        """The elements that are removed, with the places that changes have for them."""
+        taken = fields_taken(self.live, self.changes, self.drift)
+        removed = elements_removed(self.facts, self.live, self.wanted, taken)
+        changed = ((self._element(place), place) for place in taken)
+        known = {element: place[: len(element)] for element, place in changed if element}
+        found = dict.fromkeys((*self.given_up, *removed))
+        return {e: known.get(e) or place_of(e, self.live, self.keys) for e in found}
 
-    def _element(self, place: FieldPlace, keys: Keys) -> Parts | None:
+    def _element(self, place: FieldPlace) -> Parts | None:
         path = located(place, self.live)
-        return element_of(keys, path) if path is not None else None
+        return element_of(self.keys, path) if path is not None else None
 
-    def _told(self, place: FieldPlace, value: Any) -> bool:
-        """Whether a change, or what others have changed, tells that a value goes."""
-        told = ((each.place, each.before) for each in self.changes)
+    def _is_reported(self, place: FieldPlace, value: Any) -> bool:
+        """Whether a change or a drifted field already shows that a value is removed."""
+        changed = ((each.place, each.before) for each in self.changes)
         drifted = ((each.place, each.live) for each in self.drift)
-        for top, before in (*told, *drifted):
+        for top, before in (*changed, *drifted):
             if is_below(place, [top]):
                 rest = located(place[len(top) :], before)
                 if rest is not None and value_at(rest, before) == value:
@@ -118,7 +132,7 @@ class Going:
 
 
 def _leaves(value: Any) -> Iterator[Parts]:
-    """Paths of the fields of an element that have none below."""
+    """The paths of an element's fields that contain no further fields."""
     below: Iterable[tuple[str | int, Any]] = ()
     if isinstance(value, Mapping):
         below = value.items()

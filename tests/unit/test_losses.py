@@ -1,4 +1,4 @@
-"""What goes with elements of lists is told, and what others have beside them stays."""
+"""Plans show what others lose with list elements; what others have beside these stays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.unit.helpers import MANAGER
 from tests.unit.setting import Setting
 from velapulumi.clusters.beyond import elements_beyond
 from velapulumi.clusters.elements import list_keys, others_elements, with_elements_given
-from velapulumi.clusters.managed import holders_of, is_only
+from velapulumi.clusters.managed import is_only, managers_of
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.definitions.rules.listkeys import ITSELF
 from velapulumi.plan.fields import FieldChange, Named
@@ -49,7 +49,7 @@ def finalized(*finalizers: str) -> dict[str, Any]:
 
 
 def node(element: Any, *fields: str) -> str:
-    """How managers name an element."""
+    """The key of an element in managed fields."""
     if not isinstance(element, dict):
         return f"v:{json.dumps(element)}"
     return f"k:{json.dumps({field: element[field] for field in fields})}"
@@ -62,7 +62,7 @@ def tree(path: Parts, elements: dict[str, Any]) -> dict[str, Any]:
 
 
 def applied(element: Any, *keys: str) -> dict[str, Any]:
-    """What the manager has of an element that it has applied."""
+    """The managed fields of an element that was applied."""
     if not isinstance(element, dict):
         return {node(element): {}}
     return {node(element, *keys): {".": {}, **{f"f:{name}": {} for name in element}}}
@@ -74,7 +74,7 @@ def entry(manager: str, fields: dict[str, Any], operation: str = "Apply") -> dic
 
 
 class Story:
-    """An object with one list was delivered, others have changed the list, and it is decided anew.
+    """An object with one list: delivered, changed by others, then planned again.
 
     Attributes:
         path: The list.
@@ -84,10 +84,10 @@ class Story:
     def __init__(self, setting: Setting, path: Parts, *keys: str) -> None:
         self.setting, self.path, self.keys = setting, path, keys
 
-    def told(
+    def decide(
         self, before: dict[str, Any], live: dict[str, Any], theirs: dict[str, Any], after: Any
     ) -> Decision:
-        """What is decided.
+        """Decide what happens to the object.
 
         Args:
             before: The object as it was delivered.
@@ -127,7 +127,7 @@ def test_what_others_have_set_in_an_element_goes_with_it_and_is_told(setting: Se
     side = node(SIDE, "name")
     in_it = {"f:image": {}, "f:env": {node(env[0], "name"): {".": {}, "f:name": {}, "f:value": {}}}}
     story = Story(setting, LIST, "name")
-    found = story.told(deployment(WEB, SIDE), live, {side: in_it}, deployment(WEB))
+    found = story.decide(deployment(WEB, SIDE), live, {side: in_it}, deployment(WEB))
     assert found.operation is Operation.UPDATE
     assert [(c.path, c.before) for c in found.changes] == [
         ((*LIST, 1, "image"), "b"), ((*LIST, 1, "name"), "side"),
@@ -139,7 +139,7 @@ def test_what_others_have_set_in_an_element_goes_with_it_and_is_told(setting: Se
     ]
     # Who holds the element itself keeps it, with what he has set in it.
     held = {side: {".": {}, "f:name": {}, **in_it}}
-    found = story.told(deployment(WEB, SIDE), live, held, deployment(WEB))
+    found = story.decide(deployment(WEB, SIDE), live, held, deployment(WEB))
     assert words(found.drift) == [
         ((*LIST, 1, "image"), "c", None, [MANAGER, KUBECTL], True),
         ((*LIST, 1, "name"), "side", None, [MANAGER, KUBECTL], True),
@@ -152,14 +152,14 @@ def test_what_others_have_set_goes_with_a_changed_key_and_is_told(setting: Setti
     live = service({**http, "targetPort": 9, "nodePort": 30000})
     theirs = {node(http, *keys): {"f:targetPort": {}}}
     story = Story(setting, path, *keys)
-    found = story.told(service(http), live, theirs, service({**http, "port": 81}))
+    found = story.decide(service(http), live, theirs, service({**http, "port": 81}))
     assert FieldChange((*path, 0, "port"), 80, 81) in found.changes
     assert words(found.drift) == [((*path, 0, "targetPort"), 9, None, [KUBECTL], False)]
     # What the application says of it goes on in the new element.
     named = service({**http, "port": 81, "targetPort": 9})
-    assert words(story.told(service(http), live, theirs, named).drift) == []
+    assert words(story.decide(service(http), live, theirs, named).drift) == []
     # In the same element it stays.
-    found = story.told(service(http), live, theirs, service({**http, "name": "web"}))
+    found = story.decide(service(http), live, theirs, service({**http, "name": "web"}))
     assert words(found.drift) == []
 
 
@@ -173,7 +173,7 @@ def test_an_element_of_others_stays_beside_others_with_new_keys(setting: Setting
     theirs = {node(port(9000), *keys): {".": {}, "f:port": {}}}
     story = Story(setting, path, *keys)
     live = service(port(80), port(443), port(9000))
-    found = story.told(service(port(80), port(443)), live, theirs, service(port(8080)))
+    found = story.decide(service(port(80), port(443)), live, theirs, service(port(8080)))
     changes = [each for each in found.changes if each.path[:2] == path]
     assert {(c.path[:3], c.before is None) for c in changes} == {
         ((*path, 0), False), ((*path, 1), False), ((*path, 0), True),
@@ -188,8 +188,8 @@ def test_a_plain_value_of_others_stays_in_a_list_that_has_each_once(setting: Set
     before, live = finalized("a.io/x", "a.io/y"), finalized("a.io/x", "a.io/y", "b.io/z")
     theirs = {node("b.io/z"): {}}
     story = Story(setting, path)
-    assert story.told(before, live, theirs, before).operation is Operation.NONE
-    found = story.told(before, live, theirs, finalized("a.io/x", "c.io/w"))
+    assert story.decide(before, live, theirs, before).operation is Operation.NONE
+    found = story.decide(before, live, theirs, finalized("a.io/x", "c.io/w"))
     assert found.operation is Operation.UPDATE
     assert found.changes == (
         FieldChange((*path, 1), "a.io/y", None),
@@ -197,14 +197,14 @@ def test_a_plain_value_of_others_stays_in_a_list_that_has_each_once(setting: Set
     )
     assert found.drift == ()
     # What others hold as well stays with them.
-    found = story.told(before, live, {node("a.io/y"): {}, **theirs}, finalized("a.io/x"))
+    found = story.decide(before, live, {node("a.io/y"): {}, **theirs}, finalized("a.io/x"))
     assert words(found.drift) == [((*path, 1), "a.io/y", None, [MANAGER, KUBECTL], True)]
     # What others have taken out is put back.
-    found = story.told(before, finalized("b.io/z", "a.io/x"), theirs, before)
+    found = story.decide(before, finalized("b.io/z", "a.io/x"), theirs, before)
     assert found.operation is Operation.MEND
     assert words(found.drift) == [((*path, 1), None, "a.io/y", [], False)]
     # A new order is one line.
-    found = story.told(before, live, theirs, finalized("a.io/y", "a.io/x"))
+    found = story.decide(before, live, theirs, finalized("a.io/y", "a.io/x"))
     assert found.changes == (
         FieldChange(path, ["a.io/x", "a.io/y"], ["a.io/y", "a.io/x"]),
     )  # fmt: skip
@@ -217,7 +217,7 @@ def test_a_frozen_object_loses_nothing(setting: Setting) -> None:
     live = deployment(WEB, {**SIDE, "image": "c"})
     theirs = {node(SIDE, "name"): {"f:image": {}}}
     story = Story(setting, LIST, "name")
-    found = story.told(deployment(WEB, SIDE), live, theirs, deployment(WEB))
+    found = story.decide(deployment(WEB, SIDE), live, theirs, deployment(WEB))
     assert found.operation is Operation.LEAVE
     assert all(each.left for each in found.drift)
 
@@ -231,7 +231,7 @@ def test_plain_values_of_a_list_are_keys_themselves() -> None:
     ]
     assert list_keys(live) == {path: (ITSELF,)}
     assert [*elements_beyond(live, finalized(), is_only("m"))] == [(*path, 0)]
-    assert [m.name for m in holders_of(live, (*path, 1))] == [KUBECTL]
+    assert [m.name for m in managers_of(live, (*path, 1), itself=True)] == [KUBECTL]
     assert others_elements(live, finalized("a.io/x"), [path], "m") == ((*path, 1),)
     entries = live["metadata"]["managedFields"]
     (ours, _) = with_elements_given(entries, live, [(*path, 1)], "m")
