@@ -12,7 +12,8 @@ import pytest
 
 from tests.unit.helpers import store
 from velapulumi.clusters.registry import Registry
-from velapulumi.engine.record import FORMAT_VERSION, record_of
+from velapulumi.engine.deployment import record_of
+from velapulumi.engine.record import FORMAT_VERSION
 from velapulumi.engine.stacks import read_record
 from velapulumi.errors import InvalidFile
 from velapulumi.gate.file import read_gate

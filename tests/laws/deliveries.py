@@ -30,18 +30,11 @@ from tests.laws.server import (
 from velapulumi.definitions.rules.fieldpath import Parts
 from velapulumi.engine.record import RecordedObject
 from velapulumi.engine.values import SEALED
-from velapulumi.plan.fields import (
-    REVISION_LABELS,
-    FieldChange,
-    FieldPlace,
-    all_located,
-    by_name,
-    is_order,
-    located,
-)
+from velapulumi.plan.fields import REVISION_LABELS, FieldChange, is_order
 from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Operation
+from velapulumi.plan.places import FieldPlace, all_located, by_name, located
 from velapulumi.render.rules import PROJECT
 from velapulumi.stage.desired import Desired
 from velapulumi.stage.operations import Decision, decide

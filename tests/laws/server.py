@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from velapulumi.clusters.managed import positions_of
-from velapulumi.plan.fields import by_name
+from velapulumi.plan.places import by_name
 
 ENGINE = "pulumi-kubernetes-1a2b"
 

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from velapulumi.engine.record import RecordedObject, record_of
+from velapulumi.engine.deployment import record_of
+from velapulumi.engine.record import RecordedObject
 from velapulumi.plan.fields import written
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation

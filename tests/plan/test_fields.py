@@ -12,17 +12,14 @@ from hypothesis import strategies as st
 from velapulumi.definitions.rules.fieldpath import parse_field_path, value_at
 from velapulumi.plan.fields import (
     FieldChange,
-    Named,
     differences,
-    is_below,
     is_order,
     is_revision_label,
-    located,
     ordered,
     owned,
-    place_of,
     written,
 )
+from velapulumi.plan.places import Named, is_below, located, place_of
 
 few = settings(max_examples=60, deadline=None)
 keys = st.sampled_from(["a", "b", "name", "x.y", "0"])

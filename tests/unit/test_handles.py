@@ -8,8 +8,9 @@ import pytest
 
 from tests.unit.helpers import deployment, manifest, resource
 from tests.unit.setting import Setting
+from velapulumi.engine.deployment import record_of
 from velapulumi.engine.handles import handles_of, names_of
-from velapulumi.engine.record import StageRecord, record_of
+from velapulumi.engine.record import StageRecord
 from velapulumi.project import Project
 
 PROVIDER: dict[str, Any] = {

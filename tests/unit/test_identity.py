@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.helpers import PROJECT_ID, deployment, manifest, marked, resource, store
-from velapulumi.engine.record import StageRecord, record_of
+from velapulumi.engine.deployment import record_of
+from velapulumi.engine.record import StageRecord
 from velapulumi.errors import InvalidFile, WrongProject
 from velapulumi.program.identity import claim_project_id, project_id
 from velapulumi.project import Project, StackName

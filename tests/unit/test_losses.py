@@ -14,8 +14,9 @@ from velapulumi.clusters.elements import list_keys, others_elements, with_elemen
 from velapulumi.clusters.managed import is_only, managers_of
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.definitions.rules.listkeys import ITSELF
-from velapulumi.plan.fields import FieldChange, Named
+from velapulumi.plan.fields import FieldChange
 from velapulumi.plan.operation import Operation
+from velapulumi.plan.places import Named
 from velapulumi.project import Project
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.sides import DriftedField

@@ -16,7 +16,7 @@ from velapulumi.clusters.health import _why
 from velapulumi.clusters.kubeconfig import parse_kubeconfig
 from velapulumi.clusters.registry import check_name
 from velapulumi.engine import locks
-from velapulumi.engine.record import record_of
+from velapulumi.engine.deployment import record_of
 from velapulumi.errors import InvalidFile, InvalidKubeconfig, UsageProblem, VelapulumiError
 from velapulumi.gate.file import read_gate, update_gate
 from velapulumi.gate.ledger import Trust, append, read_ledger

@@ -10,9 +10,9 @@ from tests.unit.helpers import MANAGER, PROJECT_ID, FakeCluster, reached, with_u
 from velapulumi.definitions.rules.fieldpath import Parts
 from velapulumi.delivery.failures import FailedRun
 from velapulumi.engine.record import RecordedObject
-from velapulumi.plan.fields import all_located
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Operation
+from velapulumi.plan.places import all_located
 from velapulumi.project import Project
 from velapulumi.render.rules import PROJECT, Treatment
 from velapulumi.stage.look import Look

@@ -9,8 +9,9 @@ import pytest
 
 from tests.unit.helpers import MANAGER
 from tests.unit.setting import Setting
-from velapulumi.plan.fields import FieldChange, Named
+from velapulumi.plan.fields import FieldChange
 from velapulumi.plan.operation import Operation
+from velapulumi.plan.places import Named
 from velapulumi.project import Project
 from velapulumi.stage.operations import Decision
 

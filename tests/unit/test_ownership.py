@@ -25,7 +25,7 @@ OURS = {"app.oam.dev/name": "shop", "app.oam.dev/namespace": "default"}
 
 def taken_over(*managers: str) -> list[tuple[Any, ...]]:
     client = FakeCluster()
-    take_over([Leftover(client, live(OURS, *managers), manifest())])  # type: ignore[arg-type]
+    take_over(Leftover(client, live(OURS, *managers), manifest()))  # type: ignore[arg-type]
     return client.calls
 
 
@@ -106,7 +106,7 @@ def test_what_is_adopted_is_freed_of_everybody_else() -> None:
         {"manager": "old", "operation": "Update"},
         {"operation": "Update"},
     )
-    take_over([Leftover(client, live(None), manifest(), adopted=True)])  # type: ignore[arg-type]
+    take_over(Leftover(client, live(None), manifest(), adopted=True))  # type: ignore[arg-type]
     (applied, _, manager), (merged, _, patch) = client.calls
     assert (applied, manager, merged) == ("apply", "velapulumi", "merge")
     assert patch["metadata"]["managedFields"] == [

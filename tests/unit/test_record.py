@@ -9,8 +9,9 @@ import pytest
 
 from tests.unit.helpers import V1, deployment, manifest, resource
 from velapulumi.definitions.rules.fieldpath import MISSING, value_at
+from velapulumi.engine.deployment import record_of
 from velapulumi.engine.editing import settled, without, without_pending
-from velapulumi.engine.record import application_of, completed, record_of
+from velapulumi.engine.record import application_of, completed
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.render.rules import TAKEN
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.helpers import manifest, reached, resource
 from velapulumi.clusters.sharing import give_up, join
-from velapulumi.engine.record import record_of
+from velapulumi.engine.deployment import record_of
 from velapulumi.errors import ClusterUnreachable, ObjectRefused
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.project import Project

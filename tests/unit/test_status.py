@@ -22,7 +22,7 @@ from tests.unit.helpers import (
 )
 from velapulumi.clusters.health import Service
 from velapulumi.definitions import Catalog
-from velapulumi.engine.record import record_of
+from velapulumi.engine.deployment import record_of
 from velapulumi.errors import InvalidFile, UnknownApplication
 from velapulumi.gate.file import Gate, update_gate
 from velapulumi.gate.ledger import Ledger, Trust

@@ -49,7 +49,7 @@ class Leftover:
     paths: tuple[Parts, ...] = ()
 
 
-def take_over(leftovers: Iterable[Leftover]) -> None:
+def take_over(leftover: Leftover) -> None:
     """Bring what is there to what is wanted now, and give up every hold on the fields.
 
     The engine draws a new field manager for every object it creates. A dead run's manager would
@@ -57,29 +57,30 @@ def take_over(leftovers: Iterable[Leftover]) -> None:
     in the dead manager's name and then taken from it. What is adopted is applied by force once, in
     a name of its own, and then the wanted fields are taken from everybody.
 
+    Args:
+        leftover: The object.
+
     Raises:
-        ClusterUnreachable: A cluster stopped answering or refused access.
-        ObjectRefused: An object cannot become what is wanted.
+        ClusterUnreachable: The cluster stopped answering or refused access.
+        ObjectRefused: The object cannot become what is wanted.
     """
-    for leftover in leftovers:
-        live = leftover.live
-        managers = [entry["manager"] for entry in managed_fields(live) if _is_hold(entry)]
-        if leftover.adopted:
-            managers = [OWN]  # engines of others are others: what they have set beside it stays
-            _give_elements(leftover)
-        if not managers:
-            continue
-        for manager in managers:
-            live = leftover.client.apply(leftover.manifest, manager) or live
-        gone = [entry for entry in managed_fields(live) if entry.get("manager") in managers]
-        kept = [entry for entry in managed_fields(live) if entry not in gone]
-        if leftover.adopted:
-            for entry in gone:
-                kept = [_freed(other, entry.get("fieldsV1") or {}) for other in kept]
-            if value_at(SHARERS, live) is not MISSING and not sharers_of(leftover.manifest):
-                nobody = {"metadata": {"annotations": {SHARERS[-1]: None}}}
-                leftover.client.merge(leftover.manifest, nobody)
-        _set_managed(leftover.client, leftover.manifest, kept)
+    client, live, manifest = leftover.client, leftover.live, leftover.manifest
+    managers = [entry["manager"] for entry in managed_fields(live) if _is_hold(entry)]
+    if leftover.adopted:
+        managers = [OWN]  # engines of others are others: what they have set beside it stays
+        _give_elements(leftover)
+    if not managers:
+        return
+    for manager in managers:
+        live = client.apply(manifest, manager) or live
+    gone = [entry for entry in managed_fields(live) if entry.get("manager") in managers]
+    kept = [entry for entry in managed_fields(live) if entry not in gone]
+    if leftover.adopted:
+        for entry in gone:
+            kept = [_freed(other, entry.get("fieldsV1") or {}) for other in kept]
+        if value_at(SHARERS, live) is not MISSING and not sharers_of(manifest):
+            client.merge(manifest, {"metadata": {"annotations": {SHARERS[-1]: None}}})
+    _set_managed(client, manifest, kept)
 
 
 def _give_elements(leftover: Leftover) -> None:

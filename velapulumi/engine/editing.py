@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any
 
-from velapulumi.engine.record import NameOf, Names, handle_itself, is_object
+from velapulumi.engine.deployment import NameOf, Names, handle_itself, is_object
 from velapulumi.plan.objects import ObjectKey
 
 

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from velapulumi.clusters.registry import Registry
+from velapulumi.engine.deployment import NameOf, record_of
 from velapulumi.engine.environment import engine_environment
-from velapulumi.engine.record import NameOf, StageRecord, record_of
+from velapulumi.engine.record import StageRecord
 from velapulumi.errors import EngineFailed, InvalidFile, ToolMissing
 from velapulumi.project import Project, StackName
 

@@ -12,60 +12,22 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at
-from velapulumi.definitions.rules.listkeys import ITSELF, Keys, key_fields, key_value
+from velapulumi.definitions.rules.fieldpath import Parts
+from velapulumi.definitions.rules.listkeys import ITSELF, Keys, key_fields
+from velapulumi.plan.places import (
+    NO_KEYS,
+    Elements,
+    FieldPlace,
+    Named,
+    by_fields,
+    by_names,
+    is_equal,
+)
 
 REVISION_LABELS = frozenset({"app.oam.dev/appRevision", "app.oam.dev/revision"})
 """The labels that change with every revision."""
 
 _PLAIN = re.compile(r"(?!\d+\Z)[A-Za-z0-9_$-]+")
-
-_NO_KEYS: Keys = {}
-
-
-@dataclass(frozen=True)
-class Named:
-    """The element of a list that has these values in some fields, wherever it stands.
-
-    Attributes:
-        fields: The fields with their values: its ``name``, or the key fields of its list. A plain
-            value has the one field ``ITSELF``.
-    """
-
-    fields: tuple[tuple[str, Any], ...]
-
-    @classmethod
-    def of(cls, name: str) -> Named:
-        """The element that has a name."""
-        return cls((("name", name),))
-
-    @classmethod
-    def by_key(cls, key: Any) -> Named:
-        """The element with this key, in the form of ``key``."""
-        return cls(tuple(key.items()) if isinstance(key, Mapping) else ((ITSELF, key),))
-
-    @property
-    def key(self) -> Any:
-        """What identifies it: a map of its fields, or the plain value."""
-        found = dict(self.fields)
-        return found.get(ITSELF, found)
-
-    def position(self, elements: Any) -> int | None:
-        """Where a list has it; None where it has none, or several."""
-        if not isinstance(elements, list):
-            return None
-        found = [at for at, each in enumerate(elements) if self._is(each)]
-        return found[0] if len(found) == 1 else None
-
-    def _is(self, element: Any) -> bool:
-        return all(_same(key_value(element, name), value) for name, value in self.fields)
-
-
-FieldPlace = tuple[str | int | Named, ...]
-"""A path that still leads to the same field when others have put elements into its lists."""
-
-Elements = dict[Named, Any]
-"""The elements of a list by what they are told by, in their order."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +56,7 @@ class FieldChange:
 
 
 def differences(
-    before: Any, after: Any, path: Parts = (), keys: Keys = _NO_KEYS
+    before: Any, after: Any, path: Parts = (), keys: Keys = NO_KEYS
 ) -> Iterator[FieldChange]:
     """Compare two values field by field.
 
@@ -131,7 +93,7 @@ class _Differences:
                 yield from self.of(before.get(key), after.get(key), *here)
         elif isinstance(before, list) and isinstance(after, list):
             yield from self._of_lists(before, after, path, place)
-        elif not _same(before, after):
+        elif not is_equal(before, after):
             yield FieldChange(path, before, after, place)
 
     def _of_lists(
@@ -167,19 +129,6 @@ class _Differences:
                 yield FieldChange(here[0], None, element, here[1])
 
 
-def _by(elements: list[Any], fields: tuple[str, ...] | None) -> Elements | None:
-    """The elements of a list by some fields; None where these do not tell each of them."""
-    if not fields:
-        return None
-    found: dict[Named, Any] = {}
-    for element in elements:
-        values = tuple((name, key_value(element, name)) for name in fields)
-        if not all(isinstance(value, str | int) for _, value in values) or Named(values) in found:
-            return None
-        found[Named(values)] = element
-    return found
-
-
 def _told_apart(
     before: list[Any], after: list[Any], fields: tuple[str, ...] | None
 ) -> tuple[Elements, Elements] | None:
@@ -188,8 +137,8 @@ def _told_apart(
     When two lists of the same length have different keys, a key may have changed, as when a port
     gets another number. Keys cannot tell; names can, if more names than keys are the same.
     """
-    old, new = _by(before, fields), _by(after, fields)
-    left, right = _named(by_name(before)), _named(by_name(after))
+    old, new = by_fields(before, fields), by_fields(after, fields)
+    left, right = by_names(before), by_names(after)
     named = None if left is None or right is None else (left, right)
     if old is None or new is None:
         return named
@@ -198,26 +147,6 @@ def _told_apart(
         return named if len(named[0].keys() & named[1].keys()) > common else (old, new)
     is_changed = fields != (ITSELF,) and common < len(old) == len(new)
     return None if is_changed else (old, new)
-
-
-def elements_at(path: Iterable[str | int | Named], elements: list[Any], keys: Keys) -> Elements:
-    """The elements of a list by their key fields, or by their names; none by neither.
-
-    Args:
-        path: The list.
-        elements: Its elements.
-        keys: The key fields of lists, where they are known.
-    """
-    fields = key_fields(keys, path)
-    if fields == ():
-        return {}
-    return _by(elements, fields) or _named(by_name(elements)) or {}
-
-
-def _named(elements: Mapping[str, Any] | None) -> Elements | None:
-    if elements is None:
-        return None
-    return {Named.of(name): element for name, element in elements.items()}
 
 
 def _order(elements: Iterable[Named], others: Container[Named]) -> list[Any]:
@@ -267,22 +196,6 @@ def one_by_one(changes: Iterable[FieldChange], *, both: bool = False) -> Iterato
         yield from one_by_one(below, both=both)
 
 
-def by_name(elements: list[Any]) -> dict[str, Any] | None:
-    """The elements of a list by their name; None when one has none, or two have the same."""
-    named: dict[str, Any] = {}
-    for element in elements:
-        name = element.get("name") if isinstance(element, Mapping) else None
-        if not isinstance(name, str) or name in named:
-            return None
-        named[name] = element
-    return named
-
-
-def _same(before: Any, after: Any) -> bool:
-    # In Python True equals 1, in a manifest it does not.
-    return bool(before == after) and isinstance(before, bool) == isinstance(after, bool)
-
-
 def written(path: Parts) -> str:
     """A path as people read it, such as ``spec.template.spec.containers[0].image``.
 
@@ -300,11 +213,6 @@ def written(path: Parts) -> str:
     return text
 
 
-def is_below(path: FieldPlace, tops: Iterable[FieldPlace]) -> bool:
-    """Tell whether a field is one of some fields, or part of one."""
-    return any(path[: len(top)] == top for top in tops)
-
-
 def is_revision_label(path: Parts) -> bool:
     """Tell whether a field is a label that changes with every revision."""
     return path[-2:-1] == ("labels",) and path[-1] in REVISION_LABELS
@@ -314,7 +222,7 @@ _ATOMIC = frozenset({"subjects", "selector", "nodeSelector"})
 """Lists and maps that Kubernetes replaces as a whole, though their elements have names."""
 
 
-def owned(value: Any, shape: Any, keys: Keys = _NO_KEYS, path: Parts = ()) -> Any:
+def owned(value: Any, shape: Any, keys: Keys = NO_KEYS, path: Parts = ()) -> Any:
     """Take from a live object what a manifest names of it.
 
     Elements of lists are found by their key fields, or else by their ``name`` where all of them
@@ -345,68 +253,3 @@ def owned(value: Any, shape: Any, keys: Keys = _NO_KEYS, path: Parts = ()) -> An
             pairs = zip(value, shape, strict=True)
             return [owned(each, wanted, keys, path) for each, wanted in pairs]
     return value
-
-
-def place_of(path: Parts, value: Any, keys: Keys = _NO_KEYS) -> FieldPlace:
-    """Turn a path into a place.
-
-    Args:
-        path: The path.
-        value: The value whose positions it has.
-        keys: The key fields of lists, where they are known.
-    """
-    place: list[str | int | Named] = []
-    for index, part in enumerate(path):
-        if isinstance(part, int) and isinstance(value, list) and part < len(value):
-            told = elements_at(path[:index], value, keys)
-            place.append([*told][part] if told else part)
-        else:
-            place.append(part)
-        value = _below(value, part)
-    return tuple(place)
-
-
-def located(place: FieldPlace, value: Any) -> Parts | None:
-    """Find a place in a value: its path there, or None where an element is missing.
-
-    Args:
-        place: The place; its last part need not be there.
-        value: The value.
-    """
-    path: list[str | int] = []
-    for part in place:
-        if isinstance(part, Named):
-            if (found := part.position(value)) is None:
-                return None
-            part = found
-        path.append(part)
-        value = _below(value, part)
-    return tuple(path)
-
-
-def all_located(places: Iterable[FieldPlace], value: Any) -> list[Parts]:
-    """Find places in a value: their paths there, without those whose element is missing.
-
-    Args:
-        places: The places.
-        value: The value.
-    """
-    return [path for place in places if (path := located(place, value)) is not None]
-
-
-def as_far_as(manifest: Any, place: FieldPlace, path: Parts) -> Parts:
-    """A path with the positions of another value, as far as that goes.
-
-    Args:
-        manifest: The other value.
-        place: The place that the path leads to.
-        path: The path, with the positions of its own value.
-    """
-    ends = range(len(path), 0, -1)
-    found = ((located(place[:end], manifest), path[end:]) for end in ends)
-    return next(((*here, *rest) for here, rest in found if here is not None), path)
-
-
-def _below(value: Any, part: str | int) -> Any:
-    found = value_at((part,), value)
-    return None if found is MISSING else found

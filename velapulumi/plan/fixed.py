@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
-from velapulumi.plan.fields import FieldChange, is_below, written
+from velapulumi.plan.fields import FieldChange, written
+from velapulumi.plan.places import is_below
 from velapulumi.plan.quantities import quantity
 
 Kind: TypeAlias = tuple[str, str]

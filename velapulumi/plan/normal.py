@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from velapulumi.definitions.rules.listkeys import Keys
-from velapulumi.plan.fields import FieldChange, by_name, differences
+from velapulumi.plan.fields import FieldChange, differences
+from velapulumi.plan.places import by_name
 from velapulumi.plan.quantities import canonical_quantity
 
 _BUILT_IN = frozenset({

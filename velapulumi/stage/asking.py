@@ -20,10 +20,11 @@ from velapulumi.clusters.secrecy import SECRET
 from velapulumi.definitions.rules.fieldpath import Parts, value_at
 from velapulumi.errors import AccessDenied, ClusterUnreachable, ObjectRefused, VelapulumiError
 from velapulumi.plan.document import REFUSED
-from velapulumi.plan.fields import all_located, is_below, owned, written
+from velapulumi.plan.fields import owned, written
 from velapulumi.plan.normal import changed_fields
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation
+from velapulumi.plan.places import all_located, is_below
 from velapulumi.stage.look import CRD, Look
 from velapulumi.stage.losses import elements_removed
 from velapulumi.stage.operations import Decision

@@ -15,16 +15,8 @@ from velapulumi.clusters.elements import element_of, list_keys, others_elements
 from velapulumi.clusters.managed import OWN
 from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at
 from velapulumi.definitions.rules.listkeys import Keys, key_fields
-from velapulumi.plan.fields import (
-    FieldChange,
-    FieldPlace,
-    all_located,
-    as_far_as,
-    is_below,
-    is_order,
-    located,
-    place_of,
-)
+from velapulumi.plan.fields import FieldChange, is_order
+from velapulumi.plan.places import FieldPlace, all_located, as_far_as, is_below, located, place_of
 from velapulumi.stage.sides import DriftedField, Facts, manager_of, managers_at
 
 

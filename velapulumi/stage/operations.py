@@ -18,15 +18,10 @@ from velapulumi.definitions.rules.fieldpath import (
     with_value_at,
     without_value_at,
 )
-from velapulumi.plan.fields import (
-    FieldChange,
-    FieldPlace,
-    is_order,
-    located,
-    ordered,
-)
+from velapulumi.plan.fields import FieldChange, is_order, ordered
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation
+from velapulumi.plan.places import FieldPlace, located
 from velapulumi.render.rules import (
     SHARERS,
     owner_of,

@@ -9,7 +9,7 @@ from velapulumi.clusters.elements import list_keys
 from velapulumi.clusters.managed import Manager, managers_of
 from velapulumi.definitions.rules.fieldpath import MISSING, Parts
 from velapulumi.definitions.rules.listkeys import Keys
-from velapulumi.plan.fields import Elements, elements_at
+from velapulumi.plan.places import Elements, elements_at
 
 
 def with_others(

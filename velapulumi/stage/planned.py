@@ -13,15 +13,15 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.images import pinned
 from velapulumi.clusters.managed import described, managers_of
 from velapulumi.clusters.registry import Registry
-from velapulumi.clusters.secrecy import SECRET, VALUES, hiding
-from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at, without_value_at
+from velapulumi.clusters.secrecy import SECRET, hiding
+from velapulumi.definitions.rules.fieldpath import Parts, without_value_at
 from velapulumi.engine.record import words
 from velapulumi.plan.canonical import digest
-from velapulumi.plan.document import Base, ClusterPlan, PlannedField, PlannedObject, ReverseStep
-from velapulumi.plan.fields import FieldChange, differences, located, one_by_one, owned, written
-from velapulumi.plan.fixed import losses
+from velapulumi.plan.document import Base, ClusterPlan, PlannedField, PlannedObject
+from velapulumi.plan.fields import FieldChange, differences, one_by_one, owned, written
 from velapulumi.plan.normal import normal
 from velapulumi.plan.operation import Cause, Operation
+from velapulumi.plan.places import located
 from velapulumi.project import Project
 from velapulumi.render.rules import MARK, TAKEN, registered, sharers_of
 from velapulumi.stage.asking import Answer, Answers
@@ -30,26 +30,14 @@ from velapulumi.stage.masking import Mask
 from velapulumi.stage.operations import Decision
 from velapulumi.stage.refusals import being_deleted, refusal_of
 from velapulumi.stage.secrets import hidden
-from velapulumi.stage.sides import DriftedField, Facts, desired, is_undone, kept_in
-from velapulumi.stage.situation import Owner
-from velapulumi.stage.taken import Taken, kept_of, remembered, taken_over
+from velapulumi.stage.sides import DriftedField, Facts, desired, kept_in
+from velapulumi.stage.taken import remembered
+from velapulumi.stage.way_back import is_too_large, losses_of, way_back
 
 _CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 
 
 _WITH_CONTENT = (Operation.CREATE, Operation.REPLACE, Operation.TAKE_OVER)
-
-
-_INVERSE = {
-    Operation.CREATE: Operation.DELETE,
-    Operation.DELETE: Operation.CREATE,
-    Operation.UPDATE: Operation.UPDATE,
-    Operation.REPLACE: Operation.REPLACE,
-    Operation.TAKE_OVER: Operation.DISOWN,
-    Operation.HAND_OVER: Operation.HAND_OVER,
-    Operation.SHARE: Operation.DISOWN,
-    Operation.DISOWN: Operation.UPDATE,
-}
 
 
 class ObjectWriter:
@@ -111,9 +99,7 @@ class ObjectWriter:
             left=left,
             objects=tuple(planned for _, planned in objects),
             reverse=tuple(
-                self._reverse(each, planned)
-                for each, planned in objects
-                if planned.operation in _INVERSE and not is_undone(each.facts)
+                step for each, planned in objects if (step := way_back(each, planned)) is not None
             ),
         )
 
@@ -136,7 +122,7 @@ class ObjectWriter:
             content=self._content(each),
             other=_other(each),
             images=self._images(each),
-            irreversible=tuple(_losses(each.operation, each)),
+            irreversible=tuple(losses_of(each.operation, each)),
             refusal=refusal_of(each),
             notes=tuple(_notes(each)),
             remarks=(*_remarks(each), *self._answers.get(key, Answer()).remarks),
@@ -208,20 +194,6 @@ class ObjectWriter:
             shape = self._shape(facts.recorded.manifest, self.mask.hide(facts.live.manifest))
         return digest(normal(_without(shape, _unbound(facts, shape))))
 
-    def _reverse(self, each: Decision, planned: PlannedObject) -> ReverseStep:
-        operation, facts = _INVERSE[planned.operation], each.facts
-        return ReverseStep(
-            object=f"{facts.object['apiVersion']} {each.key}",
-            operation=operation,
-            desired=planned.base.recorded,
-            fields=tuple(
-                PlannedField(path=field.path, before=field.after, after=field.before)
-                for field in planned.fields
-                if planned.operation is Operation.TAKE_OVER and _comes_back(each, field)
-            ),
-            irreversible=tuple(_losses_back(planned.operation, operation, each)),
-        )
-
 
 def _is_only_read(each: Decision) -> bool:
     facts = each.facts
@@ -276,49 +248,6 @@ def _other(each: Decision) -> str:
     return each.owner_name
 
 
-def _is_too_large(each: Decision) -> bool:
-    """Whether an object is taken over that is too large for what it was to be kept."""
-    live = each.facts.live.manifest
-    if each.operation is not Operation.TAKE_OVER or each.cause is not None or live is None:
-        return False
-    return _said_before(each) is None and kept_of(live, each.manifest) is None
-
-
-def _said_before(each: Decision) -> Taken | None:
-    """What an object that a run has taken over half way says of what it was."""
-    live = each.facts.live.manifest
-    return taken_over(live) if live is not None and each.owner is Owner.OURS else None
-
-
-def _comes_back(each: Decision, field: PlannedField) -> bool:
-    """Whether the way back restores a field of an object that is taken over."""
-    path, said = field.path, _said_before(each)
-    if said is not None:
-        was = value_at(path, said.before or {})
-        if said.before is None or (None if was is MISSING else was) != field.before:
-            return False
-    unkept = path[0] in VALUES or path[:2] == ("metadata", "annotations")
-    return not _is_too_large(each) and not (each.key.kind == SECRET and unkept)
-
-
-def _losses_back(forward: Operation, back: Operation, each: Decision) -> Iterator[str]:
-    """What does not come back on the way back: what goes now, and what that way destroys."""
-    if forward in (Operation.DELETE, Operation.REPLACE):
-        yield from _losses(forward, each)
-    if _is_too_large(each):
-        yield "it is too large for what it was to be kept: the way back leaves it as it is then"
-    elif forward is Operation.TAKE_OVER and each.key.kind == SECRET:
-        yield "its values and annotations before are not kept"
-    if back is not forward:
-        yield from _losses(back, each)
-
-
-def _losses(operation: Operation, each: Decision) -> Iterator[str]:
-    """What of an operation on an object cannot be taken back."""
-    if operation in (Operation.DELETE, Operation.REPLACE, Operation.CREATE):
-        yield from losses(operation, each.key.group, each.key.kind, each.fixed)
-
-
 def _remarks(each: Decision) -> Iterator[str]:
     """What its cluster has said of an object: why it is not ready, or not known."""
     facts = each.facts
@@ -333,7 +262,7 @@ def _notes(each: Decision) -> Iterator[str]:
     facts = each.facts
     if each.cause is Cause.RESTORED and each.key.kind == SECRET:
         yield "its values and others' annotations stay as they are: those before were not kept"
-    if _is_too_large(each):
+    if is_too_large(each):
         yield "its way back cannot restore it: it is too large for what it is now to be kept"
     if each.operation is Operation.DELETE and remembered(facts.sides):
         yield "was taken over; deleting it does not bring back what it was before"

@@ -22,8 +22,8 @@ from velapulumi.clusters.ownership import replace as put
 from velapulumi.clusters.sharing import change_live
 from velapulumi.definitions.rules.fieldpath import Parts, with_value_at
 from velapulumi.engine.record import BEGUN, THEIRS
-from velapulumi.plan.fields import FieldPlace, all_located
 from velapulumi.plan.operation import Cause, Operation
+from velapulumi.plan.places import FieldPlace, all_located
 from velapulumi.render.rules import FORCED, MARK, TAKEN
 from velapulumi.stage.desired import Desired
 from velapulumi.stage.manifest import Manifest, resource_type
@@ -331,7 +331,7 @@ def write_beside(
         manifest = each.manifest
         if operation is Operation.TAKE_OVER:
             paths = tuple(all_located(decision.taken, live))
-            take_over([Leftover(client, live, manifest, True, paths)])
+            take_over(Leftover(client, live, manifest, True, paths))
             continue
         manager = manager_of(recorded)
         if operation is Operation.MEND:

@@ -15,17 +15,10 @@ from velapulumi.definitions.rules.fieldpath import (
     with_value_at,
 )
 from velapulumi.engine.record import RecordedObject
-from velapulumi.plan.fields import (
-    FieldChange,
-    FieldPlace,
-    differences,
-    is_revision_label,
-    located,
-    owned,
-    place_of,
-)
+from velapulumi.plan.fields import FieldChange, differences, is_revision_label, owned
 from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
+from velapulumi.plan.places import FieldPlace, located, place_of
 from velapulumi.render.rules import (
     TAKEN,
     Treatment,

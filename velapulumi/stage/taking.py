@@ -18,9 +18,9 @@ from velapulumi.clusters.ownership import Leftover, take_over
 from velapulumi.clusters.sharing import change_live
 from velapulumi.engine.record import StageRecord
 from velapulumi.errors import PlanChanged
-from velapulumi.plan.fields import all_located
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Operation
+from velapulumi.plan.places import all_located
 from velapulumi.render.rules import orphans
 from velapulumi.stage.look import live_of
 from velapulumi.stage.operations import Decision, decide
@@ -118,7 +118,7 @@ def _act(
     else:
         adopted = each.operation is Operation.TAKE_OVER and each.cause is None
         paths = tuple(all_located(now.taken, live))
-        take_over([Leftover(client, live, manifest, adopted, paths)])
+        take_over(Leftover(client, live, manifest, adopted, paths))
 
 
 def _wait(each: Decision, manifest: Mapping[str, Any], client: Cluster, patience: float) -> None:
