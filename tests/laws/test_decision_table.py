@@ -371,6 +371,40 @@ def test_a_gate_is_open_for_whom_it_must_be(name: str, keys: Keys) -> None:
     assert decision.open is not bool(decision.reasons)
 
 
+RULES = [
+    *({"approvals": [{"role": role, "count": n}]} for role in ("release", "sre") for n in (1, 2)),
+    {"requesterMayApprove": False},
+    {"expires": "1h"},
+    {"bake": "1h"},
+    {"freeze": [{"days": ["Tue"], "reason": "a Tuesday"}]},
+    {"breakGlass": {"role": "sre"}},
+    {"auto": {"only": ["image"]}},
+    {"stages": ["p*"], "approvals": [{"role": "late"}]},
+]
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.policy])
+def test_all_rules_that_fit_are_met(name: str, keys: Keys) -> None:
+    """A second rule never opens what the first one alone keeps closed, in whatever order."""
+    row = ROWS[name]
+    assert row.policy is not None
+    good = [by_openssh(each, keys) for each in written(row, keys)]
+    statements = judged(row, keys, good)
+    first = row.policy.stages[0]
+    for rule in RULES:
+        second = policy(**rule).stages[0]
+        alone = [
+            opened(
+                replace(row, policy=row.policy.model_copy(update={"stages": (each,)})), statements
+            )
+            for each in (first, second)
+        ]
+        for pair in ((first, second), (second, first)):
+            both = row.policy.model_copy(update={"stages": pair})
+            decision = opened(replace(row, policy=both), statements)
+            assert not decision.open or all(each.open for each in alone), (rule, decision)
+
+
 APPROVERS = st.lists(st.sampled_from(["ann", "bob", "cy", "dan", "max"]), max_size=6)
 
 

@@ -35,7 +35,7 @@ def test_without_a_file_there_is_none(path: Path) -> None:
     assert read_policy(path) is None
 
 
-def test_the_first_rule_that_fits_counts(path: Path) -> None:
+def test_all_rules_that_fit_count(path: Path) -> None:
     found = read(
         path,
         HEAD
@@ -48,17 +48,18 @@ registries: [registry.example.com]
 """,
     )
     rules = {
-        (app, stage): found.rule_for(app, stage)
+        (app, stage): found.rules_for(app, stage)
         for app in ("shop", "site")
         for stage in ("prod-eu-1", "prod", "late", "staging")
     }
     first, second = found.stages
     placed = read(path, HEAD + "stages:\n- {clusters: ['prod-*'], approvals: [{role: sre}]}\n")
-    assert placed.rule_for("shop", "any", ["staging", "prod-eu"]) is placed.stages[0]
-    assert placed.rule_for("shop", "prod-eu", ["staging"]) is None
-    assert rules["shop", "prod-eu-1"] is rules["site", "prod-eu-1"] is first
-    assert rules["shop", "prod"] is rules["shop", "late"] is second
-    assert rules["site", "prod"] is rules["shop", "staging"] is None
+    assert placed.rules_for("shop", "any", ["staging", "prod-eu"]) == placed.stages
+    assert placed.rules_for("shop", "prod-eu", ["staging"]) == ()
+    assert rules["shop", "prod-eu-1"] == (first, second)
+    assert rules["site", "prod-eu-1"] == (first,)
+    assert rules["shop", "prod"] == rules["shop", "late"] == (second,)
+    assert rules["site", "prod"] == rules["shop", "staging"] == ()
     assert (first.lifetime.total_seconds(), first.bake_seconds) == (28800, 1800)
     assert (second.lifetime.total_seconds(), second.bake_seconds) == (86400, 0)
 

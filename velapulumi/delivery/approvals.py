@@ -360,10 +360,11 @@ def signer(authority: Authority, key: Path | None) -> tuple[str, Signer | None]:
 
 def _counts(authority: Authority, plan: PlanDocument) -> timedelta:
     rules = (
-        authority.rule(stage.stage, [each.cluster for each in stage.clusters])
+        rule
         for stage in plan.stages
+        for rule in authority.rules(stage.stage, [each.cluster for each in stage.clusters])
     )
-    return min((rule.lifetime for rule in rules if rule), default=COUNTS)
+    return min((rule.lifetime for rule in rules), default=COUNTS)
 
 
 def _open_questions(

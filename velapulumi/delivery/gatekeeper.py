@@ -87,14 +87,15 @@ def approve_by_rule(application: Application, gate: str, look: Look) -> bool:
         look: What the clusters have.
     """
     authority, subject = application.authority, application.subject(gate)
-    rules = [authority.rule(stage, subject.clusters[stage]) for stage in subject.stages]
-    if not rules or any(rule is None or rule.auto is None for rule in rules):
+    by_stage = [authority.rules(stage, subject.clusters[stage]) for stage in subject.stages]
+    rules = [rule for found in by_stage for rule in found]
+    if not by_stage or not all(by_stage) or any(rule.auto is None for rule in rules):
         return False
     try:
         plan = current_plan(application, gate, look)
     except ClusterProblem:
         return False
-    if not all(rule and authority.needs_nobody(plan, rule) for rule in rules):
+    if not all(authority.needs_nobody(plan, rule) for rule in rules):
         return False
     keep(application, plan)
     state(application, gate, plan, StatementKind.AUTO, by=who())

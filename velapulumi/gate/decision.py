@@ -93,9 +93,11 @@ def decide(
     """
     rules = tuple(
         rule
-        for stage in subject.stages
-        if policy
-        and (rule := policy.rule_for(subject.application, stage, subject.clusters.get(stage, ())))
+        for rule in (policy.stages if policy else ())
+        if any(
+            rule.fits(subject.application, stage, subject.clusters.get(stage, ()))
+            for stage in subject.stages
+        )
     )
     judge = _Judge(policy, rules, signers, statements, subject, now)
     given, rejected = judge.given()

@@ -248,7 +248,7 @@ class Policy(StrictModel):
 
     Attributes:
         roles: The people of each role.
-        stages: What the stages ask for; the first that fits counts.
+        stages: What the stages ask for; all that fit a stage count.
         changes: Who may change policy and signers; None for nobody.
         registries: The image registries that are asked what a tag stands for, such as
             ``registry.example.com``.
@@ -318,12 +318,11 @@ class Policy(StrictModel):
         """The people of a role; none of one that is not there."""
         return frozenset(self.roles.get(role, ()))
 
-    def rule_for(
+    def rules_for(
         self, application: str, stage: str, clusters: Collection[str] = ()
-    ) -> StageRule | None:
-        """What a stage of an application, on some clusters, asks for; None when nothing."""
-        found = (rule for rule in self.stages if rule.fits(application, stage, clusters))
-        return next(found, None)
+    ) -> tuple[StageRule, ...]:
+        """All rules that a stage of an application, on some clusters, has to meet."""
+        return tuple(rule for rule in self.stages if rule.fits(application, stage, clusters))
 
     def assign(
         self, people: Sequence[str], requirements: Sequence[Requirement]

@@ -88,26 +88,26 @@ class Authority:
                 f"velapulumi trust adopt {name}",
             )
 
-    def rule(self, stage: str, clusters: Collection[str]) -> StageRule | None:
-        """The rule of the policy for a stage on some clusters; None when there is none.
+    def rules(self, stage: str, clusters: Collection[str]) -> tuple[StageRule, ...]:
+        """All rules of the policy that a stage on some clusters has to meet.
 
         Args:
             stage: The stage's name.
             clusters: A name of each cluster. A pattern that fits any name of one of them counts.
         """
         if self.policy is None:
-            return None
+            return ()
         names = self.names.every_name(clusters)
-        return self.policy.rule_for(self.ledger.application, stage, names)
+        return self.policy.rules_for(self.ledger.application, stage, names)
 
     def governs(self, stage: str, clusters: Collection[str]) -> bool:
-        """Tell whether the policy has a rule for a stage on some clusters, see `rule`."""
-        return self.rule(stage, clusters) is not None
+        """Tell whether the policy has a rule for a stage on some clusters, see `rules`."""
+        return bool(self.rules(stage, clusters))
 
     def requirements(self, stage: str, clusters: Collection[str]) -> tuple[str, ...]:
-        """The demands of the policy before a stage may go, a phrase each; see `rule`."""
-        rule = self.rule(stage, clusters)
-        return tuple(_requirements(rule)) if rule else ()
+        """The demands of the policy before a stage may go, a phrase each; see `rules`."""
+        found = (text for rule in self.rules(stage, clusters) for text in _requirements(rule))
+        return tuple(dict.fromkeys(found))
 
     def decide(self, subject: Subject, healthy_since: float | None) -> Decision:
         """Whether a gate is open now.
