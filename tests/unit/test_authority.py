@@ -15,6 +15,7 @@ from velapulumi import files, signatures
 from velapulumi.clusters.registry import Registry
 from velapulumi.delivery.approvals import signer
 from velapulumi.delivery.trust import adopt, state_of_trust
+from velapulumi.engine.record import RecordedObject, StageRecord
 from velapulumi.errors import InvalidFile, LedgerDamaged, NotInForce, UsageProblem
 from velapulumi.gate.decision import Subject
 from velapulumi.gate.ledger import append
@@ -236,6 +237,26 @@ def test_who_signs_is_told_by_the_key(team: Team, monkeypatch: pytest.MonkeyPatc
         signer(team.authority, None)
 
 
+def stack(anchor: object = None, *clusters: str) -> StageRecord:
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}
+    objects = tuple(RecordedObject(name, manifest, ready=True) for name in clusters)
+    return StageRecord({"approval": anchor}, objects, interrupted=False)
+
+
+def test_a_stage_is_governed_by_the_clusters_that_its_stack_holds_objects_on(team: Team) -> None:
+    """Who moves a stage away from a governed cluster deletes what it has there."""
+    rule = "{clusters: [prod-*], approvals: [{role: release}], requesterMayApprove: true}"
+    team.write("policy.yaml", POLICY.replace("stages:\n- {", f"stages:\n- {rule}\n- {{"))
+    team.allow("alice", "bob", "carol", "dan")
+    moved = team.authority.with_stacks({"any": stack(None, "prod-east"), "new": stack()})
+    subject = Subject("shop", "ask", ("any",), V1, 1, {"any": ("dev",)})
+    assert moved.governs("any", ["dev"])
+    assert moved.governs("any", ()), "nor does a stage that no step delivers to go without a yes"
+    assert "role release" in moved.decide(subject, None).reasons[0]
+    assert not moved.governs("new", ["dev"])
+    assert not team.authority.governs("any", ["dev"])
+
+
 def test_what_a_stack_remembers_must_be_in_the_ledger(team: Team) -> None:
     team.say(StatementKind.APPROVE, "a", signed=False, plan=PLAN)
     approved = team.authority.ledger.head
@@ -248,17 +269,17 @@ def test_what_a_stack_remembers_must_be_in_the_ledger(team: Team) -> None:
     }  # fmt: skip
     assert team.authority.anchor("staging") is None
     whole = team.ledger.read_text()
-    assert team.authority.anchored({"prod": anchor}).obstacles == ()
-    assert team.authority.anchored({"prod": None, "x": "odd"}).obstacles == ()
+    assert team.authority.with_stacks({"prod": stack(anchor)}).obstacles == ()
+    assert team.authority.with_stacks({"prod": stack(None), "x": stack("odd")}).obstacles == ()
     for text in ("", "".join(whole.splitlines(True)[:2])):
         team.ledger.write_text(text)
-        assert team.authority.anchored({"prod": anchor}).obstacles == (
+        assert team.authority.with_stacks({"prod": stack(anchor)}).obstacles == (
             "the ledger was cut or rewritten since stage prod was delivered",
         )
     team.ledger.unlink()
     for _ in range(3):
         team.say(StatementKind.APPROVE, "a", signed=False, plan=PLAN)
-    assert team.authority.anchored({"prod": anchor}).obstacles
+    assert team.authority.with_stacks({"prod": stack(anchor)}).obstacles
 
 
 def a_plan() -> PlanDocument:

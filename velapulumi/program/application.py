@@ -17,7 +17,7 @@ from velapulumi.gate.decision import Decision, Subject
 from velapulumi.gate.file import Gate, read_gate, update_gate
 from velapulumi.gate.journal import told
 from velapulumi.plan.objects import ObjectKey
-from velapulumi.program.authority import ANCHOR, Authority, read_authority
+from velapulumi.program.authority import Authority, read_authority
 from velapulumi.program.identity import project_id
 from velapulumi.program.surroundings import read_surroundings
 from velapulumi.project import Project, StackName
@@ -251,15 +251,14 @@ def _with_records(project: Project, file: Path, loaded: Loaded) -> Application:
         if stack.stage not in stages
         if (record := read_record(project, stack)) is not None
     }
-    everything = [*records.values(), *abandoned.values()]
-    _check_namespace(loaded, [record for record in everything if record])
+    known = {stage: record for stage, record in records.items() if record} | abandoned
+    _check_namespace(loaded, list(known.values()))
     held: list[Any] = [record.outputs.get("revision") for record in records.values() if record]
     revision = revision_of(loaded, gate.known, [text for text in held if isinstance(text, str)])
     number = gate.run if gate.current == str(revision) else gate.run + 1
-    authority = read_authority(project, name, number)
+    authority = read_authority(project, name, number).with_stacks(known)
     workflow = workflow_of(loaded, authority.governs)
     fresh = Run(str(revision), number)
-    anchors = {stage: r.outputs.get(ANCHOR) for stage, r in records.items() if r}
     application = Application(
         project,
         file,
@@ -270,8 +269,8 @@ def _with_records(project: Project, file: Path, loaded: Loaded) -> Application:
         records,
         revision,
         fresh,
-        authority.anchored(anchors),
-        project_id(project, everything),
+        authority,
+        project_id(project, known.values()),
         abandoned,
     )
     entries = told(project.journal_file(name))

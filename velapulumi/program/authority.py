@@ -16,6 +16,7 @@ from typing import Any
 from velapulumi import signatures
 from velapulumi.clusters.names import ClusterNames
 from velapulumi.clusters.registry import Registry
+from velapulumi.engine.record import StageRecord
 from velapulumi.errors import ApprovalStale, InvalidFile, LedgerDamaged, NotInForce
 from velapulumi.gate.decision import Decision, Subject, decide
 from velapulumi.gate.ledger import Ledger, Line, Trust, read_ledger
@@ -44,6 +45,8 @@ class Authority:
         plans: Gives the plan document of a digest, as far as it is kept.
         names: The names of the joined clusters. Patterns of the policy are compared with every name
             of a cluster.
+        held: The clusters on which the stack of each stage holds objects, by the stage's name. A
+            stage is governed by these as by those it delivers to: moving it is a write to both.
     """
 
     ledger: Ledger
@@ -53,6 +56,7 @@ class Authority:
     differs: bool = False
     plans: Callable[[str], PlanDocument | None] = field(default=lambda digest: None, compare=False)
     names: ClusterNames = field(default_factory=ClusterNames, compare=False)
+    held: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
 
     @property
     def digest(self) -> str:
@@ -93,12 +97,17 @@ class Authority:
 
         Args:
             stage: The stage's name.
-            clusters: A name of each cluster. A pattern that fits any name of one of them counts.
+            clusters: A name of each cluster that it delivers to. A pattern that fits any name of
+                one of them, or of one that its stack holds objects on, counts.
         """
         if self.policy is None:
             return ()
-        names = self.names.every_name(clusters)
+        names = self._names(stage, clusters)
         return self.policy.rules_for(self.ledger.application, stage, names)
+
+    def _names(self, stage: str, clusters: Collection[str]) -> tuple[str, ...]:
+        """Every name of the clusters that a delivery of a stage writes to."""
+        return tuple(self.names.every_name({*clusters, *self.held.get(stage, ())}))
 
     def governs(self, stage: str, clusters: Collection[str]) -> bool:
         """Tell whether the policy has a rule for a stage on some clusters, see `rules`."""
@@ -124,7 +133,7 @@ class Authority:
 
     def _decided(self, subject: Subject, healthy_since: float | None) -> Decision:
         now = datetime.now(UTC)
-        names = {stage: self.names.every_name(on) for stage, on in subject.clusters.items()}
+        names = {stage: self._names(stage, on) for stage, on in subject.clusters.items()}
         return decide(
             self.policy,
             bool(self.trust.signers),
@@ -203,18 +212,23 @@ class Authority:
             return None
         return {"ledger": self.ledger.id, "entry": uses[-1].entry.number, "hash": uses[-1].hash}
 
-    def anchored(self, anchors: Mapping[str, Any]) -> Authority:
-        """The authority, which counts for nothing when a stack knows another ledger.
+    def with_stacks(self, records: Mapping[str, StageRecord]) -> Authority:
+        """The authority with what the stacks tell; it counts for nothing if one knows other lines.
 
         Args:
-            anchors: What the stacks keep, by stage.
+            records: What the stacks hold, by stage.
         """
+        anchors = {stage: record.outputs.get(ANCHOR) for stage, record in records.items()}
         found = tuple(
             f"the ledger was cut or rewritten since stage {stage} was delivered"
             for stage, anchor in anchors.items()
             if isinstance(anchor, Mapping) and not self._has(anchor)
         )
-        return replace(self, problems=(*self.problems, *found))
+        held = {
+            stage: frozenset(entry.cluster for entry in record.made)
+            for stage, record in records.items()
+        }
+        return replace(self, problems=(*self.problems, *found), held=held)
 
     def _has(self, anchor: Mapping[str, Any]) -> bool:
         number, lines = anchor.get("entry"), self.ledger.lines

@@ -19,7 +19,7 @@ def abandoned(application: Application) -> Iterator[StackName]:
             continue
         record = application.abandoned.get(stack.stage)
         objects = record.made if record else ()
-        if application.authority.governs(stack.stage, {entry.cluster for entry in objects}):
+        if application.authority.governs(stack.stage, ()):
             continue
         if not any(rules.treatment_of(entry.manifest).stays for entry in objects):
             yield stack

@@ -16,7 +16,7 @@ from velapulumi.gate.decision import Decision
 from velapulumi.gate.file import Gate, RecordedRevision, read_gate
 from velapulumi.gate.journal import told
 from velapulumi.program.application import subject_of
-from velapulumi.program.authority import ANCHOR, Authority, read_authority
+from velapulumi.program.authority import Authority, read_authority
 from velapulumi.program.state import Clusters, step_state
 from velapulumi.project import Project, StackName
 from velapulumi.workflow.entries import Entry
@@ -105,7 +105,6 @@ def read_standing(project: Project, application: str, *, contact: bool = True) -
         for stage in dict.fromkeys((*planned, *names))
         if (record := read_record(project, StackName(application, stage))) is not None
     }
-    anchors = {stage: record.outputs.get(ANCHOR) for stage, record in records.items()}
     wanted = {entry.cluster for record in records.values() for entry in record.objects}
     return Standing(
         application=application,
@@ -116,5 +115,5 @@ def read_standing(project: Project, application: str, *, contact: bool = True) -
         records=records,
         clusters=reach(project, wanted) if contact else {},
         catalog=catalog_of(project.root),
-        authority=read_authority(project, application, gate.run).anchored(anchors),
+        authority=read_authority(project, application, gate.run).with_stacks(records),
     )
