@@ -15,6 +15,8 @@ from tests.unit.helpers import V1, V2, deploy, revision, suspend
 from velapulumi.errors import InvalidFile, VelapulumiError
 from velapulumi.gate.approver import who
 from velapulumi.gate.file import Gate, read_gate, update_gate
+from velapulumi.gate.ledger import Trust, append
+from velapulumi.gate.statement import StatementKind
 
 STEPS = (deploy("staging"), suspend("ask", "look"), deploy("prod"))
 
@@ -52,6 +54,32 @@ def test_a_change_that_changes_nothing_writes_nothing(path: Path) -> None:
     assert update_gate(path, "shop", lambda gate: gate.begin(revision(V1), STEPS)) == held
     after = path.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_run_that_the_ledger_knows_never_comes_back(path: Path) -> None:
+    """Neither a file that was set back nor one that was deleted begins an approved run again."""
+
+    def approve(run: int) -> None:
+        said = {"kind": StatementKind.APPROVE, "by": "ann", "step": "ask", "revision": V1}
+        ledger = path.with_name("shop.ledger.jsonl")
+        append(ledger, "shop", {**said, "run": run, "plan": "a" * 64}, None, Trust)
+
+    update_gate(path, "shop", lambda gate: begun(V1))
+    set_back = path.read_text()
+    approve(1)
+    assert read_gate(path, "shop").run == 1, "an approval of the run that is under way"
+    update_gate(path, "shop", lambda gate: gate.begin(revision(V2), STEPS))
+    approve(2)
+    path.write_text(set_back)
+    found = read_gate(path, "shop")
+    assert (found.current, found.run) == (V1, 3)
+    update_gate(path, "shop", lambda gate: gate.begin(revision(V1), STEPS))
+    assert "run: 3" in path.read_text()
+    approve(3)
+    assert read_gate(path, "shop").run == 3
+    path.unlink()
+    assert read_gate(path, "shop") == Gate(application="shop", run=3)
+    assert update_gate(path, "shop", lambda gate: gate.begin(revision(V1), STEPS)).run == 4
 
 
 def test_going_back_starts_a_run_and_keeps_the_history() -> None:

@@ -4,6 +4,9 @@ It lies beside the stack configuration and is meant to be committed. A run begin
 starts at the first stage; an approval in the ledger counts for one gate of one run of one revision
 and for nothing else, so what was approved before an edit, or before going back to an old revision,
 does not count again.
+
+The file is not signed, so whoever can write it could begin an old run again. The numbers of runs
+never come back all the same: where the ledger beside it tells of a later run, a new one begins.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from pydantic import AfterValidator, Field
 from velapulumi import files
 from velapulumi.documents import read_file
 from velapulumi.errors import InvalidFile
+from velapulumi.gate.ledger import read_ledger
 from velapulumi.spec.model import Many, StrictModel
 from velapulumi.workflow.revision import Revision
 from velapulumi.workflow.steps import WorkflowStep
@@ -90,19 +94,39 @@ class Gate(StrictModel):
         """Begin another run of the current revision; earlier approvals do not count in it."""
         return self.model_copy(update={"run": self.run + 1})
 
+    def after(self, run: int) -> Gate:
+        """The gate with a new run of its revision, if a later run than its own is known.
+
+        Args:
+            run: The last run that is known.
+        """
+        if self.run >= run:
+            return self
+        return self.model_copy(update={"run": run + 1 if self.current else run})
+
 
 def read_gate(path: Path, application: str) -> Gate:
     """Read a gate file; an empty gate when there is none.
 
     Raises:
-        InvalidFile: The file is damaged or belongs to another application.
+        InvalidFile: It or the ledger beside it is damaged or belongs to another application.
     """
+    return _written(path, application).after(_last_run(path, application))
+
+
+def _written(path: Path, application: str) -> Gate:
     gate = read_file(path, Gate)
     if gate is None:
         return Gate(application=application)
     if gate.application != application:
         raise InvalidFile(f"{path}: application: is {gate.application}, expected {application}")
     return gate
+
+
+def _last_run(path: Path, application: str) -> int:
+    """The last run that the ledger beside a gate file tells of; 0 for none."""
+    ledger = read_ledger(path.with_name(f"{application}.ledger.jsonl"), application)
+    return max((line.entry.run for line in ledger.lines), default=0)
 
 
 def update_gate(path: Path, application: str, change: Callable[[Gate], Gate]) -> Gate:
@@ -118,8 +142,8 @@ def update_gate(path: Path, application: str, change: Callable[[Gate], Gate]) ->
         VelapulumiError: It cannot be written; the old one is untouched.
     """
     with files.locked(path.with_name(f".{path.name}.lock")):
-        before = read_gate(path, application)
-        after = change(before)
+        before = _written(path, application)
+        after = change(before.after(_last_run(path, application)))
         if after != before:
             files.write(path, yaml.safe_dump(_document(after), sort_keys=False, width=120))
     return after
