@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 from velapulumi.errors import SigningFailed, ToolMissing, UsageProblem
@@ -161,12 +162,25 @@ def is_revoked(signature: str, revoked: str) -> bool:
 
 def check_signers(signers: str) -> list[str]:
     """What is wrong with a text of allowed signers, a sentence each."""
-    return [
-        f"line {number}: {text}"
-        for number, line in enumerate(signers.splitlines(), 1)
-        if line.strip() and not line.lstrip().startswith("#")
-        for text in _signer_problems(line)
-    ]
+    found = []
+    owners: dict[str, str] = {}
+    for number, line in enumerate(signers.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        found += [f"line {number}: {text}" for text in _signer_problems(line)]
+        for name in _names(line) if _blob(line) else ():
+            owner = owners.setdefault(_blob(line), name)
+            if owner != name:
+                found.append(
+                    f"line {number}: the key of {name} is that of {owner}: one key is one person's"
+                )
+    return found
+
+
+def _blob(line: str) -> str:
+    """The key in a line of allowed signers, without its kind and its comment."""
+    fields = line.split()
+    return next((after for kind, after in pairwise(fields) if kind in _KINDS), "")
 
 
 def check_revoked(revoked: str) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -134,6 +135,38 @@ def test_a_key_that_is_revoked_counts_no_more_but_for_what_has_begun(team: Team)
     assert (adopted.by, adopted.signed, adopted.in_force) == ("bob", True, True)
     team.authority.check()
     assert not team.is_open()
+
+
+def test_a_key_that_has_expired_signs_nothing_however_the_line_is_dated(team: Team) -> None:
+    team.allow("alice", "bob")
+    said = team.project.gates / "allowed_signers"
+    alice, bob = said.read_text().splitlines()
+    name, rest = alice.split(" ", 1)
+    said.write_text(f'{name} valid-before="20260102" {rest}\n{bob}\n')
+    at = "2026-01-01T00:00:00Z"
+    entry = {"kind": StatementKind.APPROVE, "by": "alice", "revision": V1, "run": 1, "step": "ask"}
+    with mock.patch.object(files, "now", return_value=at):
+        sign = partial(signatures.sign, team.key("alice"))
+        append(team.ledger, "shop", {**entry, "plan": PLAN}, sign, lambda: read_trust(team.project))
+    assert team.authority.problems == (), "the signature was good when it was made"
+    assert not team.is_open()
+    team.say(StatementKind.APPROVE, "bob", plan=PLAN)
+    assert team.is_open()
+
+
+def test_keys_that_nobody_could_go_by_are_refused_before_they_are_in_force(team: Team) -> None:
+    team.allow("alice", "bob")
+    team.say(StatementKind.APPROVE, "alice", plan=PLAN)
+    team.write("revoked_keys", "nonsense\n")
+    with pytest.raises(InvalidFile, match=r"revoked_keys: line 1: must be a public key"):
+        adopt(team.project, "shop", key=team.key("bob"))
+    team.write("revoked_keys", "")
+    blob = team.key("alice").with_suffix(".pub").read_text()
+    team.write("allowed_signers", f"alice {blob}eve {blob}")
+    with pytest.raises(InvalidFile, match=r"allowed_signers: line 2: the key of eve is that of al"):
+        adopt(team.project, "shop", key=team.key("alice"))
+    team.allow("alice", "bob")
+    assert team.is_open()
 
 
 def test_files_that_nobody_has_adopted_open_nothing_until_they_are_taken_back(team: Team) -> None:

@@ -184,6 +184,20 @@ def test_lines_that_allow_nobody_or_everybody_are_named(key: Path, line: str, te
     assert any(text in problem for problem in found)
 
 
+@pytest.mark.parametrize(
+    "form", ["alice KEY\nbob KEY", "alice,bob KEY", "alice KEY x\n\nbob KEY y"]
+)
+def test_one_key_is_one_persons(key: Path, form: str) -> None:
+    blob = " ".join(public(key).split()[:2])
+    (found,) = signatures.check_signers(form.replace("KEY", blob))
+    assert found.endswith("the key of bob is that of alice: one key is one person's")
+
+
+def test_a_person_may_have_several_keys(key: Path, tmp_path: Path) -> None:
+    other = made(tmp_path / "other", "-t", "ed25519")
+    assert signatures.check_signers(f"alice {public(key)}alice {public(other)}") == []
+
+
 def test_revoked_keys_are_public_keys(key: Path) -> None:
     assert signatures.check_revoked(f"# x\n\n{public(key)}") == []
     assert signatures.check_revoked("nonsense\n") == ["line 1: must be a public key"]

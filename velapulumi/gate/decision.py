@@ -164,7 +164,9 @@ class _Judge:
             return False
         if not self.rules and not self.signers:
             return True
-        return bool(each.signer) and not (each.revoked and each.hash not in self._used)
+        # Who signs with a key that has expired can date the line into its life.
+        is_over = (each.revoked or each.lapsed) and each.hash not in self._used
+        return bool(each.signer) and not is_over
 
     def _may_reject(self, each: Statement) -> bool:
         if not self.signers:

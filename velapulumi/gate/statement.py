@@ -94,9 +94,11 @@ class Statement:
         signer: The principal whose key has signed it, valid when it was written; empty when it is
             not signed, or not by ``entry.by``.
         revoked: Whether that key counts no more now.
+        lapsed: Whether that key is not valid any more now, by its time or as it is none in force.
     """
 
     hash: str
     entry: Entry
     signer: str = ""
     revoked: bool = False
+    lapsed: bool = False

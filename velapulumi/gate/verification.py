@@ -64,7 +64,10 @@ def _problems(ledger: Ledger, line: Line, check: SignatureCheck) -> Iterator[str
 
 
 def statements(
-    ledger: Ledger, check: SignatureCheck, revoked: Callable[[Line], bool]
+    ledger: Ledger,
+    check: SignatureCheck,
+    revoked: Callable[[Line], bool],
+    lapsed: Callable[[Line], bool] = lambda line: False,
 ) -> tuple[Statement, ...]:
     """What a ledger states, with who has signed it.
 
@@ -72,6 +75,7 @@ def statements(
         ledger: The ledger.
         check: Judges signatures.
         revoked: Tells whether a line's key counts no more now.
+        lapsed: Tells whether it is not valid any more now.
     """
     return tuple(
         Statement(
@@ -81,6 +85,7 @@ def statements(
             if line.signature and not check(line, ledger.trust_at(line.number))
             else "",
             bool(line.signature) and revoked(line),
+            bool(line.signature) and lapsed(line),
         )
         for line in ledger.lines
     )

@@ -277,6 +277,7 @@ def read_authority(project: Project, application: str, run: int) -> Authority:
         ledger,
         lambda line, trust: check_line(line, trust) if matters(line) else "is not looked at",
         lambda line: matters(line) and is_revoked(line, ledger.trust),
+        lambda line: matters(line) and has_lapsed(line, ledger.trust),
     )
     differs = written != ledger.trust
     return Authority(ledger, ledger.trust, stated, problems, differs, plans, names)
@@ -291,8 +292,10 @@ def read_trust(project: Project) -> Trust:
     policy = read_policy(project.gates / "policy.yaml")
     signers = _text(project.gates / "allowed_signers")
     revoked = _text(project.gates / "revoked_keys")
-    if found := signatures.check_signers(signers) if signers else []:
-        raise InvalidFile("\n".join(f"{project.gates / 'allowed_signers'}: {e}" for e in found))
+    found = [f"{project.gates / 'allowed_signers'}: {e}" for e in signatures.check_signers(signers)]
+    found += [f"{project.gates / 'revoked_keys'}: {e}" for e in signatures.check_revoked(revoked)]
+    if found:
+        raise InvalidFile("\n".join(found))
     if policy is not None and not signers:
         raise InvalidFile(
             f"{project.gates / 'allowed_signers'}: is missing, and the policy names people"
@@ -322,8 +325,14 @@ def kept_plan(project: Project, application: str, digest: str) -> PlanDocument:
     return plan
 
 
-def check_line(line: Line, trust: Trust) -> str:
-    """Why the signature of a line does not count under some keys; empty when it does."""
+def check_line(line: Line, trust: Trust, at: datetime | None = None) -> str:
+    """Why the signature of a line does not count under some keys; empty when it does.
+
+    Args:
+        line: The line.
+        trust: The keys.
+        at: When the key has to be valid; when the line says that it was written if not given.
+    """
     entry = line.entry
     return signatures.check(
         line.body.encode(),
@@ -331,13 +340,19 @@ def check_line(line: Line, trust: Trust) -> str:
         entry.by,
         trust.signers,
         trust.revoked,
-        datetime.fromisoformat(entry.at),
+        at or datetime.fromisoformat(entry.at),
     )
 
 
 def is_revoked(line: Line, trust: Trust) -> bool:
     """Whether the key that has signed a line counts no more."""
     return bool(line.signature) and signatures.is_revoked(line.signature, trust.revoked)
+
+
+def has_lapsed(line: Line, trust: Trust) -> bool:
+    """Whether the key that has signed a line is not valid any more, or not one in force."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    return bool(line.signature) and bool(check_line(line, trust, now))
 
 
 def _requirements(rule: StageRule) -> Iterator[str]:
