@@ -278,7 +278,8 @@ def judged(row: Row, keys: Keys, good: Sequence[bool]) -> list[Statement]:
 
 
 def opened(row: Row, statements: list[Statement]) -> Decision:
-    return decide(row.policy, True, statements, SUBJECT, row.now, row.baked)
+    confirmed = [s.hash for s in statements if s.entry.kind is StatementKind.USE]
+    return decide(row.policy, True, statements, SUBJECT, row.now, row.baked, confirmed=confirmed)
 
 
 def oracle(row: Row, statements: list[Statement]) -> bool:
@@ -369,6 +370,24 @@ def test_a_gate_is_open_for_whom_it_must_be(name: str, keys: Keys) -> None:
     decision = opened(row, statements)
     assert decision.open is oracle(row, statements), decision
     assert decision.open is not bool(decision.reasons)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_lines_that_nobody_signs_open_nothing(name: str, keys: Keys) -> None:
+    row = ROWS[name]
+    good = [by_openssh(each, keys) for each in written(row, keys)]
+    before = judged(row, keys, good)
+    auto = Statement("e" * 64, said("ci", kind="auto").entry(98))
+    for plan in (PLAN, OTHER_PLAN):
+        known = tuple(each.hash for each in (*before, auto))
+        use = Statement("f" * 64, said("ci", kind="use", plan=plan, approvals=known).entry(99))
+        for forged in ([auto], [use], [auto, use]):
+            confirmed = [each.hash for each in before if each.entry.kind is StatementKind.USE]
+            decision = decide(
+                row.policy, True, [*before, *forged], SUBJECT, row.now, row.baked,
+                confirmed=confirmed,
+            )  # fmt: skip
+            assert not decision.open or opened(row, before).open, forged
 
 
 RULES = [

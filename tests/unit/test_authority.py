@@ -290,17 +290,44 @@ def test_a_stage_is_governed_by_the_clusters_that_its_stack_holds_objects_on(tea
     assert not team.authority.governs("any", ["dev"])
 
 
+def test_only_a_stack_tells_that_a_delivery_has_begun(team: Team) -> None:
+    team.write("policy.yaml", POLICY.replace("[{role: release}]", "[{role: release, count: 2}]"))
+    team.allow("alice", "bob", "carol", "dan")
+    team.say(StatementKind.APPROVE, "alice", plan=PLAN)
+    approved = team.authority.ledger.head
+    team.say(
+        StatementKind.USE, "x", signed=False, plan=PLAN, stages=("prod",), approvals=(approved,)
+    )
+    anchor = team.authority.anchor("prod", [PLAN], V1, 1)
+    assert anchor is not None
+    subject = Subject("shop", "ask", ("prod",), V1, 1)
+    for kept, is_open in (
+        (anchor, True),
+        (anchor | {"uses": []}, False),
+        (anchor | {"uses": 7}, False),
+        ({"ledger": anchor["ledger"], "entry": 2, "hash": anchor["hash"]}, False),
+        (None, False),
+    ):
+        found = team.authority.with_stacks({"prod": stack(kept)})
+        assert found.decide(subject, None).open is is_open, kept
+    other = team.authority.with_stacks({"staging": stack(anchor)})
+    assert not other.decide(subject, None).open, "of a stage it does not name"
+
+
 def test_what_a_stack_remembers_must_be_in_the_ledger(team: Team) -> None:
     team.say(StatementKind.APPROVE, "a", signed=False, plan=PLAN)
     approved = team.authority.ledger.head
     team.say(
         StatementKind.USE, "a", signed=False, plan=PLAN, stages=("prod",), approvals=(approved,)
     )
-    anchor = team.authority.anchor("prod")
+    head = team.authority.ledger.head
+    anchor = team.authority.anchor("prod", [PLAN], V1, 1)
     assert anchor == {
-        "ledger": team.authority.ledger.id, "entry": 2, "hash": team.authority.ledger.head,
+        "ledger": team.authority.ledger.id, "entry": 2, "hash": head, "uses": [head],
     }  # fmt: skip
-    assert team.authority.anchor("staging") is None
+    assert team.authority.anchor("staging", [PLAN], V1, 1) is None
+    assert team.authority.anchor("prod", [PLAN], V2, 1) is None
+    assert team.authority.anchor("prod", ["b" * 64], V1, 1) is None
     whole = team.ledger.read_text()
     assert team.authority.with_stacks({"prod": stack(anchor)}).obstacles == ()
     assert team.authority.with_stacks({"prod": stack(None), "x": stack("odd")}).obstacles == ()

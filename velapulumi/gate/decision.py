@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -77,10 +77,12 @@ def decide(
     now: datetime,
     baked: float | None = None,
     qualifies: Callable[[str, StageRule], bool] = lambda plan, rule: False,
+    confirmed: Collection[str] = (),
 ) -> Decision:
     """Decide whether a gate is open.
 
-    What has been used in its run stays approved: a delivery that has begun goes on.
+    What has been used in its run stays approved: a delivery that has begun goes on. That it has
+    begun is what its stack says: anybody can write such a line, as nobody signs it.
 
     Args:
         policy: The gate policy in force; None for none.
@@ -90,6 +92,7 @@ def decide(
         now: The time, with a zone.
         baked: For how many seconds the stages before have run it well; None when they do not.
         qualifies: Tells whether a plan needs nobody's approval under a rule.
+        confirmed: Hashes of the uses that the stacks confirm.
     """
     rules = tuple(
         rule
@@ -99,7 +102,7 @@ def decide(
             for stage in subject.stages
         )
     )
-    judge = _Judge(policy, rules, signers, statements, subject, now)
+    judge = _Judge(policy, rules, signers, statements, subject, now, frozenset(confirmed))
     given, rejected = judge.given()
     if rejected:
         return Decision(False, reasons=(rejected,), rejected=rejected)
@@ -137,6 +140,7 @@ class _Judge:
     statements: Sequence[Statement]
     subject: Subject
     now: datetime
+    confirmed: frozenset[str]
 
     def given(self) -> tuple[list[Statement], str]:
         """The approvals that nobody has taken back, and who has rejected last, if so."""
@@ -181,8 +185,17 @@ class _Judge:
 
     @property
     def _used(self) -> frozenset[str]:
-        """The approvals that the delivery has begun on, in this run."""
-        return frozenset(h for use in self._uses if self._is_here(use) for h in use.approvals)
+        """The approvals that the delivery of their plan has begun on, in this run."""
+        plans = {each.hash: each.entry.plan for each in self.statements}
+        return frozenset(
+            approval
+            for each in self.statements
+            if each.hash in self.confirmed
+            and each.entry.kind is StatementKind.USE
+            and self._is_here(each.entry)
+            for approval in each.entry.approvals
+            if plans.get(approval) == each.entry.plan
+        )
 
     @property
     def _gone(self) -> frozenset[str]:

@@ -47,6 +47,7 @@ class Authority:
             of a cluster.
         held: The clusters on which the stack of each stage holds objects, by the stage's name. A
             stage is governed by these as by those it delivers to: moving it is a write to both.
+        confirmed: Hashes of the ledger's lines about deliveries that the stacks confirm.
     """
 
     ledger: Ledger
@@ -57,6 +58,7 @@ class Authority:
     plans: Callable[[str], PlanDocument | None] = field(default=lambda digest: None, compare=False)
     names: ClusterNames = field(default_factory=ClusterNames, compare=False)
     held: Mapping[str, frozenset[str]] = field(default_factory=dict, compare=False)
+    confirmed: frozenset[str] = frozenset()
 
     @property
     def digest(self) -> str:
@@ -142,6 +144,7 @@ class Authority:
             now,
             None if healthy_since is None else now.timestamp() - healthy_since,
             self._qualifies,
+            self.confirmed,
         )
 
     def may_go_back(self, decision: Decision, revision: str, run: int) -> bool:
@@ -205,12 +208,31 @@ class Authority:
             if entry.kind is StatementKind.USE and stage in entry.stages:
                 yield statement
 
-    def anchor(self, stage: str) -> dict[str, Any] | None:
-        """What a stack keeps of the approval its stage was last delivered under."""
-        uses = list(self.uses(stage))
+    def anchor(
+        self, stage: str, plans: Collection[str], revision: str, run: int
+    ) -> dict[str, Any] | None:
+        """What a stack keeps of the approvals its stage is delivered under; None for none.
+
+        Args:
+            stage: The stage.
+            plans: The plans that are delivered.
+            revision: The revision.
+            run: The run of it.
+        """
+        uses = [
+            each
+            for each in self.uses(stage)
+            if each.entry.plan in plans and (each.entry.revision, each.entry.run) == (revision, run)
+        ]
         if not uses:
             return None
-        return {"ledger": self.ledger.id, "entry": uses[-1].entry.number, "hash": uses[-1].hash}
+        last = uses[-1]
+        return {
+            "ledger": self.ledger.id,
+            "entry": last.entry.number,
+            "hash": last.hash,
+            "uses": [each.hash for each in uses],
+        }
 
     def with_stacks(self, records: Mapping[str, StageRecord]) -> Authority:
         """The authority with what the stacks tell; it counts for nothing if one knows other lines.
@@ -228,7 +250,14 @@ class Authority:
             stage: frozenset(entry.cluster for entry in record.made)
             for stage, record in records.items()
         }
-        return replace(self, problems=(*self.problems, *found), held=held)
+        confirmed = frozenset(
+            each.hash
+            for stage, anchor in anchors.items()
+            if isinstance(anchor, Mapping)
+            for each in self.uses(stage)
+            if isinstance(known := anchor.get("uses"), list) and each.hash in known
+        )
+        return replace(self, problems=(*self.problems, *found), held=held, confirmed=confirmed)
 
     def _has(self, anchor: Mapping[str, Any]) -> bool:
         number, lines = anchor.get("entry"), self.ledger.lines

@@ -51,6 +51,7 @@ from velapulumi.stage.resources import (
 )
 from velapulumi.stage.shown import Shown, check_shown
 from velapulumi.stage.taking import owed_names
+from velapulumi.workflow.gates import guards
 
 DEFAULT_TIMEOUT = 300.0
 
@@ -155,12 +156,14 @@ def _warn_of_drift(decisions: Iterable[Decision]) -> None:
 
 
 def _anchor(prepared: Prepared) -> Mapping[str, Any] | None:
-    """The entry of the ledger that the stage is delivered under, or was the last time."""
+    """The entries of the ledger that the stage is delivered under, or was the last time."""
     application, stage = prepared.application, prepared.stage.name
-    record = application.records[stage]
+    record, run = application.records[stage], application.run.number
     before = record.outputs.get(ANCHOR) if record else None
-    fresh = read_authority(application.project, application.name, application.run.number)
-    return fresh.anchor(stage) or before
+    gates = guards(application.workflow.steps, prepared.step)
+    plans = {application.decision(gate.name).plan for gate in gates}
+    fresh = read_authority(application.project, application.name, run)
+    return fresh.anchor(stage, plans, str(application.revision), run) or before
 
 
 def _from_config() -> Prepared:
