@@ -36,7 +36,10 @@ def service(env: str, name: str, message: str, uid: str, *, scaler: bool) -> dic
     return found
 
 
-def test_the_seed_from_join_to_running_to_edit_to_delete(project: Project) -> None:
+def test_the_seed_from_join_to_running_to_edit_to_delete(project: Project, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    project.environment["TMPDIR"] = str(temporary)
     staging, prod = project.clusters[STAGING], project.clusters[PROD]
     listed = project.run("cluster", "list")
     assert listed.stdout == (
@@ -138,6 +141,8 @@ def test_the_seed_from_join_to_running_to_edit_to_delete(project: Project) -> No
     detached = project.run("cluster", "detach", PROD)
     assert (detached.returncode, detached.stdout) == (0, f"Detach cluster {PROD} successfully.\n")
     assert not (project.root / ".velapulumi" / "credentials" / f"{PROD}.kubeconfig").exists()
+    assert list(temporary.iterdir()) == [], "the provider leaves a kubeconfig with its key"
+    assert list((project.root / ".velapulumi" / "tmp").iterdir()) == []
 
 
 def test_no_secret_lies_in_clear(project: Project, application: str) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -38,6 +39,7 @@ from velapulumi.engine.environment import engine_environment, prepare_backend
 from velapulumi.engine.events import Listener
 from velapulumi.engine.interrupts import Interrupts
 from velapulumi.engine.locks import clear_stale_lock, drop_torn_attributes
+from velapulumi.engine.scratch import scratch
 from velapulumi.engine.sessions import end_session
 from velapulumi.engine.stacks import cluster_names
 from velapulumi.engine.watchdog import Watchdog
@@ -66,7 +68,7 @@ class Engine:
         self._interrupts = interrupts
         self._environment = engine_environment(project)
         prepare_backend(project, self._environment)
-        self._command = _Command(str(find_engine().root), interrupts)
+        self._command = _Command(str(find_engine().root), interrupts, project.state / "tmp")
         self._workspace = _Workspace(
             work_dir=str(project.root),
             pulumi_command=self._command,
@@ -214,8 +216,9 @@ class _Workspace(LocalWorkspace):
 class _Command(PulumiCommand):
     """The ``pulumi`` command, each run in a session of its own."""
 
-    def __init__(self, root: str, interrupts: Interrupts) -> None:
+    def __init__(self, root: str, interrupts: Interrupts, scratch_parent: Path) -> None:
         self.command = os.path.join(root, "bin", "pulumi")
+        self._scratch_parent = scratch_parent
         self.version = VersionInfo.parse(PULUMI_VERSION)
         self._interrupts = interrupts
         self.watchdog: Watchdog | None = None
@@ -235,14 +238,23 @@ class _Command(PulumiCommand):
         # Files, not pipes, and a signal: when this process is killed, an engine that writes into a
         # broken pipe would die at once and leave its provider and open operations behind. So it is
         # interrupted instead, and winds up in order.
-        with TemporaryFile("w+", encoding="utf-8") as out, TemporaryFile("w+") as err:
+        with (
+            scratch(self._scratch_parent) as folder,
+            TemporaryFile("w+", encoding="utf-8") as out,
+            TemporaryFile("w+") as err,
+        ):
             process = subprocess.Popen(
                 [self.command, *args],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 cwd=cwd,
-                env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+                env={
+                    **os.environ,
+                    **additional_env,
+                    "PULUMI_AUTOMATION_API": "true",
+                    "TMPDIR": str(folder),
+                },
                 start_new_session=True,
                 preexec_fn=_interrupt_with_parent,
             )

@@ -81,7 +81,7 @@ def _released(path: Path) -> bool:
         if owner["hostname"] != socket.gethostname():
             return False
         pid = int(owner["pid"])
-        if not _lives(pid):
+        if not lives(pid):
             end_session(pid)
         elif _began(pid) <= datetime.fromisoformat(owner["timestamp"]).timestamp() + _SLACK:
             return False
@@ -93,7 +93,7 @@ def _released(path: Path) -> bool:
     return True
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
     """Whether there is a process of that number, perhaps another one by now.
 
     One that has ended does not live when nobody takes note of it, as in a container without an
@@ -103,6 +103,8 @@ def _lives(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
+    except PermissionError:
+        return True
     return _state(pid)[:1] != ["Z"]
 
 
