@@ -22,4 +22,4 @@ lint: setup ## check style, types and the layering of the packages
 
 test: lint ## check everything: lint, then all tests, those on real clusters included
 	.venv/bin/pytest -n 2 -m "not e2e and not exhaustive"
-	.venv/bin/pytest -m "e2e and not exhaustive"
+	.venv/bin/pytest -n 2 --dist loadfile -m "e2e and not exhaustive"

@@ -16,7 +16,9 @@ from socket import SHUT_RDWR, create_connection, socket
 from typing import Any
 
 import pytest
+import yaml
 
+from velapulumi.files import locked
 from velapulumi.playground import find_cluster_tools
 from velapulumi.playground.clusters import Playground
 
@@ -30,7 +32,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.xdist_group("clusters"))
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Cluster:
 
     name: str
     kubeconfig: Path
+    user: str
 
     def kubectl(self, *args: str) -> str:
         command = [str(find_cluster_tools().kubectl), "--kubeconfig", str(self.kubeconfig), *args]
@@ -60,20 +62,51 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Cluster]]:
-    folder = tmp_path_factory.mktemp("clusters")
+def clusters(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[dict[str, Cluster]]:
+    """Two clusters that all workers of a run share, with a user for each worker."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "clusters"
+    folder.mkdir(exist_ok=True)
     slot = int(os.environ.get("VELAPULUMI_TEST_SLOT", "70"))  # another one beside another run
     playground = Playground(folder / "playground", first_slot=slot)
+    user = folder / f"{worker_id}.user"
     try:
-        playground.up([STAGING, PROD])
+        with locked(folder / "lock"):
+            user.touch()
+            playground.up([STAGING, PROD])
         found = {}
         for name in (STAGING, PROD):
-            path = folder / f"{name}.kubeconfig"
-            path.write_text(playground.kubeconfig(name))
-            found[name] = Cluster(name, path)
+            path = folder / f"{worker_id}-{name}.kubeconfig"
+            path.write_text(kubeconfig(folder / "playground", name, worker_id))
+            found[name] = Cluster(name, path, worker_id)
         yield found
     finally:
-        playground.down()
+        with locked(folder / "lock"):
+            user.unlink()
+            if not any(folder.glob("*.user")):
+                playground.down()
+
+
+def kubeconfig(folder: Path, name: str, user: str) -> str:
+    """A kubeconfig for an administrator of that name, by which the audit log tells who wrote."""
+    signed = subprocess.run(
+        [
+            *(find_cluster_tools().kwokctl, "--name", name, "get", "kubeconfig"),
+            *("--user", user, "--group", "system:masters"),
+        ],
+        env=os.environ | {"KWOK_WORKDIR": str(folder)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    theirs, ours = (
+        yaml.safe_load(signed.stdout),
+        yaml.safe_load(Playground(folder).kubeconfig(name)),
+    )
+    ours["users"][0]["user"] = theirs["users"][0]["user"]
+    return yaml.safe_dump(ours)
 
 
 @dataclass

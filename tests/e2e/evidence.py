@@ -177,7 +177,7 @@ class Write(NamedTuple):
 
 
 class Audit:
-    """What velapulumi and its engine write from now on, by the audit logs of clusters.
+    """What velapulumi and its engine write for a test from now on, by the audit logs of clusters.
 
     Args:
         clusters: The clusters.
@@ -198,15 +198,19 @@ class Audit:
             lines = text[: text.rfind(b"\n") + 1]
             self._seen[cluster.name] += len(lines)
             found += [
-                _write(cluster, e) for e in map(json.loads, lines.splitlines()) if _is_ours(e)
+                _write(cluster, event)
+                for event in map(json.loads, lines.splitlines())
+                if is_write_of(cluster.user, event)
             ]
         return found
 
 
-def _is_ours(event: Mapping[str, Any]) -> bool:
-    """Whether it is a write of ours, and not one of a cluster's own or of kubectl."""
-    return not event["userAgent"].startswith(("kube", "kwok")) and (
-        "dryRun" not in event["requestURI"]
+def is_write_of(user: str, event: Mapping[str, Any]) -> bool:
+    """Whether it is a write of velapulumi or its engine as a user, and not one of kubectl."""
+    return (
+        event["user"]["username"] == user
+        and not event["userAgent"].startswith(("kube", "kwok"))
+        and "dryRun" not in event["requestURI"]
     )
 
 

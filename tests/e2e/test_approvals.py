@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import PROD, STAGING, Cluster, Project
+from tests.e2e.evidence import is_write_of
 
 ALTERED = Path(__file__).with_name("altered.py")
 APP = f"""\
@@ -39,7 +40,6 @@ spec:
     - {{name: ask, type: suspend}}
     - {{name: prod, type: deploy, properties: {{policies: [prod]}}}}
 """
-OURS = ("pulumi", "velapulumi", "OpenAPI-Generator")
 
 
 @dataclass
@@ -91,12 +91,8 @@ class Shop:
 
     def writes(self) -> int:
         """How often we have changed anything in the second cluster, by its audit log."""
-        found = 0
-        for line in self.prod.audit_log.read_text().splitlines():
-            event = json.loads(line)
-            ours = event["userAgent"].startswith(OURS) or "python" in event["userAgent"]
-            found += ours and "dryRun" not in event["requestURI"]
-        return found
+        events = map(json.loads, self.prod.audit_log.read_text().splitlines())
+        return sum(is_write_of(self.prod.user, event) for event in events)
 
     def images(self) -> str:
         deployment = self.prod.deployments(self.namespace)["web"]

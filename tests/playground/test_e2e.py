@@ -19,7 +19,7 @@ from velapulumi.playground.places import cache_dir
 from velapulumi.playground.processes import STOP_ORDER, cluster_processes
 from velapulumi.playground.resolve import find_cluster_tools
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("clusters")]
+pytestmark = pytest.mark.e2e
 
 SLOT = 50
 STARTER = """
