@@ -7,13 +7,14 @@ import queue
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from threading import Thread
 
 from velapulumi.clusters.identity import Reached, reach
 from velapulumi.definitions import Done, Failed, StepContext, StepDefinition, StepError
 from velapulumi.delivery.apply import Applier, Errand, Teller
 from velapulumi.delivery.collect import Collector
-from velapulumi.delivery.gatekeeper import Gatekeeper, words
+from velapulumi.delivery.gatekeeper import Gatekeeper, why_untouched, words
 from velapulumi.delivery.tools import StepTools
 from velapulumi.engine.interrupts import Interrupts
 from velapulumi.errors import Interrupted, UnknownApplication, VelapulumiError
@@ -202,7 +203,7 @@ class ClusterEdge:
         )
         tools = StepTools(
             application.project,
-            self._reached,
+            partial(self._reached, step),
             lambda name: _phase_of(application.project, name),
             self._applier.delivered,
             self._interrupts,
@@ -216,7 +217,9 @@ class ClusterEdge:
             result = replace(result, values={"parameter": given, **result.values})
         return Acted(step.name, result)
 
-    def _reached(self, name: str) -> Reached:
+    def _reached(self, step: WorkflowStep, name: str) -> Reached:
+        if text := why_untouched(self._application.reread(), step, name):
+            raise StepError(text)
         known = self._applier.reached(name)
         found = known or reach(self._application.project, [name])[name]
         if isinstance(found, VelapulumiError):

@@ -23,6 +23,8 @@ from velapulumi.program.authority import read_trust
 from velapulumi.project import Project
 from velapulumi.stage.approval import current_plan, stale
 from velapulumi.stage.look import Look, SharedLook
+from velapulumi.workflow.gates import clusters_of, sure_gates
+from velapulumi.workflow.steps import WorkflowStep
 
 Signer = Callable[[bytes], str]
 """Gives the signature of some bytes."""
@@ -100,6 +102,39 @@ def approve_by_rule(application: Application, gate: str, look: Look) -> bool:
     keep(application, plan)
     state(application, gate, plan, StatementKind.AUTO, by=who())
     return True
+
+
+def why_untouched(application: Application, step: WorkflowStep, cluster: str) -> str:
+    """Why an acting step may not touch a cluster; empty when it may.
+
+    A step touches a governed cluster only behind gates that are open and that ask for all that the
+    policy asks for before a delivery to it.
+
+    Args:
+        application: The application as it is now.
+        step: The step.
+        cluster: The cluster.
+    """
+    authority, workflow = application.authority, application.workflow
+    names = {cluster, *authority.names.every_name([cluster])}
+    needed = list(authority.rules("", [cluster]))
+    for stage in {*workflow.stages, *application.abandoned}:
+        delivered = clusters_of(workflow.steps, stage)
+        if not names.isdisjoint((*delivered, *authority.held.get(stage, ()))):
+            needed += authority.rules(stage, delivered)
+    asked = [
+        rule
+        for gate in sure_gates(workflow.steps, step)
+        if application.approved(gate.name)
+        for stage, clusters in application.subject(gate.name).clusters.items()
+        for rule in authority.rules(stage, clusters)
+    ]
+    if all(rule in asked for rule in needed):
+        return ""
+    return (
+        f"cluster {cluster} is under the gate policy, and step {step.name} comes before the "
+        "approvals that it asks for"
+    )
 
 
 def keep(application: Application, plan: PlanDocument) -> None:

@@ -41,6 +41,22 @@ def guards(steps: Sequence[WorkflowStep], step: WorkflowStep) -> tuple[WorkflowS
     return tuple(gate for gate in gates if gate.name not in passed)
 
 
+def sure_gates(steps: Sequence[WorkflowStep], step: WorkflowStep) -> tuple[WorkflowStep, ...]:
+    """The gates that surely come before a step, in order: those that no condition may skip.
+
+    Args:
+        steps: The steps of the workflow.
+        step: The step.
+    """
+    before = waits_for(steps, step)
+    conditional = {each.name for each in steps if each.condition}
+    return tuple(
+        each
+        for each in steps
+        if each.gate and each.name in before and conditional.isdisjoint((each.name, each.group))
+    )
+
+
 def opened(steps: Sequence[WorkflowStep], gate: str) -> tuple[WorkflowStep, ...]:
     """The delivering steps which a gate guards, in order.
 
