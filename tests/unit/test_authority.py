@@ -270,10 +270,10 @@ def test_who_signs_is_told_by_the_key(team: Team, monkeypatch: pytest.MonkeyPatc
         signer(team.authority, None)
 
 
-def stack(anchor: object = None, *clusters: str) -> StageRecord:
+def stack(anchor: dict[str, Any] | None = None, *clusters: str) -> StageRecord:
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}}
     objects = tuple(RecordedObject(name, manifest, ready=True) for name in clusters)
-    return StageRecord({"approval": anchor}, objects, interrupted=False)
+    return StageRecord({}, objects, interrupted=False, approval=anchor or {})
 
 
 def test_a_stage_is_governed_by_the_clusters_that_its_stack_holds_objects_on(team: Team) -> None:
@@ -330,7 +330,7 @@ def test_what_a_stack_remembers_must_be_in_the_ledger(team: Team) -> None:
     assert team.authority.anchor("prod", ["b" * 64], V1, 1) is None
     whole = team.ledger.read_text()
     assert team.authority.with_stacks({"prod": stack(anchor)}).obstacles == ()
-    assert team.authority.with_stacks({"prod": stack(None), "x": stack("odd")}).obstacles == ()
+    assert team.authority.with_stacks({"prod": stack(None), "x": stack()}).obstacles == ()
     for text in ("", "".join(whole.splitlines(True)[:2])):
         team.ledger.write_text(text)
         assert team.authority.with_stacks({"prod": stack(anchor)}).obstacles == (

@@ -7,7 +7,9 @@ from typing import Any
 
 from velapulumi.definitions.rules.fieldpath import with_value_at
 from velapulumi.engine.record import (
+    APPROVAL,
     BEGUN,
+    DELIVERY,
     FORMAT,
     FORMAT_VERSION,
     ONLY_READ,
@@ -99,6 +101,7 @@ def is_object(resource: Mapping[str, Any]) -> bool:
 
 def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
     outputs: Mapping[str, Any] = {}
+    approval: Any = None
     objects: list[RecordedObject] = []
     read: list[RecordedObject] = []
     pending: list[RecordedObject] = []
@@ -107,12 +110,15 @@ def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
         kind = resource.get("type", "")
         if kind == _STACK:
             outputs = dict((resource.get("outputs") or {}).items())
+        elif kind == DELIVERY:
+            approval = (resource.get("inputs") or {}).get(APPROVAL)
         elif is_object(resource) and not resource.get("delete"):
             # The engine has deleted what is pending replacement, and only creates it yet.
             replaced, external = resource.get("pendingReplacement"), resource.get("external")
             before = external and resource["urn"].endswith((THEIRS, BEGUN))
             group = pending if replaced or before else read if external else objects
             group.append(_object(resource, names))
+    approval = outputs.get(APPROVAL) if approval is None else approval
     operations = deployment.get("pending_operations") or ()
     under_way = (each.get("resource") or {} for each in operations if each.get("type") != _READING)
     pending.extend(_object(resource, names) for resource in under_way if is_object(resource))
@@ -131,6 +137,7 @@ def _record(deployment: Mapping[str, Any], name_of: NameOf) -> StageRecord:
         {entry.key: entry for entry in pending if entry.key not in held},
         bool(operations or deployment.get("resources")),
         bool(operations),
+        approval if isinstance(approval, Mapping) else {},
     )
 
 

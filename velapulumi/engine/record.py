@@ -28,6 +28,17 @@ UNWATCHED = "status"
 """What the engine is told to ignore of an object that is left and not waited for: a mark."""
 
 
+DELIVERY = "velapulumi:index:Delivery"
+"""The type of the resource that says which approvals a stack is delivered under.
+
+The engine writes it before any object. An output would come too late: the engine keeps the old ones
+when an update fails half way.
+"""
+
+APPROVAL = "approval"
+"""What that resource says it as; earlier versions had an output of this name."""
+
+
 @dataclass(frozen=True)
 class RecordedObject:
     """One Kubernetes object of a stack.
@@ -106,6 +117,7 @@ class StageRecord:
             already to be made anew.
         begun: Whether the engine has ever worked on it; a stack that was only made holds nothing.
         listed: Whether the engine lists any operation as under way, over or not.
+        approval: The entries of the ledger that its last delivery was under; empty for none.
     """
 
     outputs: Mapping[str, Any]
@@ -115,6 +127,7 @@ class StageRecord:
     pending: Mapping[ObjectKey, RecordedObject] = field(default_factory=dict)
     begun: bool = False
     listed: bool = False
+    approval: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def keys(self) -> frozenset[ObjectKey]:

@@ -27,9 +27,6 @@ from velapulumi.plan.document import PlanDocument, read_plan
 from velapulumi.plan.properties import changes_only
 from velapulumi.project import Project
 
-ANCHOR = "approval"
-"""The output of a stack that names the entry of the ledger which its last delivery was under."""
-
 
 @dataclass(frozen=True)
 class Authority:
@@ -240,11 +237,11 @@ class Authority:
         Args:
             records: What the stacks hold, by stage.
         """
-        anchors = {stage: record.outputs.get(ANCHOR) for stage, record in records.items()}
+        anchors = {stage: record.approval for stage, record in records.items() if record.approval}
         found = tuple(
             f"the ledger was cut or rewritten since stage {stage} was delivered"
             for stage, anchor in anchors.items()
-            if isinstance(anchor, Mapping) and not self._has(anchor)
+            if not self._has(anchor)
         )
         held = {
             stage: frozenset(entry.cluster for entry in record.made)
@@ -253,7 +250,6 @@ class Authority:
         confirmed = frozenset(
             each.hash
             for stage, anchor in anchors.items()
-            if isinstance(anchor, Mapping)
             for each in self.uses(stage)
             if isinstance(known := anchor.get("uses"), list) and each.hash in known
         )

@@ -21,13 +21,13 @@ from velapulumi.clusters.identity import Reached
 from velapulumi.clusters.registry import Registry
 from velapulumi.clusters.sharing import join
 from velapulumi.definitions import Catalog
-from velapulumi.engine.record import FORMAT, FORMAT_VERSION, OWED
+from velapulumi.engine.record import APPROVAL, DELIVERY, FORMAT, FORMAT_VERSION, OWED
 from velapulumi.engine.values import plain
 from velapulumi.errors import ApprovalStale, ClusterUnreachable, UsageProblem, VelapulumiError
 from velapulumi.plan.fields import written
 from velapulumi.plan.operation import Operation
 from velapulumi.program.application import read_application
-from velapulumi.program.authority import ANCHOR, read_authority
+from velapulumi.program.authority import read_authority
 from velapulumi.program.identity import PROJECT_OUTPUT, claim_project_id
 from velapulumi.project import ALLOW_UNKNOWN, CONFIG_NAMESPACE, Project, StackName, find_project
 from velapulumi.render import RenderedObject
@@ -155,11 +155,11 @@ def _warn_of_drift(decisions: Iterable[Decision]) -> None:
             pulumi.log.warn(f"{where}: an update puts back {', '.join(fields)}, changed by others")
 
 
-def _anchor(prepared: Prepared) -> Mapping[str, Any] | None:
+def _anchor(prepared: Prepared) -> Mapping[str, Any]:
     """The entries of the ledger that the stage is delivered under, or was the last time."""
     application, stage = prepared.application, prepared.stage.name
     record, run = application.records[stage], application.run.number
-    before = record.outputs.get(ANCHOR) if record else None
+    before = record.approval if record else {}
     gates = guards(application.workflow.steps, prepared.step)
     plans = {application.decision(gate.name).plan for gate in gates}
     fresh = read_authority(application.project, application.name, run)
@@ -236,10 +236,12 @@ def _register(
 ) -> list[tuple[Registration, Manifest]]:
     application = prepared.application
     registry = Registry(application.project)
+    anchor = _anchor(prepared)
+    first = [pulumi.ComponentResource(DELIVERY, "delivery", {APPROVAL: anchor})] if anchor else []
     used = {handle: name for name, handle in handles.items()}
     used |= {each.handle: each.decision.key.cluster for each in found}
     providers = {
-        handle: _provider(registry, name, handle, silent=name not in clusters)
+        handle: _provider(registry, name, handle, first, silent=name not in clusters)
         for handle, name in sorted(used.items())
     }
     health = application.loaded.health
@@ -275,8 +277,6 @@ def _register(
     pulumi.export(LEFT_BEHIND, [_left_name(each) for each in found if each.left_behind])
     pulumi.export(PROJECT_OUTPUT, project_id)
     pulumi.export(FORMAT, FORMAT_VERSION)
-    if anchor := _anchor(prepared):
-        pulumi.export(ANCHOR, anchor)
     pulumi.export("services", pulumi.Output.all(*services))
     pulumi.export(
         "clusters",
@@ -314,8 +314,18 @@ def _reported(work: Callable[[], None]) -> Callable[[object], None]:
     return reported
 
 
-def _provider(registry: Registry, name: str, handle: str, *, silent: bool) -> Provider:
-    """The provider of one cluster; of a silent one nothing is changed."""
+def _provider(
+    registry: Registry,
+    name: str,
+    handle: str,
+    first: Sequence[pulumi.Resource],
+    *,
+    silent: bool,
+) -> Provider:
+    """The provider of one cluster, and so all its objects, after what the stack has to say first.
+
+    Of a silent cluster nothing is changed.
+    """
     kubeconfig = registry.kubeconfig(name)
     return Provider(
         handle,
@@ -326,6 +336,7 @@ def _provider(registry: Registry, name: str, handle: str, *, silent: bool) -> Pr
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
         skip_update_unreachable=silent,
+        opts=pulumi.ResourceOptions(depends_on=first),
     )
 
 
