@@ -22,7 +22,7 @@ from velapulumi.files import locked
 from velapulumi.playground import find_cluster_tools
 from velapulumi.playground.clusters import Playground
 
-SEED = Path(__file__).parents[2] / "examples" / "01-seed" / "app.yaml"
+SEED = Path(__file__).parents[1] / "examples" / "01-seed" / "app.yaml"
 STAGING, PROD = "cluster-staging", "cluster-prod"
 VELAPULUMI = Path(sys.executable).with_name("velapulumi")
 
@@ -30,7 +30,7 @@ VELAPULUMI = Path(sys.executable).with_name("velapulumi")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if not {here / "e2e", here / "attacks"}.isdisjoint(item.path.parents):
             item.add_marker(pytest.mark.e2e)
 
 

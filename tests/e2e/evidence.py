@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from tests.e2e.conftest import Cluster, Project
+from tests.clusters import Cluster, Project
 from velapulumi.project import find_project
 from velapulumi.status.document import status_document
 from velapulumi.status.report import read_status

@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from tests.e2e.conftest import PROD, STAGING, Cluster, Project
+from tests.clusters import PROD, STAGING, Cluster, Project
 from tests.e2e.evidence import NOTHING, Evidence, Key, everything, gather
 from tests.e2e.faulty import FaultyServer, in_front_of
 from tests.e2e.test_failures import wait_for

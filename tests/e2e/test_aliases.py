@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import STAGING, Project
+from tests.clusters import STAGING, Project
 
 ALIAS = "meadow"
 

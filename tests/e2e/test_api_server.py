@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kubernetes import client, config
 
-from tests.e2e.conftest import STAGING, Cluster
+from tests.clusters import STAGING, Cluster
 from velapulumi.render import (
     Environment,
     RenderedObject,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import PROD, STAGING, Cluster, Project
+from tests.clusters import PROD, STAGING, Cluster, Project
 from tests.e2e.evidence import is_write_of
 
 ALTERED = Path(__file__).with_name("altered.py")

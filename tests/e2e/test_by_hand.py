@@ -2,7 +2,7 @@
 
 import json
 
-from tests.e2e.conftest import PROD, STAGING, Project
+from tests.clusters import PROD, STAGING, Project
 
 CONFIG = """\
 config:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import PROD, STAGING, Project
+from tests.clusters import PROD, STAGING, Project
 from velapulumi.clusters.referred import read_referred
 from velapulumi.clusters.registry import Registry
 from velapulumi.definitions import Reference

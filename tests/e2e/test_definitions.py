@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.e2e.conftest import PROD, STAGING, Project
+from tests.clusters import PROD, STAGING, Project
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own-definitions"
 

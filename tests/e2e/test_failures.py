@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.conftest import PROD, STAGING, Forwarder, Project
+from tests.clusters import PROD, STAGING, Forwarder, Project
 
 RARE = pytest.mark.exhaustive
 

@@ -16,7 +16,7 @@ from threading import Timer
 import pytest
 import yaml
 
-from tests.e2e.conftest import PROD, STAGING, Cluster
+from tests.clusters import PROD, STAGING, Cluster
 from tests.e2e.evidence import NOTHING, Evidence
 from tests.e2e.faulty import Fault, FaultyServer, writes
 from tests.e2e.places import APP, LEFT, RIGHT, Ground, Place, Whole, all_well, prepared, well

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import STAGING, Cluster
+from tests.clusters import STAGING, Cluster
 from tests.e2e.evidence import NOTHING, Evidence, uids
 from tests.e2e.faulty import Fault, FaultyServer
 from tests.e2e.places import (

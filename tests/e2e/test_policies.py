@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import STAGING, Cluster, Project
+from tests.clusters import STAGING, Cluster, Project
 
 LABEL = "app.oam.dev/name"
 SHARED_BY = "app.oam.dev/shared-by"

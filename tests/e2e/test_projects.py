@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.e2e.conftest import STAGING, Project
+from tests.clusters import STAGING, Project
 
 
 @pytest.mark.exhaustive

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.e2e.conftest import PROD, SEED, STAGING, Project
+from tests.clusters import PROD, SEED, STAGING, Project
 
 HASH = r"example-app-v1:[0-9a-f]{16}"
 

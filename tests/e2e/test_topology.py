@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import PROD, STAGING, Project
+from tests.clusters import PROD, STAGING, Project
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "02-topology" / "app.yaml"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import STAGING, Project
+from tests.clusters import STAGING, Project
 from tests.e2e.test_failures import wait_for
 from tests.e2e.test_truth_drift import Truth, section
 

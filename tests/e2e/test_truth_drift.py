@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import STAGING, Project
+from tests.clusters import STAGING, Project
 from tests.e2e.evidence import Audit, Write
 from tests.e2e.test_policies import Story, app, config_map, deployment, secret
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from tests.e2e.conftest import PROD, STAGING, Project
+from tests.clusters import PROD, STAGING, Project
 from tests.e2e.test_failures import wait_for
 from tests.e2e.test_policies import app, config_map, deployment
 from tests.e2e.test_truth_drift import Truth, section

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import STAGING, Project
+from tests.clusters import STAGING, Project
 from tests.e2e.test_policies import app, deployment, rules
 from tests.e2e.test_truth_drift import Truth, section
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import PROD, STAGING, Forwarder, Project
+from tests.clusters import PROD, STAGING, Forwarder, Project
 from tests.e2e.test_failures import wait_for
 from tests.e2e.test_policies import app, config_map, deployment, rules
 from tests.e2e.test_truth_drift import Truth, section

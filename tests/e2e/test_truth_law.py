@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.clusters import STAGING, Project
 from tests.definitions.test_cases import CASES
-from tests.e2e.conftest import STAGING, Project
 from tests.render.test_goldens import MINORS, rendered
 from tests.render.test_goldens import cases as goldens
 from velapulumi.errors import VelapulumiError

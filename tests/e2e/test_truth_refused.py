@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from tests.e2e.conftest import PROD, STAGING, Cluster, Project
+from tests.clusters import PROD, STAGING, Cluster, Project
 from tests.e2e.test_failures import wait_for
 from tests.e2e.test_policies import app, config_map, secret
 from tests.e2e.test_truth_drift import Truth, section

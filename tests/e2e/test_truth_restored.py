@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import STAGING, Project
+from tests.clusters import STAGING, Project
 from tests.e2e.test_policies import app, config_map, rules
 from tests.e2e.test_truth_drift import Truth, section
 from tests.e2e.test_truth_fixed import claim

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.e2e.conftest import PROD, STAGING, Project
+from tests.clusters import PROD, STAGING, Project
 
 HEAD = """\
 apiVersion: core.oam.dev/v1beta1
