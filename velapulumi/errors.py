@@ -34,7 +34,8 @@
     │   ├── LedgerDamaged         VP403  exit 5   the ledger says what nobody has signed
     │   ├── ApprovalStale         VP404  exit 5   it is not what was approved any more
     │   ├── ApprovalRejected      VP405  exit 5   somebody has said no
-    │   └── NotInForce            VP406  exit 5   the gate policy was changed and not adopted
+    │   ├── NotInForce            VP406  exit 5   the gate policy was changed and not adopted
+    │   └── CheckoutRefused       VP407  exit 5   the checkout says what only the deliverer may
     ├── ToolProblem               VP500  exit 1   a tool is missing or cannot be made
     │   ├── ToolMissing           VP501  exit 1
     │   ├── PlaygroundProblem     VP502  exit 1   a local cluster does not start or stop
@@ -317,6 +318,12 @@ class ApprovalRejected(GateProblem):
 class NotInForce(GateProblem):
     code = "VP406"
     exit_code = 5
+
+
+class CheckoutRefused(GateProblem):
+    code = "VP407"
+    exit_code = 5
+    next_step = "Take that out of the checkout, or set it on the machine that delivers."
 
 
 class ToolProblem(VelapulumiError):

@@ -154,7 +154,7 @@ class Project:
             InvalidFile: The configuration that is there is no YAML mapping.
         """
         path = self.config_file(stack)
-        document = _mapping(path) if path.exists() else {}
+        document = read_mapping(path) if path.exists() else {}
         config = document.get("config") or {}
         if not isinstance(config, dict):
             raise InvalidFile(f"{path}: config must be a mapping")
@@ -177,7 +177,7 @@ class Project:
     def stack_config(self, stack: StackName) -> StackConfig | None:
         """Read a stack's configuration; None when there is none for velapulumi."""
         path = self.config_file(stack)
-        config = (_mapping(path).get("config") if path.exists() else None) or {}
+        config = (read_mapping(path).get("config") if path.exists() else None) or {}
         if not isinstance(config, dict):
             raise InvalidFile(f"{path}: config must be a mapping")
         application = config.get(f"{CONFIG_NAMESPACE}:application")
@@ -202,7 +202,7 @@ def find_project(start: Path | None = None) -> Project:
     for folder in (start, *start.parents):
         path = folder / PULUMI_FILE
         if path.is_file():
-            document = _mapping(path)
+            document = read_mapping(path)
             name = document.get("name")
             if not isinstance(name, str) or not name:
                 raise InvalidFile(f"{path}: name is missing")
@@ -213,7 +213,12 @@ def find_project(start: Path | None = None) -> Project:
     raise NoProject(f"no {PULUMI_FILE} in {start} or above it")
 
 
-def _mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping; an empty file holds an empty one.
+
+    Raises:
+        InvalidFile: It cannot be read, or holds something else.
+    """
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 
 from velapulumi import files
+from velapulumi.engine.checkout import check_checkout
 from velapulumi.errors import ToolMissing
 from velapulumi.playground import find_engine
 from velapulumi.project import Project
@@ -23,7 +24,11 @@ def engine_environment(project: Project) -> dict[str, str]:
 
     Args:
         project: The project.
+
+    Raises:
+        CheckoutRefused: A governed project says what only this machine may say.
     """
+    check_checkout(project)
     result = {key: os.environ[key] for key in _PERSONAL if key in os.environ}
     if not result.get("PULUMI_BACKEND_URL") and not project.backend:
         result["PULUMI_BACKEND_URL"] = f"file://{project.state / 'backend'}"
