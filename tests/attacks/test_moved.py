@@ -14,7 +14,7 @@ WITHOUT = APP[: APP.index("    - {name: prod, type: deploy")]
 
 @pytest.mark.parametrize(
     ("text", "codes"), [(AWAY, (4,)), (RENAMED, (0, 4, 5)), (WITHOUT, (0, 4))],
-    ids=["moved to another cluster", "renamed", "without its step"],
+    ids=["moved", "renamed", "removed"],
 )  # fmt: skip
 def test_what_it_holds_on_the_governed_cluster_stays(
     shop: Shop, text: str, codes: tuple[int, ...]

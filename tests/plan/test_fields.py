@@ -269,7 +269,11 @@ TOLD = [{"containerPort": 80, "protocol": name} for name in ("TCP", "UDP")]
         ([TCP, UDP], [UDP], [((0,), TCP, None)]),
         ([UDP], [{**TCP, "protocol": "TCP"}, UDP], [((0,), None, {**TCP, "protocol": "TCP"})]),
         ([TCP], [{**TCP, "hostPort": 1}], [((0, "hostPort"), None, 1)]),
-        ([TCP], [{"containerPort": 81}], [((0, "containerPort"), 80, 81)]),
+        (
+            [TCP],
+            [{"containerPort": 81}],
+            [((0,), TCP, None), ((0,), None, {"containerPort": 81})],
+        ),
         (
             [TCP, UDP],
             [{"containerPort": 81}],

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.helpers import MANAGER
+from tests.unit.helpers import MANAGER, marked, resource
 from tests.unit.setting import Setting
 from velapulumi.clusters.beyond import elements_beyond
 from velapulumi.clusters.elements import list_keys, others_elements, with_elements_given
@@ -84,6 +84,7 @@ class Story:
 
     def __init__(self, setting: Setting, path: Parts, *keys: str) -> None:
         self.setting, self.path, self.keys = setting, path, keys
+        self.ready = True
 
     def decide(
         self, before: dict[str, Any], live: dict[str, Any], theirs: dict[str, Any], after: Any
@@ -98,7 +99,8 @@ class Story:
         """
         setting = self.setting
         setting.values, setting.objects = {}, [before]
-        setting.record()
+        errors = {} if self.ready else {"initErrors": ["late"]}
+        setting.store(resource("east", marked(setting.rendered()["w"]), **errors))
         found = setting.live("w")
         if "spec" in live:
             found["spec"] = live["spec"]
@@ -238,3 +240,57 @@ def test_plain_values_of_a_list_are_keys_themselves() -> None:
     (ours, _) = with_elements_given(entries, live, [(*path, 1)], "m")
     given = ours["fieldsV1"]["f:metadata"]["f:finalizers"]
     assert given == {node("a.io/x"): {}, node("b.io/z"): {".": {}}}
+
+
+SPREAD = ("spec", "template", "spec", "topologySpreadConstraints")
+SPREAD_KEYS = ("topologyKey", "whenUnsatisfiable")
+
+
+def spread(*constraints: dict[str, Any]) -> dict[str, Any]:
+    made = deployment(WEB)
+    made["spec"]["template"]["spec"]["topologySpreadConstraints"] = list(constraints)
+    return made
+
+
+def constraint(key: str, when: str, skew: int) -> dict[str, Any]:
+    return {"topologyKey": key, "whenUnsatisfiable": when, "maxSkew": skew}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_element_that_others_have_put_beside_a_changed_one_stays(
+    setting: Setting, first: bool
+) -> None:
+    ours, new = constraint("zone", "DoNotSchedule", 1), constraint("zone", "ScheduleAnyway", 2)
+    theirs = constraint("host", "ScheduleAnyway", 3)
+    live = spread(theirs, ours) if first else spread(ours, theirs)
+    story = Story(setting, SPREAD, *SPREAD_KEYS)
+    held = {node(theirs, *SPREAD_KEYS): {".": {}, "f:maxSkew": {}}}
+    found = story.decide(spread(ours), live, held, spread(new))
+    changes = [each for each in found.changes if each.path[: len(SPREAD)] == SPREAD]
+    assert [(c.before, c.after) for c in changes] == [
+        (1, None), ("zone", None), ("DoNotSchedule", None), (None, new),
+    ]  # fmt: skip
+    assert found.drift == ()
+    gone = [place for place in found.taken if place[: len(SPREAD)] == SPREAD]
+    assert gone == [
+        (*SPREAD, Named((("topologyKey", "zone"), ("whenUnsatisfiable", "ScheduleAnyway"))))
+    ]
+
+
+def test_an_element_of_others_stays_also_where_the_last_run_did_not_get_ready(
+    setting: Setting,
+) -> None:
+    ours, new = constraint("zone", "DoNotSchedule", 1), constraint("zone", "ScheduleAnyway", 2)
+    theirs = constraint("host", "ScheduleAnyway", 3)
+    story = Story(setting, SPREAD, *SPREAD_KEYS)
+    story.ready = False
+    held = {node(theirs, *SPREAD_KEYS): {".": {}, "f:maxSkew": {}}}
+    found = story.decide(spread(ours), spread(ours, theirs), held, spread(new))
+    changes = [each for each in found.changes if each.path[: len(SPREAD)] == SPREAD]
+    assert (changes[0].before, changes[0].after) == (None, new)
+    assert {c.before for c in changes[1:]} == {"zone", "DoNotSchedule", 1}
+    assert {c.after for c in changes[1:]} == {None}
+    assert found.drift == ()
+    gone = [place for place in found.taken if place[: len(SPREAD)] == SPREAD]
+    key = Named((("topologyKey", "zone"), ("whenUnsatisfiable", "ScheduleAnyway")))
+    assert gone == [(*SPREAD, key)]

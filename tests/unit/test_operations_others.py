@@ -197,8 +197,18 @@ def test_another_engine_is_somebody_else_and_is_named() -> None:
     assert (left.path, left.left) == (REPLICAS, True)
 
 
-@pytest.mark.parametrize("name", [{}, {"name": "http"}])
-def test_a_port_that_changes_is_one_change_and_no_unfinished_run(name: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ({"name": "http"}, [(80, 82)]),
+        ({}, [(80, None), (1, None), (None, {"port": 82, "targetPort": 1})]),
+    ],
+)
+def test_a_port_that_changes_is_no_unfinished_run(
+    name: dict[str, str], expected: list[tuple[object, object]]
+) -> None:
+    """A port with a name is the same one; to the server, one without is another one."""
+
     def service(port: int) -> dict[str, Any]:
         made = an_object("Service", {"spec": {"ports": [{**name, "port": port, "targetPort": 1}]}})
         return {**made, "apiVersion": "v1"}
@@ -217,7 +227,7 @@ def test_a_port_that_changes_is_one_change_and_no_unfinished_run(name: dict[str,
     found = decided(service(82), live, recorded(service(80)))
     assert (found.operation, found.drift) == (Operation.UPDATE, ())
     in_spec = [change for change in found.changes if change.path[0] == "spec"]
-    assert [(change.before, change.after) for change in in_spec] == [(80, 82)]
+    assert [(change.before, change.after) for change in in_spec] == expected
 
 
 def test_a_value_that_others_have_set_too_is_changed_by_the_file() -> None:

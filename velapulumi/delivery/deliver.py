@@ -260,6 +260,8 @@ def check_stages(application: Application, look: Look) -> None:
     Raises:
         VelapulumiError: Something cannot be delivered; all of it is named.
     """
+    if application.authority.problems:
+        application.authority.check()
     stages = application.workflow.stages
     sure = {name: stage.steps for name, stage in stages.items() if not stage.is_conditional}
     decisions = [

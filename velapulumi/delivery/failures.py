@@ -20,7 +20,7 @@ from velapulumi.errors import (
     VelapulumiError,
 )
 from velapulumi.plan.fields import owned
-from velapulumi.plan.normal import changed_fields
+from velapulumi.plan.normal import changed_fields, says
 from velapulumi.plan.operation import Operation
 from velapulumi.project import Project
 from velapulumi.stage.look import Look
@@ -177,7 +177,8 @@ class FailedRun:
             return True
         keys = list_keys(live)
         there = owned(live, written.manifest, keys)
-        return any(changed_fields(written.manifest, there, live, keys))
+        changes = changed_fields(written.manifest, there, live, keys)
+        return not all(says(change.before, change.after) for change in changes)
 
     def _refused(self, cluster: str, entries: Sequence[RecordedObject]) -> ObjectRefused:
         """What a cluster said to the objects that it did not take."""

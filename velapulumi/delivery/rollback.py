@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from velapulumi.delivery.remove import Removal
@@ -52,7 +52,11 @@ class Rollback:
 
 
 def find_way_back(
-    project: Project, application: str, target: RecordedRevision | None = None
+    project: Project,
+    application: str,
+    target: RecordedRevision | None = None,
+    *,
+    takes_fields: bool = False,
 ) -> Rollback:
     """Find out what going back would change; changes nothing.
 
@@ -61,6 +65,7 @@ def find_way_back(
         application: The application.
         target: The revision to go back to; when not given the newest one before the current one
             whose run has succeeded, or, where the journal tells of none, of which it tells no run.
+        takes_fields: Whether new fields that others hold are taken from them.
 
     Raises:
         UnknownApplication: Nothing of it has been delivered.
@@ -77,7 +82,8 @@ def find_way_back(
         )
     target = target or _earlier(standing)
     source = source_of(project, standing)
-    described = _read(project, target, application, source)
+    read = _read(project, target, application, source)
+    described = replace(read, takes_fields=takes_fields)
     return Rollback(described, standing.gate.current, source, tuple(_plans(described)))
 
 

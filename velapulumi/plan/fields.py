@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from velapulumi.definitions.rules.fieldpath import Parts
-from velapulumi.definitions.rules.listkeys import ITSELF, Keys, key_fields
+from velapulumi.definitions.rules.listkeys import Keys, key_fields
 from velapulumi.plan.places import (
     NO_KEYS,
     Elements,
@@ -62,11 +62,10 @@ def differences(
 
     Maps are compared key by key. Lists are compared by the key fields of their elements, as a
     server merges them. Where these are not known, or more names than keys are the same, those whose
-    elements all have a ``name`` of their own are compared by that name. Lists of the same length
-    without names, but with different keys, are compared by position: a key may have changed. Where
-    the common elements have changed their order, that is one more change, of their keys or names
-    alone. Other lists are compared position by position when they are equally long, and are one
-    change when they are not. A boolean never equals a number.
+    elements all have a ``name`` of their own are compared by that name. Where the common elements
+    have changed their order, that is one more change, of their keys or names alone. Other lists are
+    compared position by position when they are equally long, and are one change when they are not.
+    A boolean never equals a number.
 
     Args:
         before: A value of maps, lists and scalars; None when there is none.
@@ -134,8 +133,8 @@ def _told_apart(
 ) -> tuple[Elements, Elements] | None:
     """The elements of two lists by their key fields, or by their names; None by neither.
 
-    When two lists of the same length have different keys, a key may have changed, as when a port
-    gets another number. Keys cannot tell; names can, if more names than keys are the same.
+    A key may have changed, as when a port gets another number. Keys cannot tell; names can, if more
+    names than keys are the same. Positions cannot: others may have put elements before and between.
     """
     old, new = by_fields(before, fields), by_fields(after, fields)
     left, right = by_names(before), by_names(after)
@@ -143,10 +142,9 @@ def _told_apart(
     if old is None or new is None:
         return named
     common = len(old.keys() & new.keys())
-    if named is not None:
-        return named if len(named[0].keys() & named[1].keys()) > common else (old, new)
-    is_changed = fields != (ITSELF,) and common < len(old) == len(new)
-    return None if is_changed else (old, new)
+    if named is not None and len(named[0].keys() & named[1].keys()) > common:
+        return named
+    return old, new
 
 
 def _order(elements: Iterable[Named], others: Container[Named]) -> list[Any]:

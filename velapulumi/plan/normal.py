@@ -167,6 +167,22 @@ def changed_fields(
     return tuple(differences(before, after, keys=keys or {}))
 
 
+def says(value: Any, wanted: Any) -> bool:
+    """Whether a value has all that another one names of it.
+
+    Lists have to be equally long: what a server adds to their elements are defaults.
+
+    Args:
+        value: What a server has, in its normal form.
+        wanted: What a manifest names there, in its normal form.
+    """
+    if isinstance(value, Mapping) and isinstance(wanted, Mapping):
+        return all(key in value and says(value[key], wanted[key]) for key in wanted)
+    if isinstance(value, list) and isinstance(wanted, list):
+        return len(value) == len(wanted) and all(map(says, value, wanted))
+    return bool(value == wanted) and isinstance(value, bool) == isinstance(wanted, bool)
+
+
 def _normal(manifest: Mapping[str, Any], answer: Mapping[str, Any] | None) -> dict[str, Any]:
     group = str(manifest.get("apiVersion") or "").rpartition("/")[0]
     kind = str(manifest.get("kind") or "")

@@ -58,8 +58,11 @@ def authorize(prepared: Prepared, look: Look) -> tuple[Use, ...]:
 
     Raises:
         ApprovalStale: Something is not as it was approved; all of it is named.
+        LedgerDamaged: The ledger says what nobody has signed, or was cut or rewritten.
     """
     application, stage = prepared.application, prepared.stage.name
+    if application.authority.problems:  # nobody can tell which gates there are
+        application.authority.check()
     steps = application.workflow.steps
     governed = application.authority.governs(stage, prepared.stage.clusters)
     uses = []

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 from velapulumi.clusters.secrecy import SECRET
 from velapulumi.definitions.rules.fieldpath import MISSING, Parts, value_at, without_value_at
 from velapulumi.plan.fields import FieldChange, differences, is_order, is_revision_label, owned
 from velapulumi.plan.fixed import fixed_fields, is_precious
-from velapulumi.plan.normal import normal
-from velapulumi.plan.places import located
+from velapulumi.plan.normal import normal, says
+from velapulumi.plan.places import elements_at, located
 from velapulumi.render.rules import MARK, SHARERS, TAKEN, sharers_of
 from velapulumi.stage.drift import (
     drift,
@@ -43,6 +43,8 @@ class Comparison:
 
     Attributes:
         changes: What the application changes.
+        labels: The labels of revisions that change.
+        moot: The fixed fields that it names for the first time, with their live values.
         drift: What others have changed, and what they lose.
         fixed: The fields that change and never can.
         conflicts: The fields that it names for the first time, and that others hold.
@@ -51,16 +53,17 @@ class Comparison:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._sides = sides = ThreeWay(facts)
-        differing = tuple(self._changes())
+        found = tuple(self._changes())
+        self.moot = tuple(self._moot(found)) if facts.recorded is not None else ()
+        differing = tuple(each for each in found if each not in self.moot)
         left = tuple(left_to_others(sides, differing))
         places = {each.place for each in left}
         stated = tuple(each for each in differing if each.place not in places)
         beyond = tuple(unrecorded(sides, differing, written=bool(stated)))
         gone = (FieldChange(each.path, each.live, None, each.place) for each in beyond)
         self._all_changes = (*stated, *(() if sides.is_ready else gone))
-        self.changes = tuple(
-            change for change in self._all_changes if not is_revision_label(change.path)
-        )
+        self.labels = tuple(c for c in self._all_changes if is_revision_label(c.path))
+        self.changes = tuple(c for c in self._all_changes if c not in self.labels)
         drifted = (
             *left,
             *kept_by_policy(sides),
@@ -129,13 +132,51 @@ class Comparison:
         else:
             return
         beside_live = not self._sides.is_ready and live is not None  # a map may have more there
+        found = map(self._emptied, found)
         for change in self._sides.one_by_one(found, both=beside_live):
             if change.path in (MARK, TAKEN) or self._sides.keeps(change.place):
+                continue
+            if beside_live and self._is_answered(change):
                 continue
             said = value_at(SHARERS, live) if change.path == SHARERS else MISSING
             if said is MISSING or said != change.after:  # who joins says so on the object itself
                 yield change
         yield from (c for c in secret_changes(facts, wanted) if not self._sides.keeps(c.place))
+
+    def _emptied(self, change: FieldChange) -> FieldChange:
+        """A list that the application names as empty is not one that it no longer names.
+
+        Of a list whose elements a server tells apart, only the application's own go.
+        """
+        sides, here = self._sides, located(change.place, self._sides.wanted)
+        if change.after is not None or here is None or not isinstance(change.before, list):
+            return change
+        said = value_at(here, sides.wanted)
+        if said != [] or elements_at(change.path, change.before, sides.keys):
+            return change
+        return FieldChange(change.path, change.before, [], change.place)
+
+    def _is_answered(self, change: FieldChange) -> bool:
+        """Whether the server has what is wanted, and has only added to it when it was written."""
+        sides, recorded = self._sides, self._sides.recorded
+        there = located(change.place, sides.live)
+        if recorded is None or there is None or not says(change.before, change.after):
+            return False
+        answered = located(change.place, recorded.outputs)
+        now = value_at(there, sides.live)
+        return answered is not None and value_at(answered, recorded.outputs) == now
+
+    def _moot(self, changes: Iterable[FieldChange]) -> Iterator[FieldChange]:
+        """Fixed fields that the application names for the first time, with their live values.
+
+        The engine would delete the object and create it again for them.
+        """
+        for change in changes:
+            there = located(change.place, self._sides.live)
+            if change.before is not None or there is None or not self._fixed_in([change]):
+                continue
+            if says(value_at(there, normal(self._sides.live or {})), change.after):
+                yield change
 
     def _drift_kind(self) -> Drift:
         if any(not drifted.left for drifted in self.drift):
@@ -143,11 +184,15 @@ class Comparison:
         return Drift.LEFT if self.drift else Drift.NONE
 
     def _fixed(self) -> tuple[Parts, ...]:
+        drifted = (self._back(each) for each in self.drift if not each.left)
+        return self._fixed_in((*self.changes, *drifted))
+
+    def _fixed_in(self, changes: Iterable[FieldChange]) -> tuple[Parts, ...]:
         recorded = self._sides.recorded
         sides = (self._sides.wanted, self._sides.live, recorded.manifest if recorded else None)
         return fixed_fields(
             (self._facts.key.group, self._facts.key.kind),
-            (*self.changes, *(self._back(each) for each in self.drift if not each.left)),
+            changes,
             immutable=any(side is not None and side.get("immutable") is True for side in sides),
             recreated=self._facts.treatment.recreated,
         )

@@ -109,9 +109,23 @@ def left_to_others(sides: ThreeWay, changes: Iterable[FieldChange]) -> Iterator[
         # removes the whole element that it is in.
         if is_below(path, sides.given_up):
             continue
-        stays = change.after is None and any(not manager.is_engine for manager in managers)
+        others = any(not manager.is_engine for manager in managers)
+        # What was left to others once is recorded as they have it.
+        stays = others and (change.after is None or _was_left(sides, change, value))
         if stays or any(manager.is_controller for manager in managers):
             yield DriftedField(change.path, value, change.after, managers, True, place)
+
+
+def _was_left(sides: ThreeWay, change: FieldChange, live: Any) -> bool:
+    """Whether a policy leaves a field to those who have changed it, and the stack has their value.
+
+    Args:
+        sides: The object.
+        change: What the application changes.
+        live: The field's value in the cluster.
+    """
+    is_left = sides.facts.treatment.frozen or not sides.facts.mends
+    return is_left and sides.is_ready and change.before == live
 
 
 def kept_by_policy(sides: ThreeWay) -> Iterator[DriftedField]:

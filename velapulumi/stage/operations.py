@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from velapulumi.clusters.secrecy import SECRET
 from velapulumi.definitions.rules.fieldpath import (
     MISSING,
     Parts,
@@ -19,6 +20,7 @@ from velapulumi.definitions.rules.fieldpath import (
     without_value_at,
 )
 from velapulumi.plan.fields import FieldChange, is_order, ordered
+from velapulumi.plan.normal import normal
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation
 from velapulumi.plan.places import FieldPlace, located
@@ -29,7 +31,7 @@ from velapulumi.render.rules import (
 from velapulumi.stage.comparison import Comparison
 from velapulumi.stage.losses import fields_taken
 from velapulumi.stage.operations_table import row_for
-from velapulumi.stage.sides import DriftedField, Facts, desired, fields_back, owner
+from velapulumi.stage.sides import DriftedField, Facts, desired, fields_back, managers_at, owner
 from velapulumi.stage.situation import (
     Owner,
     Reason,
@@ -49,6 +51,8 @@ class Decision:
         drift: The fields that others have changed.
         fixed: The fields for which it is replaced, or refused.
         conflicts: The fields that somebody else holds with another value.
+        labels: The labels of revisions that change; nobody else has a right to them.
+        moot: The fixed fields that are as wanted already, and that the stack goes on not naming.
     """
 
     facts: Facts
@@ -59,6 +63,8 @@ class Decision:
     drift: tuple[DriftedField, ...] = ()
     fixed: tuple[Parts, ...] = ()
     conflicts: tuple[DriftedField, ...] = ()
+    labels: tuple[FieldChange, ...] = ()
+    moot: tuple[FieldChange, ...] = ()
 
     @property
     def key(self) -> ObjectKey:
@@ -82,9 +88,24 @@ class Decision:
         return self.operation is Operation.UPDATE and self.facts.treatment.replaced
 
     @property
+    def done(self) -> tuple[FieldChange, ...]:
+        """The fields that change in the stack alone: the cluster has them as wanted already."""
+        live = self.facts.live.manifest
+        if self.operation is not Operation.UPDATE or live is None or self.key.kind == SECRET:
+            return ()
+        return tuple(change for change in self.changes if _is_live(change, live))
+
+    @property
     def taken(self) -> tuple[FieldPlace, ...]:
         """The fields that are taken from whoever holds them before the object is written."""
-        return fields_taken(self.facts.live.manifest, self.changes, (*self.drift, *self.conflicts))
+        live = self.facts.live.manifest
+        changes = (*self.changes, *filter(self._is_held_by_others, self.labels))
+        return fields_taken(live, changes, (*self.drift, *self.conflicts))
+
+    def _is_held_by_others(self, change: FieldChange) -> bool:
+        there = located(change.place, self.facts.live.manifest)
+        managers = managers_at(self.facts, there) if there is not None else ()
+        return any(not manager.is_engine for manager in managers)
 
     @cached_property
     def manifest(self) -> Mapping[str, Any]:
@@ -94,6 +115,8 @@ class Decision:
         the next plan still knows that the application does.
         """
         manifest = desired(self.facts)
+        for change in self.moot:
+            manifest = without_value_at(change.path, manifest)
         for drifted in self.drift:
             path = located(drifted.place, manifest) if drifted.left else None
             if path is None or drifted.desired is None:
@@ -106,6 +129,12 @@ class Decision:
             else:
                 manifest = with_value_at(path, manifest, drifted.live)
         return manifest
+
+
+def _is_live(change: FieldChange, live: Mapping[str, Any]) -> bool:
+    path = located(change.place, live)
+    there = MISSING if path is None else value_at(path, normal(live))
+    return there is MISSING if change.after is None else there == change.after
 
 
 def decide(facts: Facts) -> Decision:
@@ -146,6 +175,8 @@ def decide(facts: Facts) -> Decision:
         drift=comparison.drift if row.operation in _WITH_DRIFT else (),
         fixed=comparison.fixed,
         conflicts=comparison.conflicts if row.operation in _WITH_CONFLICTS else (),
+        labels=() if facts.treatment.frozen else comparison.labels,
+        moot=comparison.moot,
     )
 
 

@@ -266,6 +266,8 @@ def _notes(each: Decision) -> Iterator[str]:
         yield "its way back cannot restore it: it is too large for what it is now to be kept"
     if each.operation is Operation.DELETE and remembered(facts.sides):
         yield "was taken over; deleting it does not bring back what it was before"
+    if done := ", ".join(written(change.path) for change in each.done):
+        yield f"is so in the cluster already: {done}"
     if lost := ", ".join(map(written, _lost(each))):
         yield f"the engine replaces it as a whole, so what others have set goes: {lost}"
     if each.replaces_fields:

@@ -86,11 +86,14 @@ class ThreeWay:
 
         Args:
             changes: The changes.
-            both: Whether a map that comes is the fields that come, too.
+            both: Whether a map that comes is the fields that come, too, and a list in which there
+                are elements already is the elements that come.
         """
         for change in one_by_one(changes, both=both):
             if elements := tuple(self._elements_that_go(change)):
                 yield from self.one_by_one(elements, both=both)
+            elif both and (elements := tuple(self._elements_that_come(change))):
+                yield from elements
             else:
                 yield change
 
@@ -100,6 +103,15 @@ class ThreeWay:
             told = elements_at(change.path, gone, self.keys)
             for index, (name, element) in enumerate(told.items()):
                 yield FieldChange((*change.path, index), element, None, (*change.place, name))
+
+    def _elements_that_come(self, change: FieldChange) -> Iterator[FieldChange]:
+        new, there = change.after, located(change.place, self.live)
+        if change.before is None and isinstance(new, list) and there is not None:
+            if not isinstance(live := value_at(there, self.live), list) or not live:
+                return
+            told = elements_at(change.path, new, self.keys)
+            for index, (name, element) in enumerate(told.items()):
+                yield FieldChange((*change.path, index), None, element, (*change.place, name))
 
     def _is_held_by_others(self, place: FieldPlace) -> bool:
         """Whether somebody else has set something in a field."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from velapulumi.cli.output import take_fields_option
+
 if TYPE_CHECKING:
     from velapulumi.delivery.rollback import Rollback
 
@@ -18,9 +20,12 @@ if TYPE_CHECKING:
     help="Where to go back to, such as shop-v2; the newest earlier revision whose workflow "
     "succeeded when left out.",
 )
+@take_fields_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
-def rollback(ctx: click.Context, application: str, revision: str | None, yes: bool) -> int:
+def rollback(
+    ctx: click.Context, application: str, revision: str | None, takes_fields: bool, yes: bool
+) -> int:
     """Go back to an earlier revision, through the same gates.
 
     What would change is shown first. The Application file of that revision is kept in the project
@@ -35,7 +40,7 @@ def rollback(ctx: click.Context, application: str, revision: str | None, yes: bo
 
     project = find_project()
     target = None if revision is None else find_revision(project, application, revision)
-    way = find_way_back(project, application, target)
+    way = find_way_back(project, application, target, takes_fields=takes_fields)
     _print(way)
     question = f"Roll back application {application} to {way.revision}?"
     if not yes and not confirmed(question, "roll back", "rolled back"):
@@ -44,6 +49,7 @@ def rollback(ctx: click.Context, application: str, revision: str | None, yes: bo
         up,
         file=application_file(project, way.file),
         allow_unknown=way.source is not None and way.source.allow_unknown,
+        takes_fields=takes_fields,
     )
     if way.before != way.revision and way.source is not None:
         file = application_file(project, way.source.application)
