@@ -111,3 +111,14 @@ def test_labels_of_revisions_that_others_hold_are_taken(setting: Setting) -> Non
     live["metadata"]["managedFields"] = [entry]
     setting.values["a"] = "2"
     assert {place[-1] for place in setting.first(live).taken} == {"key", *labels}
+
+
+def test_what_the_cluster_has_as_wanted_already_is_said(setting: Setting) -> None:
+    """The stack does not know what others have set, and what it names changes all the same."""
+    setting.record("a")
+    setting.values["a"] = "2"
+    done = setting.first(held_by(setting.live(data={"key": "2"}), "kubectl-edit", "data.key"))
+    assert (done.operation, paths(done.changes)) == (Operation.UPDATE, [("data", "key")])
+    assert paths(done.done) == [("data", "key")]
+    assert setting.first(setting.live(data={"key": "1"})).done == ()
+    assert setting.first().done == ()

@@ -20,7 +20,7 @@ from velapulumi.definitions.rules.fieldpath import (
     without_value_at,
 )
 from velapulumi.plan.fields import FieldChange, is_order, ordered
-from velapulumi.plan.normal import normal
+from velapulumi.plan.normal import normal, says
 from velapulumi.plan.objects import ObjectKey
 from velapulumi.plan.operation import Cause, Operation
 from velapulumi.plan.places import FieldPlace, located
@@ -134,7 +134,7 @@ class Decision:
 def _is_live(change: FieldChange, live: Mapping[str, Any]) -> bool:
     path = located(change.place, live)
     there = MISSING if path is None else value_at(path, normal(live))
-    return there is MISSING if change.after is None else there == change.after
+    return there is MISSING if change.after is None else says(there, change.after)
 
 
 def decide(facts: Facts) -> Decision:
