@@ -38,7 +38,13 @@ def with_step(step: str, *, behind: bool) -> str:
     return before + (f"{prod}    - {step}\n" if behind else f"    - {step}\n{prod}") + after
 
 
-@pytest.mark.parametrize("step", [CLEAN, READ], ids=["clean-jobs", "read-object"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(CLEAN, id="clean-jobs"),
+        pytest.param(READ, id="read-object", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_step_before_the_gate_touches_nothing(shop: Shop, step: str) -> None:
     shop.prod.kubectl("-n", shop.namespace, "create", "secret", "generic", "theirs",
                       "--from-literal=key=hunter2")  # fmt: skip

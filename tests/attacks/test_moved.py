@@ -13,9 +13,13 @@ WITHOUT = APP[: APP.index("    - {name: prod, type: deploy")]
 
 
 @pytest.mark.parametrize(
-    ("text", "codes"), [(AWAY, (4,)), (RENAMED, (0, 4, 5)), (WITHOUT, (0, 4))],
-    ids=["moved", "renamed", "removed"],
-)  # fmt: skip
+    ("text", "codes"),
+    [
+        pytest.param(AWAY, (4,), id="moved"),
+        pytest.param(RENAMED, (0, 4, 5), id="renamed", marks=pytest.mark.exhaustive),
+        pytest.param(WITHOUT, (0, 4), id="removed", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_what_it_holds_on_the_governed_cluster_stays(
     shop: Shop, text: str, codes: tuple[int, ...]
 ) -> None:

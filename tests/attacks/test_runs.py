@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from tests.attacks.shop import Shop
 
 
@@ -18,6 +20,7 @@ def test_an_approval_that_is_used_up_opens_nothing_after_the_application_was_del
     assert shop.image() == "web:1"
 
 
+@pytest.mark.exhaustive
 def test_a_gate_file_that_is_set_back_begins_a_new_run(shop: Shop) -> None:
     old = shop.project.root / "old"
     shutil.copytree(shop.project.root / "stacks", old)
