@@ -13,7 +13,8 @@ from typing import Any
 from yaml.resolver import Resolver
 
 CORE = "tag:yaml.org,2002:"
-MAX_INTEGER = 2**63
+MAX_INTEGER = 2**53
+"""The largest whole number that arrives as it is written: the engine carries numbers as doubles."""
 
 KEY_KINDS = frozenset({"str", "value", "timestamp"})
 """Kinds of scalars which may be keys of a map: those that are strings."""
@@ -45,8 +46,8 @@ def _integer(text: str) -> int | str:
         value = sign * int(digits, base)
     except ValueError:
         raise ValueError(f"is not a number: {text}") from None
-    if not -MAX_INTEGER <= value < MAX_INTEGER:
-        raise ValueError("the number is too large")
+    if abs(value) > MAX_INTEGER:
+        raise ValueError("the number is too large: the engine rounds whole numbers beyond 2^53")
     return value
 
 
