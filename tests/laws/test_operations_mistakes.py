@@ -213,3 +213,21 @@ def test_a_name_that_an_element_loses_is_said_once() -> None:
     assert [each.path for each in decision.changes] == [("spec", "ports", 0, "name")]
     assert decision.drift == ()
     check_delivery(world, revised(service(PORT), 2))
+
+
+@pytest.mark.parametrize("in_front", [True, False])
+def test_another_key_is_not_mistaken_for_an_element_of_others(in_front: bool) -> None:
+    """Positions tell nothing: others may have put an element without a name before ours."""
+
+    def service(number: int) -> dict[str, Any]:
+        spec = {"type": "ClusterIP", "ports": [{"port": number, "targetPort": 1}]}
+        return manifest("Service", 1, {"spec": spec})
+
+    theirs = Act((*INJECTED, "targetPort"), 3, EDIT)
+    world = delivered(service(80), theirs, in_front=in_front)
+    wanted = revised(service(81), 2)
+    decision = decide(world.facts(wanted))
+    assert (decision.operation, decision.drift) == (Operation.UPDATE, ())
+    after = check_delivery(world, wanted)
+    assert after.served is not None
+    assert after.served.fields[(*INJECTED, "targetPort")] == 3

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from velapulumi.definitions.rules.fieldpath import Parts
-from velapulumi.definitions.rules.listkeys import Keys, key_fields
+from velapulumi.definitions.rules.listkeys import ITSELF, Keys, key_fields
 from velapulumi.plan.places import (
     NO_KEYS,
     Elements,
@@ -56,7 +56,12 @@ class FieldChange:
 
 
 def differences(
-    before: Any, after: Any, path: Parts = (), keys: Keys = NO_KEYS
+    before: Any,
+    after: Any,
+    path: Parts = (),
+    keys: Keys = NO_KEYS,
+    *,
+    by_position: bool = False,
 ) -> Iterator[FieldChange]:
     """Compare two values field by field.
 
@@ -72,11 +77,13 @@ def differences(
         after: The other one.
         path: Where both are.
         keys: The key fields of lists, where they are known.
+        by_position: Whether elements without names are compared by position in lists of one length
+            if their keys differ: what is taken over becomes what is wanted.
 
     Returns:
         The changes: keys in alphabetical order, elements taken out before the others.
     """
-    yield from _Differences(keys).of(before, after, path, path)
+    yield from _Differences(keys, by_position).of(before, after, path, path)
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,7 @@ class _Differences:
     """Compares values whose lists have these key fields."""
 
     keys: Keys
+    by_position: bool
 
     def of(self, before: Any, after: Any, path: Parts, place: FieldPlace) -> Iterator[FieldChange]:
         if isinstance(before, Mapping) and isinstance(after, Mapping):
@@ -99,7 +107,7 @@ class _Differences:
         self, before: list[Any], after: list[Any], path: Parts, place: FieldPlace
     ) -> Iterator[FieldChange]:
         fields = key_fields(self.keys, path)
-        told = None if fields == () else _told_apart(before, after, fields)
+        told = None if fields == () else _told_apart(before, after, fields, self.by_position)
         if fields == ():
             if before != after:
                 yield FieldChange(path, before, after, place)
@@ -129,7 +137,7 @@ class _Differences:
 
 
 def _told_apart(
-    before: list[Any], after: list[Any], fields: tuple[str, ...] | None
+    before: list[Any], after: list[Any], fields: tuple[str, ...] | None, by_position: bool
 ) -> tuple[Elements, Elements] | None:
     """The elements of two lists by their key fields, or by their names; None by neither.
 
@@ -144,7 +152,8 @@ def _told_apart(
     common = len(old.keys() & new.keys())
     if named is not None and len(named[0].keys() & named[1].keys()) > common:
         return named
-    return old, new
+    is_changed = by_position and fields != (ITSELF,) and common < len(old) == len(new)
+    return None if is_changed and named is None else (old, new)
 
 
 def _order(elements: Iterable[Named], others: Container[Named]) -> list[Any]:
@@ -220,7 +229,14 @@ _ATOMIC = frozenset({"subjects", "selector", "nodeSelector"})
 """Lists and maps that Kubernetes replaces as a whole, though their elements have names."""
 
 
-def owned(value: Any, shape: Any, keys: Keys = NO_KEYS, path: Parts = ()) -> Any:
+def owned(
+    value: Any,
+    shape: Any,
+    keys: Keys = NO_KEYS,
+    path: Parts = (),
+    *,
+    by_position: bool = False,
+) -> Any:
     """Take from a live object what a manifest names of it.
 
     Elements of lists are found by their key fields, or else by their ``name`` where all of them
@@ -232,22 +248,31 @@ def owned(value: Any, shape: Any, keys: Keys = NO_KEYS, path: Parts = ()) -> Any
         shape: The manifest, or the same part of it.
         keys: The key fields of lists, where they are known.
         path: Where both are.
+        by_position: As for ``differences``.
 
     Returns:
         The value without what the shape does not name.
     """
     if isinstance(value, Mapping) and isinstance(shape, Mapping):
         return {
-            key: value[key] if key in _ATOMIC else owned(value[key], shape[key], keys, (*path, key))
+            key: value[key]
+            if key in _ATOMIC
+            else owned(value[key], shape[key], keys, (*path, key), by_position=by_position)
             for key in shape
             if key in value
         }
     fields = key_fields(keys, path)
     if isinstance(value, list) and isinstance(shape, list) and shape and fields != ():
-        if told := _told_apart(value, shape, fields):
+        if told := _told_apart(value, shape, fields, by_position):
             found, shapes = told
-            return [owned(found[e], shapes[e], keys, path) for e in found if e in shapes]
+            return [
+                owned(found[e], shapes[e], keys, path, by_position=by_position)
+                for e in found
+                if e in shapes
+            ]
         if len(value) == len(shape):
             pairs = zip(value, shape, strict=True)
-            return [owned(each, wanted, keys, path) for each, wanted in pairs]
+            return [
+                owned(each, wanted, keys, path, by_position=by_position) for each, wanted in pairs
+            ]
     return value

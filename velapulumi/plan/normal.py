@@ -151,6 +151,8 @@ def changed_fields(
     recorded: Mapping[str, Any],
     outputs: Mapping[str, Any],
     keys: Keys | None = None,
+    *,
+    by_position: bool = False,
 ) -> tuple[FieldChange, ...]:
     """The fields that differ between what a stage shall hold and what its stack recorded.
 
@@ -162,9 +164,10 @@ def changed_fields(
         recorded: What the stack recorded of the last one.
         outputs: The object that the server answered the last write with; empty for none.
         keys: The key fields of lists, where they are known.
+        by_position: As for ``differences``.
     """
     before, after = _normal(recorded, None), _normal(desired, outputs)
-    return tuple(differences(before, after, keys=keys or {}))
+    return tuple(differences(before, after, keys=keys or {}, by_position=by_position))
 
 
 def says(value: Any, wanted: Any) -> bool:

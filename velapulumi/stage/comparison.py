@@ -127,8 +127,11 @@ class Comparison:
             before = without_value_at(TAKEN, recorded.manifest)
             found = changes_outside_secrets(wanted, before, recorded.outputs, self._sides.keys)
         elif live is not None:
-            there = owned(live, wanted, self._sides.keys)
-            found = changes_outside_secrets(wanted, there, live, self._sides.keys)
+            theirs = recorded is None and not self._sides.is_made
+            there = owned(live, wanted, self._sides.keys, by_position=theirs)
+            found = changes_outside_secrets(
+                wanted, there, live, self._sides.keys, by_position=theirs
+            )
         else:
             return
         beside_live = not self._sides.is_ready and live is not None  # a map may have more there

@@ -35,10 +35,16 @@ def changes_outside_secrets(
     recorded: Mapping[str, Any],
     outputs: Mapping[str, Any],
     keys: Keys,
+    *,
+    by_position: bool = False,
 ) -> Iterator[FieldChange]:
     """The changes outside the values of Secrets and of what a stack has encrypted."""
     for change in changed_fields(
-        without_values(wanted), without_values(recorded), without_values(outputs), keys
+        without_values(wanted),
+        without_values(recorded),
+        without_values(outputs),
+        keys,
+        by_position=by_position,
     ):
         if not _is_sealed(change.before):
             yield change
