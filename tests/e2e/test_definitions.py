@@ -13,13 +13,14 @@ from tests.clusters import PROD, STAGING, Project
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own-definitions"
 
 
-def disk(project: Project) -> Path:
-    """A volume for the claim of the example; the test's clusters make none."""
+def disk(project: Project, namespace: str) -> Path:
+    """A volume for the claim of the example, and no other one; the test's clusters make none."""
     path = project.root / "disk.yaml"
     spec = {
         "capacity": {"storage": "1Gi"},
         "accessModes": ["ReadWriteOnce"],
         "hostPath": {"path": "/disk"},
+        "claimRef": {"namespace": namespace, "name": "data-cache-0"},
     }
     metadata = {"name": "own-definitions"}
     volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata, "spec": spec}
@@ -38,7 +39,7 @@ def test_own_definitions_in_python_and_cue_are_delivered(project: Project, names
     file = str(project.write(yaml.safe_dump(document)))
 
     cluster = project.clusters[STAGING]
-    cluster.kubectl("apply", "-f", str(disk(project)))
+    cluster.kubectl("apply", "-f", str(disk(project, namespace)))
     done = project.run("up", "-f", file)
     assert done.returncode == 0, done.stderr
     deployment = cluster.deployments(namespace)["site"]
